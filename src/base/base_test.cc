@@ -1,0 +1,128 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <numeric>
+#include <vector>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/metrics.h"
+#include "base/named_type.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "base/units.h"
+
+namespace plinth::base {
+namespace {
+
+// Known answers of the Random123 distribution (kat_vectors, philox4x32 10 rounds).
+TEST(Random, PhiloxMatchesTheKnownAnswers) {
+  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}),
+            (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  const std::uint32_t f = 0xffffffff;
+  EXPECT_EQ(philox4x32({f, f, f, f}, {f, f}),
+            (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+}
+
+TEST(Random, UniformDependsOnPositionAndStaysInRange) {
+  double sum = 0;
+  for (std::uint64_t i = 0; i < 10'000; ++i) {
+    const double u = uniform_at(7, i);
+    ASSERT_GE(u, 0.0);
+    ASSERT_LT(u, 1.0);
+    sum += u;
+  }
+  EXPECT_NEAR(sum / 10'000, 0.5, 0.02);
+  EXPECT_NE(uniform_at(7, 1), uniform_at(7, 2));
+  EXPECT_NE(uniform_at(7, 1), uniform_at(8, 1));
+  EXPECT_NE(uniform_at(7, 1, 0), uniform_at(7, 1, 1));
+}
+
+TEST(Json, NamesTheOffsetOfAnErrorAndRefusesDepth) {
+  EXPECT_TRUE(parse_json(R"({"a":[1,2,{"b":null}]})").ok());
+  const auto bad = parse_json(R"({"a": 1,})");
+  ASSERT_FALSE(bad.ok());
+  EXPECT_NE(message(bad.status()).find("byte "), std::string_view::npos);
+  EXPECT_FALSE(parse_json("{} x").ok());
+  EXPECT_FALSE(parse_json("").ok());
+  EXPECT_FALSE(parse_json("\"\xff\"").ok());
+  EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')).ok());
+  EXPECT_TRUE(parse_json(std::string(60, '[') + std::string(60, ']')).ok());
+}
+
+TEST(ThreadPool, VisitsEachIndexOnceForAnyNumberOfThreads) {
+  for (int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (int round = 0; round < 200; ++round) {
+      std::vector<std::atomic<int>> hits(101);
+      pool.parallel_for(101, 7, [&](std::int64_t begin, std::int64_t end) {
+        for (auto i = begin; i < end; ++i) hits[static_cast<std::size_t>(i)].fetch_add(1);
+      });
+      for (auto& hit : hits) ASSERT_EQ(hit.load(), 1);
+    }
+  }
+}
+
+TEST(File, AtomicWriteReplacesAndReadIsBounded) {
+  const std::string folder =
+      std::filesystem::temp_directory_path() / ("plinth_base_" + std::to_string(::getpid()));
+  ASSERT_TRUE(make_folders(folder + "/a/b").ok());
+  const std::string path = folder + "/a/b/file";
+  ASSERT_TRUE(write_file_atomic(path, "one").ok());
+  ASSERT_TRUE(write_file_atomic(path, "two words", 0600).ok());
+  EXPECT_EQ(*read_file(path, 100), "two words");
+  EXPECT_EQ(read_file(path, 3).status().code(), absl::StatusCode::kResourceExhausted);
+  auto mapped = MappedFile::open(path);
+  ASSERT_TRUE(mapped.ok());
+  EXPECT_EQ(mapped->bytes().size(), 9u);
+  EXPECT_EQ(MappedFile::open(folder + "/none").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(make_folders(path + "/under").ok());
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Units, CheckedArithmeticRefusesOverflow) {
+  EXPECT_EQ(checked_mul(1ull << 32, 1ull << 31), 1ull << 63);
+  EXPECT_FALSE(checked_mul(1ull << 32, 1ull << 32).has_value());
+  EXPECT_FALSE(checked_add(~0ull, 1).has_value());
+  EXPECT_EQ(3_MiB, 3u * 1024 * 1024);
+  EXPECT_EQ(round_up(33, 32), 64);
+}
+
+TEST(FakeClock, MovesOnlyWhenTold) {
+  FakeClock clock(1000);
+  const auto start = clock.now();
+  EXPECT_EQ(clock.now(), start);
+  clock.advance(std::chrono::milliseconds(2500));
+  EXPECT_EQ(clock.now() - start, std::chrono::milliseconds(2500));
+  EXPECT_EQ(clock.unix_seconds(), 1002);
+}
+
+TEST(Metrics, ExposesCounterWithLabels) {
+  Metrics metrics;
+  metrics.counter("requests_total", "Requests.", {{"code", "200"}}).Increment();
+  metrics.counter("requests_total", "Requests.", {{"code", "200"}}).Increment();
+  EXPECT_NE(metrics.exposition().find("requests_total{code=\"200\"} 2"), std::string::npos);
+}
+
+absl::StatusOr<int> half(int n) {
+  if (n % 2 != 0) return invalid_argument("[half] odd");
+  return n / 2;
+}
+absl::StatusOr<int> quarter(int n) {
+  ASSIGN_OR_RETURN(const int h, half(n));
+  return half(h);
+}
+
+TEST(Status, MacrosPropagate) {
+  EXPECT_EQ(*quarter(8), 2);
+  EXPECT_EQ(message(quarter(6).status()), "[half] odd");
+  EXPECT_EQ(message(annotate(quarter(6).status(), "file")), "file: [half] odd");
+}
+
+}  // namespace
+}  // namespace plinth::base

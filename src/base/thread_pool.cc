@@ -1,0 +1,114 @@
+#include "base/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/check.h"
+
+namespace plinth::base {
+
+namespace {
+
+// About 20 us: longer than the gap between two loops of a forward pass, short enough that an idle
+// engine gives the core back.
+constexpr int kSpinsMax = 2000;
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+struct ThreadPool::State {
+  int size = 1;
+  std::vector<std::thread> threads;
+  std::atomic<std::uint64_t> epoch{0};
+  std::atomic<int> remaining{0};
+  std::atomic<bool> stopping{false};
+  const std::function<void(int)>* body = nullptr;  // published by epoch
+  std::mutex mutex;
+  std::condition_variable wake;
+
+  void work(int index) {
+    std::uint64_t seen = 0;
+    while (true) {
+      for (int spins = 0; spins < kSpinsMax && epoch.load(std::memory_order_acquire) == seen;
+           ++spins)
+        relax();
+      if (epoch.load(std::memory_order_acquire) == seen) {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [&] { return epoch.load(std::memory_order_acquire) != seen; });
+      }
+      seen = epoch.load(std::memory_order_acquire);
+      if (stopping.load(std::memory_order_acquire)) return;
+      (*body)(index);
+      remaining.fetch_sub(1, std::memory_order_acq_rel);
+    }
+  }
+
+  void publish() {
+    {
+      std::lock_guard lock(mutex);
+      epoch.fetch_add(1, std::memory_order_acq_rel);
+    }
+    wake.notify_all();
+  }
+};
+
+ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
+  CHECK(threads >= 1);
+  state_->size = threads;
+  for (int i = 1; i < threads; ++i) {
+    state_->threads.emplace_back([this, i] { state_->work(i); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  state_->stopping.store(true, std::memory_order_release);
+  state_->publish();
+  for (auto& thread : state_->threads) thread.join();
+}
+
+int ThreadPool::size() const { return state_->size; }
+
+void ThreadPool::run(const std::function<void(int)>& body) {
+  if (state_->size == 1) {
+    body(0);
+    return;
+  }
+  state_->body = &body;
+  state_->remaining.store(state_->size - 1, std::memory_order_release);
+  state_->publish();
+  body(0);
+  int spins = 0;
+  while (state_->remaining.load(std::memory_order_acquire) != 0) {
+    relax();
+    if (++spins > kSpinsMax) std::this_thread::yield();
+  }
+}
+
+void ThreadPool::parallel_for(std::int64_t count, std::int64_t grain,
+                              const std::function<void(std::int64_t, std::int64_t)>& body) {
+  if (count <= 0) return;
+  grain = std::max<std::int64_t>(grain, 1);
+  if (state_->size == 1 || count <= grain) {
+    body(0, count);
+    return;
+  }
+  std::atomic<std::int64_t> next{0};
+  run([&](int) {
+    while (true) {
+      const std::int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+      if (begin >= count) return;
+      body(begin, std::min(begin + grain, count));
+    }
+  });
+}
+
+}  // namespace plinth::base

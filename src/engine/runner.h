@@ -1,0 +1,62 @@
+// What the engine needs of a model: run a batch of token spans over paged KV, give logits.
+// model_runner.h is the real one; fake_runner.h scripts tokens and checks every block it is given.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/named_type.h"
+#include "base/status.h"
+
+namespace plinth::engine {
+
+using BlockId = base::NamedType<std::int32_t, struct BlockIdTag>;
+inline constexpr int kBlockTokens = 16;  // tokens of one KV page
+
+// One sequence's part of a step.
+struct BatchEntry {
+  std::span<const std::int32_t> tokens;  // new tokens, at positions [position, position + size)
+  std::int32_t position = 0;             // tokens already in the KV pages
+  std::span<const BlockId> blocks;       // pages of positions [0, position + tokens.size())
+  // Logits are wanted for the last `logits` of the tokens: 0 in a prefill chunk that is not the
+  // last, 1 in decode and in the last chunk, more for prompt logprobs.
+  std::int32_t logits = 1;
+};
+
+struct RunnerInfo {
+  std::int32_t vocab_size = 0;
+  std::int32_t context_tokens_max = 0;   // the model's own limit
+  std::size_t kv_block_bytes = 0;        // of one page, all layers
+  std::string fingerprint;               // of weights, kernels and numeric options
+};
+
+// Used by one thread at a time.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  virtual const RunnerInfo& info() const = 0;
+  // Makes room for `blocks` pages, once, before the first forward().
+  virtual absl::Status allocate_kv(std::int32_t blocks) = 0;
+  // Copies nothing out of order: after OK, `logits` is [sum of entry.logits, vocab_size] fp32 in
+  // batch order, valid until the next call, and the pages hold the new tokens' keys and values.
+  virtual absl::Status forward(std::span<const BatchEntry> batch,
+                               std::span<const float>& logits) = 0;
+  // Overwrites the pages with zeros before another tenant may get them (promise 4).
+  virtual void clear_blocks(std::span<const BlockId> blocks) = 0;
+};
+
+// Text vectors: encoders (BERT) and pooled decoders.
+class EmbeddingRunner {
+ public:
+  virtual ~EmbeddingRunner() = default;
+  virtual std::int32_t dimensions() const = 0;
+  virtual std::int32_t context_tokens_max() const = 0;
+  // One pooled and normalised vector for each sequence. out: [sequences.size(), dimensions].
+  virtual absl::Status embed(std::span<const std::vector<std::int32_t>> sequences,
+                             std::vector<float>& out) = 0;
+};
+
+}  // namespace plinth::engine

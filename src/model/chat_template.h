@@ -1,0 +1,48 @@
+// Chat templates: a sandboxed Jinja that renders byte-equal to Hugging Face's apply_chat_template.
+// Templates come with the model file and are hostile input: steps, depth and output are bounded, and
+// nothing outside the given values can be reached.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/status.h"
+
+namespace plinth::model {
+
+struct TemplateLimits {
+  // The largest family template takes about 2,000 steps for ten messages; a request may hold 10,000.
+  std::uint64_t steps_max = 20'000'000;
+  std::size_t depth_max = 64;              // nested calls and expressions
+  std::size_t output_bytes_max = 32u << 20;  // twice the body limit of a request
+  std::size_t source_bytes_max = 1u << 20;
+};
+
+// Immutable after parse(); render() is thread-safe.
+class ChatTemplate {
+ public:
+  // InvalidArgument names line and what was found.
+  static absl::StatusOr<ChatTemplate> parse(std::string_view source,
+                                            const TemplateLimits& limits = {});
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+  ~ChatTemplate();
+
+  // variables: an object with messages, tools (or null), add_generation_prompt, bos_token,
+  // eos_token, and the caller's chat_template_kwargs. raise_exception() in the template becomes
+  // InvalidArgument with its message; a bound passed becomes ResourceExhausted.
+  // unix_now feeds strftime_now, so that tests need no clock.
+  absl::StatusOr<std::string> render(const base::json::object& variables,
+                                     std::int64_t unix_now) const;
+
+ private:
+  struct Impl;
+  explicit ChatTemplate(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace plinth::model

@@ -1,0 +1,79 @@
+// y = x W^T with W quantised and packed once at load for one instruction set.
+//
+// For one weight type and instruction set there is one arithmetic: the same activation blocks, block
+// order and fused operations for any number of rows of x and any number of threads, so a token's
+// bits do not depend on what else is in the batch (docs/decisions/0004).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "tensor/dtype.h"
+#include "tensor/isa.h"
+
+namespace plinth::tensor {
+
+// fast: integer dot products over 8-bit activations where the ISA has them.
+// exact: fp32 activations and fp32 accumulation over dequantised weights (reference and goldens).
+enum class LinearMode { fast, exact };
+
+struct LinearOptions {
+  Isa isa = Isa::scalar;
+  LinearMode mode = LinearMode::fast;
+};
+
+// Activations of m tokens, prepared once and shared by the matrices that read the same x (q, k, v;
+// gate and up). Grow-only scratch: reuse one per call site. Not thread-safe.
+class Activations {
+ public:
+  Activations();
+  ~Activations();
+  Activations(Activations&&) noexcept;
+  Activations& operator=(Activations&&) noexcept;
+  struct Impl;
+  Impl& impl() { return *impl_; }
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// Immutable after pack(): any number of threads may read it.
+class PackedLinear {
+ public:
+  virtual ~PackedLinear() = default;
+  std::int64_t rows() const { return rows_; }        // output features
+  std::int64_t columns() const { return columns_; }  // input features
+  virtual std::size_t bytes() const = 0;             // resident memory, for the memory budget
+
+  // Prepares x: [m, columns] fp32 row-major with leading dimension ldx (elements), in the form that
+  // this matrix reads. Matrices for which shares_activations(other) holds may use it too.
+  virtual void prepare(const float* x, std::int64_t ldx, int m, Activations& out,
+                       base::ThreadPool& pool) const = 0;
+  virtual bool shares_activations(const PackedLinear& other) const = 0;
+  // y: [m, rows] fp32 with leading dimension ldy. Overwrites y.
+  virtual void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
+                        base::ThreadPool& pool) const = 0;
+
+ protected:
+  PackedLinear(std::int64_t rows, std::int64_t columns) : rows_(rows), columns_(columns) {}
+
+ private:
+  const std::int64_t rows_;
+  const std::int64_t columns_;
+};
+
+// Packs `parts` stacked along rows (for example q, k and v) into one matrix; the stored bytes are
+// not referenced afterwards. The parts agree in columns; mixed dtypes are allowed.
+// InvalidArgument where columns do not fit the dtype's block.
+absl::StatusOr<std::unique_ptr<PackedLinear>> pack_linear(std::span<const MatrixView> parts,
+                                                          const LinearOptions& options);
+
+// Rows of W gathered by index and dequantised (token embedding). out: [ids.size(), columns].
+void gather_rows(const MatrixView& table, std::span<const std::int32_t> ids, float* out);
+
+}  // namespace plinth::tensor
