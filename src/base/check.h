@@ -8,10 +8,10 @@ namespace plinth::base {
 
 }  // namespace plinth::base
 
-#define CHECK(condition)                                                     \
-  do {                                                                       \
-    if (!(condition)) [[unlikely]]                                           \
-      ::plinth::base::check_failed(__FILE__, __LINE__, #condition);          \
+#define CHECK(condition)                                            \
+  do {                                                              \
+    if (!(condition)) [[unlikely]]                                  \
+      ::plinth::base::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)
 
 #ifdef NDEBUG

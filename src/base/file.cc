@@ -74,8 +74,7 @@ absl::StatusOr<std::string> read_file(const std::string& path, std::size_t bytes
 
 absl::Status write_file_atomic(const std::string& path, std::string_view content, unsigned mode) {
   static std::atomic<unsigned> counter{0};
-  const std::string temporary =
-      fmt::format("{}.{}.{}.tmp", path, ::getpid(), counter.fetch_add(1));
+  const std::string temporary = fmt::format("{}.{}.{}.tmp", path, ::getpid(), counter.fetch_add(1));
   UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!fd.valid()) return errno_status(errno, temporary);
   const auto fail = [&](int error) {

@@ -5,8 +5,8 @@
 namespace plinth::base {
 
 Metrics::Metrics()
-    : registry_(std::make_shared<prometheus::Registry>(
-          prometheus::Registry::InsertBehavior::Merge)) {}
+    : registry_(
+          std::make_shared<prometheus::Registry>(prometheus::Registry::InsertBehavior::Merge)) {}
 
 prometheus::Counter& Metrics::counter(const std::string& name, const std::string& help,
                                       const Labels& labels) {
@@ -19,10 +19,12 @@ prometheus::Gauge& Metrics::gauge(const std::string& name, const std::string& he
 }
 
 prometheus::Histogram& Metrics::histogram(const std::string& name, const std::string& help,
-                                          const std::vector<double>& bounds,
-                                          const Labels& labels) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry_).Add(labels,
-                                                                                     bounds);
+                                          const std::vector<double>& bounds, const Labels& labels) {
+  return prometheus::BuildHistogram()
+      .Name(name)
+      .Help(help)
+      .Register(*registry_)
+      .Add(labels, bounds);
 }
 
 std::string Metrics::exposition() const {

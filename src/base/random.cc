@@ -20,8 +20,8 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c,
 double uniform_at(std::uint64_t seed, std::uint64_t position, std::uint64_t stream) {
   const auto lo = [](std::uint64_t v) { return static_cast<std::uint32_t>(v); };
   const auto hi = [](std::uint64_t v) { return static_cast<std::uint32_t>(v >> 32); };
-  const auto words = philox4x32({lo(position), hi(position), lo(stream), hi(stream)},
-                                {lo(seed), hi(seed)});
+  const auto words =
+      philox4x32({lo(position), hi(position), lo(stream), hi(stream)}, {lo(seed), hi(seed)});
   const std::uint64_t bits = (std::uint64_t{words[0]} << 32 | words[1]) >> 11;
   return static_cast<double>(bits) * 0x1.0p-53;
 }

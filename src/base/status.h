@@ -43,17 +43,19 @@ absl::Status errno_status(int error, std::string_view operation);
 
 }  // namespace plinth::base
 
-#define RETURN_IF_ERROR(expression)                              \
-  do {                                                           \
-    ::absl::Status plinth_status_ = (expression);                \
-    if (!plinth_status_.ok()) [[unlikely]] return plinth_status_; \
+#define RETURN_IF_ERROR(expression)               \
+  do {                                            \
+    ::absl::Status plinth_status_ = (expression); \
+    if (!plinth_status_.ok()) [[unlikely]]        \
+      return plinth_status_;                      \
   } while (false)
 
 #define PLINTH_CONCAT_INNER_(a, b) a##b
 #define PLINTH_CONCAT_(a, b) PLINTH_CONCAT_INNER_(a, b)
 #define ASSIGN_OR_RETURN(target, expression) \
   ASSIGN_OR_RETURN_IMPL_(PLINTH_CONCAT_(plinth_statusor_, __LINE__), target, expression)
-#define ASSIGN_OR_RETURN_IMPL_(temp, target, expression)           \
-  auto temp = (expression);                                        \
-  if (!temp.ok()) [[unlikely]] return std::move(temp).status();    \
+#define ASSIGN_OR_RETURN_IMPL_(temp, target, expression) \
+  auto temp = (expression);                              \
+  if (!temp.ok()) [[unlikely]]                           \
+    return std::move(temp).status();                     \
   target = *std::move(temp)

@@ -15,12 +15,12 @@
 namespace plinth::cluster {
 
 struct ModelCard {
-  std::string id;                     // what clients call
+  std::string id;  // what clients call
   std::int64_t created_unix_seconds = 0;
   std::string owned_by = "plinth";
-  bool generates = false;             // chat and completions
+  bool generates = false;  // chat and completions
   bool embeds = false;
-  std::int32_t context_tokens = 0;    // 0 until loaded
+  std::int32_t context_tokens = 0;  // 0 until loaded
 };
 
 // A call in flight. Destroying it cancels; cancel() is idempotent and safe from any thread.

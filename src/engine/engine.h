@@ -1,5 +1,5 @@
-// The engine: requests in, events out. One loop thread owns all state; submit() and cancel() post to
-// a bounded queue from any thread, and events are delivered from the loop, batched per step.
+// The engine: requests in, events out. One loop thread owns all state; submit() and cancel() post
+// to a bounded queue from any thread, and events are delivered from the loop, batched per step.
 //
 //   Engine::create(options, runner, tokenizer, chat_template, clock, metrics)
 //   engine->submit(request, sink)   -> Status only for a full queue; everything else is an event
@@ -23,11 +23,11 @@
 namespace plinth::engine {
 
 struct EngineOptions {
-  std::int32_t context_tokens = 0;       // 0 = the model's own maximum, bounded by the KV budget
-  std::size_t kv_bytes = 512u << 20;     // memory for KV pages
-  std::int32_t step_tokens_max = 512;    // prefill and decode tokens of one step together
-  std::int32_t sequences_max = 256;      // running at once
-  std::int32_t queue_max = 1024;         // requests waiting; more get ResourceExhausted
+  std::int32_t context_tokens = 0;     // 0 = the model's own maximum, bounded by the KV budget
+  std::size_t kv_bytes = 512u << 20;   // memory for KV pages
+  std::int32_t step_tokens_max = 512;  // prefill and decode tokens of one step together
+  std::int32_t sequences_max = 256;    // running at once
+  std::int32_t queue_max = 1024;       // requests waiting; more get ResourceExhausted
   bool prefix_cache = true;
   // Seeds requests that bring none; tests fix it.
   std::uint64_t seed_base = 0;

@@ -28,9 +28,9 @@ struct BatchEntry {
 
 struct RunnerInfo {
   std::int32_t vocab_size = 0;
-  std::int32_t context_tokens_max = 0;   // the model's own limit
-  std::size_t kv_block_bytes = 0;        // of one page, all layers
-  std::string fingerprint;               // of weights, kernels and numeric options
+  std::int32_t context_tokens_max = 0;  // the model's own limit
+  std::size_t kv_block_bytes = 0;       // of one page, all layers
+  std::string fingerprint;              // of weights, kernels and numeric options
 };
 
 // Used by one thread at a time.

@@ -1,6 +1,6 @@
 // Chat templates: a sandboxed Jinja that renders byte-equal to Hugging Face's apply_chat_template.
-// Templates come with the model file and are hostile input: steps, depth and output are bounded, and
-// nothing outside the given values can be reached.
+// Templates come with the model file and are hostile input: steps, depth and output are bounded,
+// and nothing outside the given values can be reached.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +15,10 @@
 namespace plinth::model {
 
 struct TemplateLimits {
-  // The largest family template takes about 2,000 steps for ten messages; a request may hold 10,000.
+  // The largest family template takes about 2,000 steps for ten messages; a request may hold
+  // 10,000.
   std::uint64_t steps_max = 20'000'000;
-  std::size_t depth_max = 64;              // nested calls and expressions
+  std::size_t depth_max = 64;                // nested calls and expressions
   std::size_t output_bytes_max = 32u << 20;  // twice the body limit of a request
   std::size_t source_bytes_max = 1u << 20;
 };

@@ -1,7 +1,7 @@
 // Text to token ids and back, exactly as the model's own tokenizer does it.
 //
-// A TokenizerSpec is plain data read from GGUF metadata or tokenizer.json; make_tokenizer() turns it
-// into an immutable Tokenizer. TextDecoder turns a stream of tokens into valid UTF-8 pieces.
+// A TokenizerSpec is plain data read from GGUF metadata or tokenizer.json; make_tokenizer() turns
+// it into an immutable Tokenizer. TextDecoder turns a stream of tokens into valid UTF-8 pieces.
 #pragma once
 
 #include <cstdint>
@@ -34,17 +34,17 @@ struct TokenizerSpec {
   // Which pre-tokenizer: "gpt2", "llama3", "qwen2", "smollm", "deepseek-llm", "deepseek-coder",
   // "deepseek-v3", "gpt-4o", ...; as GGUF's tokenizer.ggml.pre. Ignored by the other kinds.
   std::string pre = "gpt2";
-  std::vector<std::string> tokens;          // by id
-  std::vector<float> scores;                // sentencepiece: by id
-  std::vector<TokenType> types;             // by id, or empty
-  std::vector<std::string> merges;          // BPE: "left right", in rank order
+  std::vector<std::string> tokens;  // by id
+  std::vector<float> scores;        // sentencepiece: by id
+  std::vector<TokenType> types;     // by id, or empty
+  std::vector<std::string> merges;  // BPE: "left right", in rank order
   std::vector<AddedToken> added;
   std::optional<TokenId> bos, eos, unk, pad, cls, sep, mask;
-  std::vector<TokenId> end_of_generation;   // eos and its like (eot, im_end)
+  std::vector<TokenId> end_of_generation;  // eos and its like (eot, im_end)
   bool add_bos = false, add_eos = false;
-  bool add_space_prefix = true;             // sentencepiece dummy prefix
-  bool lowercase = false;                   // wordpiece
-  bool strip_accents = false;               // wordpiece
+  bool add_space_prefix = true;  // sentencepiece dummy prefix
+  bool lowercase = false;        // wordpiece
+  bool strip_accents = false;    // wordpiece
   // Further switches of tokenizer.json families are added here as they are needed.
 };
 
@@ -58,7 +58,8 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
   // Any bytes are accepted; invalid UTF-8 is treated as the family does (replacement or bytes).
-  virtual std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const = 0;
+  virtual std::vector<TokenId> encode(std::string_view text,
+                                      const EncodeOptions& options) const = 0;
   // The raw bytes of one token; control tokens give their text only where `special` is set.
   virtual std::string token_bytes(TokenId id, bool special = false) const = 0;
   // The whole text, as Hugging Face's decode() gives it (spaces and prefixes handled).

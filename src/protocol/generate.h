@@ -18,8 +18,8 @@ namespace plinth::protocol {
 // worker with the model's own template.
 struct ChatPrompt {
   std::string messages_json;
-  std::string tools_json;                  // "" or an array
-  std::string template_kwargs_json;        // "" or an object
+  std::string tools_json;            // "" or an array
+  std::string template_kwargs_json;  // "" or an object
   bool add_generation_prompt = true;
 };
 struct TextPrompt {
@@ -31,14 +31,14 @@ struct TokenPrompt {
 using Prompt = std::variant<ChatPrompt, TextPrompt, TokenPrompt>;
 
 struct SamplingParams {
-  double temperature = 1.0;         // 0 = greedy
-  double top_p = 1.0;               // (0, 1]
-  std::int32_t top_k = 0;           // 0 = off
-  double min_p = 0.0;               // [0, 1]
-  double typical_p = 1.0;           // (0, 1]
-  double presence_penalty = 0.0;    // [-2, 2]
-  double frequency_penalty = 0.0;   // [-2, 2]
-  double repetition_penalty = 1.0;  // > 0; over prompt and output
+  double temperature = 1.0;                                // 0 = greedy
+  double top_p = 1.0;                                      // (0, 1]
+  std::int32_t top_k = 0;                                  // 0 = off
+  double min_p = 0.0;                                      // [0, 1]
+  double typical_p = 1.0;                                  // (0, 1]
+  double presence_penalty = 0.0;                           // [-2, 2]
+  double frequency_penalty = 0.0;                          // [-2, 2]
+  double repetition_penalty = 1.0;                         // > 0; over prompt and output
   std::vector<std::pair<std::int32_t, float>> logit_bias;  // token id, [-100, 100]; -100 bans
   std::optional<std::uint64_t> seed;
 };
@@ -48,22 +48,22 @@ struct GenerateRequest {
   std::string model;
   Prompt prompt;
   SamplingParams sampling;
-  std::int32_t n = 1;                            // choices
-  std::optional<std::int32_t> max_tokens;        // empty: until the context is full
-  std::vector<std::string> stop;                 // never part of the text
+  std::int32_t n = 1;                      // choices
+  std::optional<std::int32_t> max_tokens;  // empty: until the context is full
+  std::vector<std::string> stop;           // never part of the text
   bool ignore_eos = false;
   bool logprobs = false;
-  std::int32_t top_logprobs = 0;                 // 0..20
-  bool echo = false;                             // completions: the prompt's text comes first
-  bool prompt_logprobs = false;                  // echo with logprobs; bypasses prefix-cache reads
+  std::int32_t top_logprobs = 0;  // 0..20
+  bool echo = false;              // completions: the prompt's text comes first
+  bool prompt_logprobs = false;   // echo with logprobs; bypasses prefix-cache reads
   bool ignore_prefix_cache = false;
-  std::string cache_salt;                        // tenant's; promise 4
+  std::string cache_salt;  // tenant's; promise 4
 };
 
 struct TokenLogprob {
   std::int32_t token = 0;
-  std::string bytes;       // raw bytes of the token; may be a part of a character
-  float logprob = 0;       // natural log
+  std::string bytes;        // raw bytes of the token; may be a part of a character
+  float logprob = 0;        // natural log
   bool has_logprob = true;  // false for the first token of a prompt
 };
 struct PositionLogprobs {
@@ -75,28 +75,28 @@ enum class FinishReason : std::uint8_t { none, stop, length, cancelled, error };
 
 struct Usage {
   std::int32_t prompt_tokens = 0;
-  std::int32_t cached_tokens = 0;       // of prompt_tokens, read from the prefix cache
-  std::int32_t completion_tokens = 0;   // all choices together
+  std::int32_t cached_tokens = 0;      // of prompt_tokens, read from the prefix cache
+  std::int32_t completion_tokens = 0;  // all choices together
 };
 
 // Admitted: the prompt is rendered, counted and accepted. Sent once, first.
 struct Admitted {
   std::int32_t prompt_tokens = 0;
   std::int32_t cached_tokens = 0;
-  std::string system_fingerprint;   // changes with weights, kernels and config
+  std::string system_fingerprint;  // changes with weights, kernels and config
 };
 // Text (and logprobs) of one choice; text may be empty when held back for stop strings.
 struct Delta {
   std::int32_t index = 0;
-  std::string text;                 // valid UTF-8
+  std::string text;  // valid UTF-8
   std::vector<PositionLogprobs> logprobs;
-  std::int32_t tokens = 0;          // produced by this delta
+  std::int32_t tokens = 0;  // produced by this delta
 };
 // One choice is over.
 struct ChoiceEnd {
   std::int32_t index = 0;
   FinishReason reason = FinishReason::stop;
-  std::string stop_matched;         // the stop string, if one was the cause
+  std::string stop_matched;  // the stop string, if one was the cause
 };
 // The request is over: exactly one, last. On error `status` says why; usage then counts what was
 // produced until then.

@@ -8,10 +8,21 @@
 namespace plinth::tensor {
 
 enum class DType : std::uint8_t {
-  f32, f16, bf16,
-  q8_0, q4_0, q4_1, q5_0, q5_1,
-  q2_k, q3_k, q4_k, q5_k, q6_k,
-  iq4_nl, iq4_xs,
+  f32,
+  f16,
+  bf16,
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
 };
 
 struct DTypeInfo {

@@ -1,4 +1,5 @@
-// Instruction sets that kernels are written for, found by CPUID and OS support, never by model name.
+// Instruction sets that kernels are written for, found by CPUID and OS support, never by model
+// name.
 #pragma once
 
 #include <string_view>

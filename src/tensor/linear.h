@@ -1,8 +1,8 @@
 // y = x W^T with W quantised and packed once at load for one instruction set.
 //
-// For one weight type and instruction set there is one arithmetic: the same activation blocks, block
-// order and fused operations for any number of rows of x and any number of threads, so a token's
-// bits do not depend on what else is in the batch (docs/decisions/0004).
+// For one weight type and instruction set there is one arithmetic: the same activation blocks,
+// block order and fused operations for any number of rows of x and any number of threads, so a
+// token's bits do not depend on what else is in the batch (docs/decisions/0004).
 #pragma once
 
 #include <cstdint>
