@@ -8,6 +8,7 @@ find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(CURL REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(GTest REQUIRED)
 if(PLINTH_BENCHMARKS)
   find_package(benchmark REQUIRED)
@@ -26,6 +27,8 @@ find_path(SOCI_INCLUDE soci/soci.h REQUIRED)
 add_library(plinth_soci INTERFACE)
 target_include_directories(plinth_soci SYSTEM INTERFACE ${SOCI_INCLUDE})
 target_link_libraries(plinth_soci INTERFACE ${SOCI_CORE} ${SOCI_SQLITE3} PkgConfig::SQLITE3)
+# SOCI hides the type information of its internals, which UBSan's vptr check would need.
+target_compile_options(plinth_soci INTERFACE $<$<CONFIG:Debug>:-fno-sanitize=vptr>)
 find_package(prometheus-cpp CONFIG REQUIRED)
 
 # What every translation unit is compiled with.
