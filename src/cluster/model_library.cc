@@ -1,0 +1,184 @@
+#include "cluster/model_library.h"
+
+#define TOML_EXCEPTIONS 0
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "base/file.h"
+#include "store/sha256.h"
+
+namespace plinth::cluster {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kManifest[] = "manifest.toml";
+constexpr std::size_t kManifestBytesMax = 4u << 20;  // 20,000 files of a sharded model
+
+std::string write_manifest(const InstalledModel& model) {
+  toml::array files;
+  for (const auto& file : model.files) {
+    files.push_back(toml::table{{"path", file.path},
+                                {"sha256", file.sha256},
+                                {"bytes", static_cast<std::int64_t>(file.bytes)}});
+  }
+  const toml::table manifest{
+      {"name", model.name},       {"title", model.title},          {"kind", model.kind},
+      {"license", model.license}, {"pulled", model.pulled_unix_s}, {"file", files}};
+  std::ostringstream out;
+  out << manifest << "\n";
+  return out.str();
+}
+
+absl::StatusOr<InstalledModel> read_manifest(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, base::read_file(path, kManifestBytesMax));
+  const auto parsed = toml::parse(text);
+  if (!parsed) {
+    return base::data_loss(fmt::format("{}: line {}: {}", path, parsed.error().source().begin.line,
+                                       parsed.error().description()));
+  }
+  InstalledModel model;
+  model.name = parsed["name"].value_or(std::string());
+  model.title = parsed["title"].value_or(std::string());
+  model.kind = parsed["kind"].value_or(std::string());
+  model.license = parsed["license"].value_or(std::string());
+  model.pulled_unix_s = parsed["pulled"].value_or(std::int64_t{0});
+  if (const auto* files = parsed["file"].as_array()) {
+    for (const auto& node : *files) {
+      const auto* entry = node.as_table();
+      if (entry == nullptr) return base::data_loss(path + ": file is not a table");
+      InstalledFile file;
+      file.path = (*entry)["path"].value_or(std::string());
+      file.sha256 = (*entry)["sha256"].value_or(std::string());
+      file.bytes = static_cast<std::uint64_t>((*entry)["bytes"].value_or(std::int64_t{0}));
+      if (!store::is_sha256_hex(file.sha256)) {
+        return base::data_loss(path + ": " + file.path + " has no sha256");
+      }
+      model.files.push_back(std::move(file));
+    }
+  }
+  if (model.name.empty() || model.files.empty()) return base::data_loss(path + ": incomplete");
+  return model;
+}
+
+}  // namespace
+
+std::uint64_t InstalledModel::bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& file : files) sum += file.bytes;
+  return sum;
+}
+
+absl::StatusOr<ModelLibrary> ModelLibrary::open(const std::string& home) {
+  ASSIGN_OR_RETURN(auto blobs, store::BlobStore::open(home + "/blobs"));
+  RETURN_IF_ERROR(base::make_folders(home + "/models"));
+  return ModelLibrary(home + "/models", std::move(blobs));
+}
+
+std::vector<InstalledModel> ModelLibrary::list() const {
+  std::vector<InstalledModel> models;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    if (entry.path().filename().string().starts_with(".")) continue;
+    auto model = read_manifest((entry.path() / kManifest).string());
+    if (model.ok()) models.push_back(*std::move(model));
+  }
+  std::sort(models.begin(), models.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  return models;
+}
+
+absl::StatusOr<InstalledModel> ModelLibrary::find(const std::string& name) const {
+  if (name.empty() || name.starts_with(".") || name.find('/') != std::string::npos) {
+    return base::not_found(name + ": not installed");
+  }
+  auto model = read_manifest(folder_ + "/" + name + "/" + kManifest);
+  if (absl::IsNotFound(model.status())) {
+    return base::not_found(
+        fmt::format("{}: not installed; try `plinth model pull {}`", name, name));
+  }
+  return model;
+}
+
+std::string ModelLibrary::open_path(const InstalledModel& model) const {
+  std::string first;
+  for (const auto& file : model.files) {
+    if (file.path.ends_with(".gguf") && (first.empty() || file.path < first)) first = file.path;
+  }
+  return folder_ + "/" + model.name + (first.empty() ? "" : "/" + first);
+}
+
+absl::Status ModelLibrary::install(const InstalledModel& model) const {
+  const fs::path final = fs::path(folder_) / model.name;
+  const fs::path fresh = fs::path(folder_) / fmt::format(".{}.{}", model.name, ::getpid());
+  std::error_code error;
+  fs::remove_all(fresh, error);
+  for (const auto& file : model.files) {
+    if (!blobs_.has(file.sha256)) return base::internal(file.path + ": blob is not there");
+    const fs::path link = fresh / file.path;
+    RETURN_IF_ERROR(base::make_folders(link.parent_path().string()));
+    const fs::path target =
+        fs::relative(fs::absolute(blobs_.path(file.sha256)), fs::absolute(link.parent_path()));
+    fs::create_symlink(target, link, error);
+    if (error) return base::unavailable(link.string() + ": " + error.message());
+  }
+  RETURN_IF_ERROR(base::write_file_atomic((fresh / kManifest).string(), write_manifest(model)));
+  if (::rename(fresh.c_str(), final.c_str()) != 0) {
+    if (errno != ENOTEMPTY && errno != EEXIST) return base::errno_status(errno, final.string());
+    // An older version is there: both change places in one step, so no moment is without one.
+    if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, final.c_str(), RENAME_EXCHANGE) != 0) {
+      return base::errno_status(errno, final.string());
+    }
+    fs::remove_all(fresh, error);
+  }
+  return base::sync_folder(folder_);
+}
+
+absl::Status ModelLibrary::remove(const std::string& name) const {
+  ASSIGN_OR_RETURN(const InstalledModel model, find(name));
+  const std::string doomed = fmt::format("{}/.{}.{}.rm", folder_, name, ::getpid());
+  if (::rename((folder_ + "/" + name).c_str(), doomed.c_str()) != 0) {
+    return base::errno_status(errno, folder_ + "/" + name);
+  }
+  std::error_code error;
+  fs::remove_all(doomed, error);
+  std::set<std::string> used;
+  for (const auto& other : list()) {
+    for (const auto& file : other.files) used.insert(file.sha256);
+  }
+  for (const auto& file : model.files) {
+    if (!used.contains(file.sha256)) RETURN_IF_ERROR(blobs_.remove(file.sha256));
+  }
+  return base::sync_folder(folder_);
+}
+
+absl::Status ModelLibrary::verify(const InstalledModel& model,
+                                  const std::function<void(std::uint64_t)>& progress) const {
+  std::string wrong;
+  std::uint64_t before = 0;
+  for (const auto& file : model.files) {
+    const auto digest = store::sha256_file(blobs_.path(file.sha256),
+                                           [&](std::uint64_t done) { progress(before + done); });
+    if (!digest.ok()) {
+      wrong += fmt::format("\n  {}: {}", file.path, base::message(digest.status()));
+    } else if (*digest != file.sha256) {
+      wrong += fmt::format("\n  {}: sha256 is {}, not {}", file.path, *digest, file.sha256);
+    }
+    before += file.bytes;
+  }
+  if (wrong.empty()) return absl::OkStatus();
+  return base::data_loss(fmt::format("{} is damaged; `plinth model rm {}` and pull it again:{}",
+                                     model.name, model.name, wrong));
+}
+
+}  // namespace plinth::cluster

@@ -1,0 +1,55 @@
+// The installed models of a home: models/NAME holds one link into blobs/ for each file, and
+// manifest.toml with name, kind, licence and digests.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "store/blob_store.h"
+
+namespace plinth::cluster {
+
+struct InstalledFile {
+  std::string path;
+  std::string sha256;
+  std::uint64_t bytes = 0;
+};
+
+struct InstalledModel {
+  std::string name;
+  std::string title;
+  std::string kind;
+  std::string license;
+  std::int64_t pulled_unix_s = 0;
+  std::vector<InstalledFile> files;
+  std::uint64_t bytes() const;
+};
+
+// Safe with any number of processes on one home.
+class ModelLibrary {
+ public:
+  static absl::StatusOr<ModelLibrary> open(const std::string& home);
+  std::vector<InstalledModel> list() const;  // by name
+  absl::StatusOr<InstalledModel> find(const std::string& name) const;
+  // What a worker opens: the .gguf file (the first of a split set), else the folder.
+  std::string open_path(const InstalledModel& model) const;
+  // Makes the model visible at once and whole; its blobs are all there. Replaces an older one.
+  absl::Status install(const InstalledModel& model) const;
+  // Removes the model, and the blobs that no other model uses.
+  absl::Status remove(const std::string& name) const;
+  // Reads every byte. DataLoss names each file whose digest differs or that is gone.
+  absl::Status verify(const InstalledModel& model,
+                      const std::function<void(std::uint64_t)>& progress) const;
+  const store::BlobStore& blobs() const { return blobs_; }
+
+ private:
+  ModelLibrary(std::string folder, store::BlobStore blobs)
+      : folder_(std::move(folder)), blobs_(std::move(blobs)) {}
+  std::string folder_;
+  store::BlobStore blobs_;
+};
+
+}  // namespace plinth::cluster
