@@ -1,0 +1,186 @@
+#include "apps/model_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <functional>
+#include <memory>
+
+#include "apps/home.h"
+#include "apps/terminal.h"
+#include "base/json.h"
+#include "cluster/model_catalog.h"
+#include "cluster/model_library.h"
+#include "cluster/model_puller.h"
+
+namespace plinth {
+
+namespace {
+
+using cluster::InstalledModel;
+using cluster::ModelLibrary;
+
+struct ModelArguments {
+  std::string name;
+  std::string as;
+  bool json = false;
+};
+
+base::json::object to_object(const InstalledModel& model, const ModelLibrary& library) {
+  base::json::array files;
+  for (const auto& file : model.files) {
+    files.push_back({{"path", file.path}, {"sha256", file.sha256}, {"bytes", file.bytes}});
+  }
+  return {{"name", model.name},
+          {"title", model.title},
+          {"kind", model.kind},
+          {"license", model.license},
+          {"bytes", model.bytes()},
+          {"pulled", model.pulled_unix_s},
+          {"path", library.open_path(model)},
+          {"files", files}};
+}
+
+absl::Status pull(const ModelLibrary& library, const ModelArguments& arguments) {
+  ASSIGN_OR_RETURN(auto wanted, cluster::resolve_model(arguments.name));
+  if (!arguments.as.empty()) wanted.name = arguments.as;
+  const bool catalogued = std::any_of(wanted.files.begin(), wanted.files.end(),
+                                      [](const auto& file) { return !file.sha256.empty(); });
+  const auto present = library.find(wanted.name);
+  if (present.ok() && catalogued) {
+    const bool same = std::all_of(wanted.files.begin(), wanted.files.end(), [&](const auto& file) {
+      return std::any_of(present->files.begin(), present->files.end(), [&](const auto& have) {
+        return have.path == file.path && have.sha256 == file.sha256;
+      });
+    });
+    if (same) {
+      if (arguments.json)
+        fmt::print("{}\n", base::to_json(to_object(*present, library)));
+      else
+        fmt::print("{} is up to date ({})\n", wanted.name, human_bytes(present->bytes()));
+      return absl::OkStatus();
+    }
+  }
+  const base::RealClock clock;
+  ProgressBar bar(clock);
+  const auto http = net::make_http_client();
+  const cluster::PullProgress progress{[&](const std::string& line) {
+                                         bar.finish();
+                                         fmt::print(stderr, "{}\n", styled(line, "2"));
+                                       },
+                                       [&](const std::string& file, std::uint64_t done,
+                                           std::uint64_t total) { bar.update(file, done, total); }};
+  fmt::print(stderr, "{} ({}), licence {}\n", wanted.name, wanted.title, wanted.license);
+  auto pulled =
+      cluster::ModelPuller(library, *http, clock, cluster::PullOptions::from_environment())
+          .pull(wanted, progress);
+  bar.finish();
+  RETURN_IF_ERROR(pulled.status());
+  if (arguments.json) {
+    fmt::print("{}\n", base::to_json(to_object(*pulled, library)));
+  } else {
+    fmt::print("{} {} ({}, sha256 checked)\n", styled("installed", "32"), pulled->name,
+               human_bytes(pulled->bytes()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status list(const ModelLibrary& library, const ModelArguments& arguments) {
+  const auto models = library.list();
+  if (arguments.json) {
+    base::json::array all;
+    for (const auto& model : models) all.push_back(to_object(model, library));
+    fmt::print("{}\n", base::to_json(all));
+    return absl::OkStatus();
+  }
+  fmt::print("{:<20} {:<11} {:>11}  {:<20} {}\n", "NAME", "KIND", "SIZE", "LICENCE", "STATE");
+  for (const auto& model : models) {
+    fmt::print("{:<20} {:<11} {:>11}  {:<20} installed\n", model.name, model.kind,
+               human_bytes(model.bytes()), model.license);
+  }
+  for (const auto& model : cluster::builtin_catalog()) {
+    const bool have = std::any_of(models.begin(), models.end(),
+                                  [&](const auto& other) { return other.name == model.name; });
+    if (have) continue;
+    std::uint64_t bytes = 0;
+    for (const auto& file : model.files) bytes += file.bytes;
+    fmt::print("{:<20} {:<11} {:>11}  {:<20} in the catalog\n", model.name, model.kind,
+               bytes == 0 ? "-" : human_bytes(bytes), model.license);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status show(const ModelLibrary& library, const ModelArguments& arguments) {
+  ASSIGN_OR_RETURN(const auto model, library.find(arguments.name));
+  if (arguments.json) {
+    fmt::print("{}\n", base::to_json(to_object(model, library)));
+    return absl::OkStatus();
+  }
+  fmt::print("{}\n  title    {}\n  kind     {}\n  licence  {}\n  size     {}\n  path     {}\n",
+             model.name, model.title, model.kind, model.license, human_bytes(model.bytes()),
+             library.open_path(model));
+  for (const auto& file : model.files) fmt::print("  file     {}  {}\n", file.sha256, file.path);
+  return absl::OkStatus();
+}
+
+absl::Status verify(const ModelLibrary& library, const ModelArguments& arguments) {
+  ASSIGN_OR_RETURN(const auto model, library.find(arguments.name));
+  const base::RealClock clock;
+  ProgressBar bar(clock);
+  const auto status = library.verify(
+      model, [&](std::uint64_t done) { bar.update("verifying", done, model.bytes()); });
+  bar.finish();
+  RETURN_IF_ERROR(status);
+  if (arguments.json)
+    fmt::print("{{\"name\":\"{}\",\"verified\":true}}\n", model.name);
+  else
+    fmt::print("{}: every file has its sha256\n", model.name);
+  return absl::OkStatus();
+}
+
+absl::Status remove(const ModelLibrary& library, const ModelArguments& arguments) {
+  RETURN_IF_ERROR(library.remove(arguments.name));
+  if (arguments.json)
+    fmt::print("{{\"name\":\"{}\",\"removed\":true}}\n", arguments.name);
+  else
+    fmt::print("removed {}\n", arguments.name);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
+  auto* model = app.add_subcommand("model", "Pull, list, show, verify and remove models");
+  model->require_subcommand(1);
+  const auto arguments = std::make_shared<ModelArguments>();  // shared by the callbacks CLI11 keeps
+  using Action = std::function<absl::Status(const ModelLibrary&, const ModelArguments&)>;
+  const auto add = [&](const char* name, const char* text, const char* argument, Action action) {
+    auto* command = model->add_subcommand(name, text);
+    if (argument != nullptr) command->add_option("name", arguments->name, argument)->required();
+    command->add_flag("--json", arguments->json, "One JSON document on stdout");
+    command->callback([arguments, action, &home, &exit_code] {
+      const auto folder = find_home(home);
+      if (!folder.ok()) {
+        exit_code = report(folder.status());
+        return;
+      }
+      const auto library = ModelLibrary::open(*folder);
+      const auto status = library.ok() ? action(*library, *arguments) : library.status();
+      exit_code = status.ok() ? 0 : report(status);
+    });
+    return command;
+  };
+  constexpr char kSource[] = "Catalog name, hf:OWNER/REPO/FILE, URL#sha256=DIGEST, or a path";
+  add("pull", "Download a model, resuming and checking it", kSource, pull)
+      ->add_option("--as", arguments->as, "Install under this name");
+  add("import", "Copy a model file or folder into the home", kSource, pull)
+      ->add_option("--as", arguments->as, "Install under this name");
+  add("list", "Installed models and the catalog", nullptr, list);
+  add("show", "One installed model: files, digests, licence", "Installed model", show);
+  add("verify", "Read every byte and compare sha256", "Installed model", verify);
+  add("rm", "Remove a model and the files that only it uses", "Installed model", remove);
+}
+
+}  // namespace plinth
