@@ -1,0 +1,204 @@
+#include "tensor/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "base/file.h"
+#include "tensor/dtype.h"
+
+namespace plinth::tensor {
+namespace {
+
+constexpr DType kAll[] = {DType::f32,  DType::f16,  DType::bf16, DType::q8_0,   DType::q4_0,
+                          DType::q4_1, DType::q5_0, DType::q5_1, DType::q2_k,   DType::q3_k,
+                          DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
+
+struct Golden {
+  int block_bytes = 0, elements = 0;
+  std::string bytes;  // 8 blocks
+  std::vector<float> values;
+};
+
+Golden read_golden(DType dtype) {
+  const auto file = base::read_file(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/quant/" +
+                                        std::string(dtype_info(dtype).name) + ".bin",
+                                    1 << 20);
+  Golden golden;
+  if (!file.ok()) return golden;
+  std::memcpy(&golden.block_bytes, file->data(), 4);
+  std::memcpy(&golden.elements, file->data() + 4, 4);
+  golden.bytes = file->substr(8, static_cast<std::size_t>(8 * golden.block_bytes));
+  golden.values.resize(static_cast<std::size_t>(8 * golden.elements));
+  std::memcpy(golden.values.data(), file->data() + 8 + golden.bytes.size(),
+              golden.values.size() * 4);
+  return golden;
+}
+
+TEST(DType, DequantisesAsTheGgufPackageDoes) {
+  for (DType dtype : kAll) {
+    if (dtype_info(dtype).block_elements == 1) continue;
+    const Golden golden = read_golden(dtype);
+    ASSERT_EQ(golden.block_bytes, dtype_info(dtype).block_bytes) << dtype_info(dtype).name;
+    ASSERT_EQ(golden.elements, dtype_info(dtype).block_elements);
+    std::vector<float> out(golden.values.size());
+    dequantize_row(dtype, reinterpret_cast<const std::uint8_t*>(golden.bytes.data()), out.data(),
+                   static_cast<std::int64_t>(out.size()));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      ASSERT_NEAR(out[i], golden.values[i], 1e-6f * (1 + std::fabs(golden.values[i])))
+          << dtype_info(dtype).name << " element " << i;
+    }
+  }
+}
+
+// Rows of random blocks with the golden files' scales: real bit patterns of every type.
+struct Matrix {
+  std::vector<std::uint8_t> bytes;
+  MatrixView view;
+};
+
+Matrix random_matrix(DType dtype, std::int64_t rows, std::int64_t columns, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, 0.05f);
+  Matrix matrix;
+  matrix.bytes.resize(static_cast<std::size_t>(rows) * row_bytes(dtype, columns));
+  const auto& info = dtype_info(dtype);
+  const Golden golden = info.block_elements > 1 ? read_golden(dtype) : Golden{};
+  for (std::size_t at = 0; at < matrix.bytes.size();
+       at += static_cast<std::size_t>(info.block_bytes)) {
+    if (info.block_elements > 1) {
+      std::memcpy(&matrix.bytes[at], golden.bytes.data() + random() % 8 * golden.block_bytes,
+                  static_cast<std::size_t>(info.block_bytes));
+      continue;
+    }
+    const float value = normal(random);
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &value, 4);
+    if (dtype == DType::f32) {
+      std::memcpy(&matrix.bytes[at], &bits, 4);
+    } else {
+      // The top half of an fp32 is a bf16; as an fp16 the same bits are some other finite number.
+      const auto half = static_cast<std::uint16_t>(bits >> 16 & 0xbfff);
+      std::memcpy(&matrix.bytes[at], &half, 2);
+    }
+  }
+  matrix.view = {matrix.bytes.data(), dtype, rows, columns};
+  return matrix;
+}
+
+std::vector<float> random_rows(int m, std::int64_t columns, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<std::size_t>(m * columns));
+  for (float& value : x) value = normal(random);
+  return x;
+}
+
+std::vector<float> multiply(const PackedLinear& linear, const float* x, int m, int threads) {
+  base::ThreadPool pool(threads);
+  Activations activations;
+  std::vector<float> y(static_cast<std::size_t>(m * linear.rows()), -1.0f);
+  linear.prepare(x, linear.columns(), m, activations, pool);
+  linear.multiply(activations, m, y.data(), linear.rows(), pool);
+  return y;
+}
+
+TEST(Linear, EveryTypeAndInstructionSetIsNearTheExactProduct) {
+  for (DType dtype : kAll) {
+    const std::int64_t columns = 512, rows = 37;
+    const Matrix w = random_matrix(dtype, rows, columns, 1);
+    const auto x = random_rows(5, columns, 2);
+    std::vector<float> row(static_cast<std::size_t>(columns));
+    for (Isa isa : supported_isas()) {
+      for (LinearMode mode : {LinearMode::exact, LinearMode::fast}) {
+        const auto linear = pack_linear({&w.view, 1}, {isa, mode});
+        ASSERT_TRUE(linear.ok());
+        const auto y = multiply(**linear, x.data(), 5, 2);
+        double error = 0, norm = 0;
+        for (std::int64_t r = 0; r < rows; ++r) {
+          dequantize_row(dtype,
+                         w.bytes.data() + static_cast<std::size_t>(r) * row_bytes(dtype, columns),
+                         row.data(), columns);
+          for (int t = 0; t < 5; ++t) {
+            double sum = 0;
+            for (std::int64_t c = 0; c < columns; ++c) {
+              sum += static_cast<double>(row[static_cast<std::size_t>(c)]) *
+                     x[static_cast<std::size_t>(t * columns + c)];
+            }
+            const double off = y[static_cast<std::size_t>(t * rows + r)] - sum;
+            error += off * off;
+            norm += sum * sum;
+          }
+        }
+        // 8-bit activations: half a step of 1/127 of the block's largest, about 0.5 % of the norm.
+        EXPECT_LT(std::sqrt(error / norm), mode == LinearMode::exact ? 1e-5 : 0.012)
+            << dtype_info(dtype).name << " " << isa_name(isa);
+      }
+    }
+  }
+}
+
+// Promise 3 stands on this: a row's bits do not depend on the other rows or on the threads.
+TEST(Linear, BitsDependOnNeitherBatchNorThreads) {
+  for (DType dtype : {DType::q4_1, DType::q8_0, DType::q5_1, DType::q6_k, DType::bf16}) {
+    const Matrix w = random_matrix(dtype, 100, 256, 3);
+    const auto x = random_rows(67, 256, 4);
+    for (Isa isa : supported_isas()) {
+      const auto linear = pack_linear({&w.view, 1}, {isa, LinearMode::fast});
+      const auto all = multiply(**linear, x.data(), 67, 1);
+      for (int threads : {1, 2, 3}) {
+        for (int m : {1, 2, 3, 8, 9, 33}) {
+          for (int from : {0, 13}) {
+            const auto part = multiply(**linear, x.data() + from * 256, m, threads);
+            ASSERT_EQ(std::memcmp(part.data(), all.data() + from * 100, part.size() * 4), 0)
+                << dtype_info(dtype).name << " " << isa_name(isa) << " m=" << m;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Linear, InstructionSetsAgreeOnIntegerForms) {
+  const Matrix w = random_matrix(DType::q4_1, 64, 576, 5);
+  const auto x = random_rows(9, 576, 6);
+  std::vector<float> reference;
+  for (Isa isa : supported_isas()) {
+    const auto y = multiply(**pack_linear({&w.view, 1}, {isa, LinearMode::fast}), x.data(), 9, 1);
+    if (reference.empty()) reference = y;
+    for (std::size_t i = 0; i < y.size(); ++i)
+      ASSERT_NEAR(y[i], reference[i], 1e-3) << isa_name(isa);
+  }
+}
+
+TEST(Linear, StackedPartsEqualTheirOwnProducts) {
+  const Matrix a = random_matrix(DType::q4_1, 48, 96, 7), b = random_matrix(DType::q4_1, 20, 96, 8);
+  const MatrixView both[] = {a.view, b.view};
+  const auto x = random_rows(3, 96, 9);
+  const LinearOptions options{best_isa(), LinearMode::fast};
+  const auto stacked = multiply(**pack_linear(both, options), x.data(), 3, 1);
+  const auto first = multiply(**pack_linear({&a.view, 1}, options), x.data(), 3, 1);
+  const auto second = multiply(**pack_linear({&b.view, 1}, options), x.data(), 3, 1);
+  for (int t = 0; t < 3; ++t) {
+    EXPECT_EQ(std::memcmp(&stacked[static_cast<std::size_t>(t * 68)],
+                          &first[static_cast<std::size_t>(t * 48)], 48 * 4),
+              0);
+    EXPECT_EQ(std::memcmp(&stacked[static_cast<std::size_t>(t * 68 + 48)],
+                          &second[static_cast<std::size_t>(t * 20)], 20 * 4),
+              0);
+  }
+}
+
+TEST(Linear, RefusesPartsThatDoNotStack) {
+  const Matrix a = random_matrix(DType::f32, 4, 96, 7), b = random_matrix(DType::f32, 4, 64, 8);
+  const MatrixView both[] = {a.view, b.view};
+  EXPECT_EQ(pack_linear(both, {}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(pack_linear({}, {}).status().code(), absl::StatusCode::kInvalidArgument);
+  const MatrixView odd{a.bytes.data(), DType::q4_0, 4, 33};
+  EXPECT_EQ(pack_linear({&odd, 1}, {}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace plinth::tensor

@@ -1,0 +1,36 @@
+// GGUF's quantised blocks in one form: sub-blocks of 16 or 32 elements, w = d * q + m, in order.
+// Layouts: the GGUF format's reference description (ggml quantisation types).
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace plinth::tensor::quant {
+
+struct SubBlock {
+  int size = 0;        // 16 or 32
+  float d = 0;         // scale
+  float m = 0;         // offset
+  std::int16_t q[32];  // integers as stored: -128..255
+};
+
+float f16_to_f32(std::uint16_t bits);
+std::uint16_t f32_to_f16(float value);  // to nearest even
+float bf16_to_f32(std::uint16_t bits);
+
+// f32, f16 and bf16 rows. out: [columns].
+void floats_to_f32(DType dtype, const std::uint8_t* row, float* out, std::int64_t columns);
+
+// Decodes one block (dtype_info().block_elements elements) into `out`; returns how many sub-blocks.
+// out has room for 16.
+int decode_block(DType dtype, const std::uint8_t* block, SubBlock* out);
+
+template <typename Visit>
+void for_each_sub_block(DType dtype, const std::uint8_t* block, Visit&& visit) {
+  SubBlock blocks[16];
+  const int count = decode_block(dtype, block, blocks);
+  for (int i = 0; i < count; ++i) visit(blocks[i]);
+}
+
+}  // namespace plinth::tensor::quant
