@@ -74,10 +74,6 @@ class Tokenizer {
 // pre-tokenizer, over-long tokens.
 absl::StatusOr<std::unique_ptr<Tokenizer>> make_tokenizer(TokenizerSpec spec);
 
-// Hugging Face tokenizer.json (and, where given, tokenizer_config.json) as a spec.
-absl::StatusOr<TokenizerSpec> spec_from_tokenizer_json(std::string_view tokenizer_json,
-                                                       std::string_view tokenizer_config_json = {});
-
 // Tokens in, valid UTF-8 out: bytes that end inside a character are held until it is complete;
 // bytes that can never become one are replaced by U+FFFD. One per sequence; not thread-safe.
 class TextDecoder {
@@ -91,7 +87,6 @@ class TextDecoder {
  private:
   const Tokenizer& tokenizer_;
   std::string held_;
-  bool first_ = true;
 };
 
 }  // namespace plinth::model

@@ -1,0 +1,19 @@
+// GGUF metadata and tensors as a DecoderSpec and its weights.
+#pragma once
+
+#include "base/status.h"
+#include "model/decoder_spec.h"
+#include "model/gguf/gguf_reader.h"
+#include "model/tokenizer.h"
+
+namespace plinth::model {
+
+// Unimplemented for an architecture that is not known; InvalidArgument for a value out of range.
+absl::StatusOr<DecoderSpec> decoder_spec_of(const Gguf& gguf);
+
+// InvalidArgument names a tensor that is missing or whose shape disagrees with the description.
+absl::StatusOr<DecoderWeights> decoder_weights_of(const Gguf& gguf, const DecoderSpec& spec);
+
+absl::StatusOr<TokenizerSpec> tokenizer_spec_of(const Gguf& gguf);
+
+}  // namespace plinth::model
