@@ -1,0 +1,22 @@
+// The runner that computes: one forward pass of a decoder over packed weights and paged KV.
+#pragma once
+
+#include <memory>
+
+#include "engine/runner.h"
+#include "model/model_file.h"
+#include "tensor/linear.h"
+
+namespace plinth::engine {
+
+struct ModelRunnerOptions {
+  int threads = 1;
+  tensor::Isa isa = tensor::Isa::scalar;  // usually tensor::best_isa()
+  tensor::LinearMode mode = tensor::LinearMode::fast;
+};
+
+// Packs the weights; the file is kept for its embedding table.
+absl::StatusOr<std::unique_ptr<Runner>> make_model_runner(std::unique_ptr<model::ModelFile> file,
+                                                          const ModelRunnerOptions& options);
+
+}  // namespace plinth::engine

@@ -1,0 +1,46 @@
+// The element-wise and attention operations of a decoder, chosen for an instruction set by
+// ops_for(). All fp32. Legend: m tokens, width d, heads h, head width e.
+//
+// Each output row is computed from its own inputs in a fixed order, so its bits depend on neither
+// the batch nor the threads.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/isa.h"
+
+namespace plinth::tensor {
+
+// One key/value page holds kPageTokens positions of every kv head: [kv_heads, kPageTokens, e].
+inline constexpr int kPageTokens = 16;
+
+struct AttentionArgs {
+  const float* q = nullptr;  // [group, e]: the query heads that share one kv head
+  int group = 1;
+  const float* const* k_pages = nullptr;  // page i holds positions [16 i, 16 i + 16) of this head
+  const float* const* v_pages = nullptr;
+  int positions = 0;  // attends to [0, positions)
+  int head_width = 0;
+  float scale = 1;
+  float* scores = nullptr;  // scratch, [group, positions rounded up to 16]
+  float* out = nullptr;     // [group, e]
+};
+
+struct Ops {
+  // y = x / rms(x) * w, over d. Zhang and Sennrich, "Root mean square layer normalization", 2019.
+  void (*rms_norm)(const float* x, const float* w, float epsilon, int d, float* y);
+  // gate = silu(gate) * up, over n. Shazeer, "GLU variants improve transformer", 2020.
+  void (*silu_mul)(float* gate, const float* up, std::int64_t n);
+  // x += y, over n.
+  void (*add)(float* x, const float* y, std::int64_t n);
+  // Rotates pairs of one head in place; cosine and sine: [dimensions / 2].
+  // Su et al., "RoFormer", 2021. half_split as in model::RopeSpec.
+  void (*rope)(float* head, const float* cosine, const float* sine, int dimensions,
+               bool half_split);
+  // softmax(q k^T * scale) v for one token and one kv head.
+  void (*attention)(const AttentionArgs& args);
+};
+
+const Ops& ops_for(Isa isa);
+
+}  // namespace plinth::tensor

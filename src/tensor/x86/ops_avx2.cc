@@ -1,0 +1,11 @@
+#include "tensor/x86/ops_body.h"
+
+namespace plinth::tensor {
+
+namespace {
+struct Tag {};
+}  // namespace
+
+const Ops kAvx2Ops = OpsBody<Tag>::kTable;
+
+}  // namespace plinth::tensor
