@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -31,6 +32,10 @@ struct Layer {
 struct Token {
   std::int32_t position;
   const BatchEntry* entry;
+};
+
+struct Free {
+  void operator()(float* memory) const { std::free(memory); }
 };
 
 class ModelRunner final : public Runner {
@@ -77,9 +82,10 @@ class ModelRunner final : public Runner {
   absl::Status allocate_kv(std::int32_t blocks) override {
     if (blocks < 1) return base::invalid_argument("[runner] no room for a single KV page");
     blocks_ = blocks;
-    kv_.assign(static_cast<std::size_t>(blocks) * page_floats() * 2 *
-                   static_cast<std::size_t>(spec_.layers),
-               0.0f);
+    // calloc: pages of memory are zero and cost nothing until they are written.
+    kv_.reset(
+        static_cast<float*>(std::calloc(static_cast<std::size_t>(blocks), info_.kv_block_bytes)));
+    if (kv_ == nullptr) return base::resource_exhausted("[runner] no memory for the KV pages");
     return absl::OkStatus();
   }
 
@@ -113,7 +119,7 @@ class ModelRunner final : public Runner {
                         static_cast<std::size_t>(block.value())) *
                            2 +
                        static_cast<std::size_t>(which);
-    return kv_.data() + index * page_floats();
+    return kv_.get() + index * page_floats();
   }
 
   absl::Status plan(std::span<const BatchEntry> batch) {
@@ -281,7 +287,7 @@ class ModelRunner final : public Runner {
   std::unique_ptr<PackedLinear> head_;
   RunnerInfo info_;
   std::int32_t blocks_ = 0;
-  std::vector<float> kv_;  // [layers, blocks, 2, kv_heads, kBlockTokens, head_width]
+  std::unique_ptr<float[], Free> kv_;  // [layers, blocks, 2, kv_heads, kBlockTokens, head_width]
 
   // Of one forward().
   std::vector<Token> tokens_;

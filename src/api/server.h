@@ -1,0 +1,34 @@
+// The gateway's HTTP face.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/status.h"
+#include "cluster/model_service.h"
+#include "governance/api_keys.h"
+
+namespace plinth::api {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8080;
+};
+
+class Server {
+ public:
+  // The references outlive the server.
+  static absl::StatusOr<std::unique_ptr<Server>> create(const ServerOptions& options,
+                                                        cluster::ModelService& models,
+                                                        governance::ApiKeys& keys,
+                                                        const base::Clock& clock,
+                                                        base::Metrics& metrics);
+  virtual ~Server() = default;
+  virtual std::uint16_t port() const = 0;
+  virtual void drain(std::chrono::milliseconds grace) = 0;
+};
+
+}  // namespace plinth::api

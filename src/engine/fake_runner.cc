@@ -1,0 +1,104 @@
+#include "engine/fake_runner.h"
+
+#include "base/check.h"
+#include "base/random.h"
+
+namespace plinth::engine {
+
+namespace {
+
+constexpr std::int64_t kEmpty = -1;
+
+class FakeRunner final : public Runner {
+ public:
+  explicit FakeRunner(const FakeRunnerOptions& options) {
+    info_.vocab_size = options.vocab_size;
+    info_.context_tokens_max = options.context_tokens_max;
+    info_.kv_block_bytes = 1024;
+    info_.fingerprint = "fp_fake";
+  }
+  const RunnerInfo& info() const override { return info_; }
+  absl::Status allocate_kv(std::int32_t blocks) override {
+    slots_.assign(static_cast<std::size_t>(blocks) * kBlockTokens, kEmpty);
+    return absl::OkStatus();
+  }
+  absl::Status forward(std::span<const BatchEntry> batch, std::span<const float>& logits) override {
+    logits_.clear();
+    for (const auto& entry : batch) {
+      for (std::size_t i = 0; i < entry.tokens.size(); ++i) {
+        slot(entry, entry.position + static_cast<std::int32_t>(i)) = entry.tokens[i];
+      }
+      const auto end = entry.position + static_cast<std::int32_t>(entry.tokens.size());
+      for (auto at = end - entry.logits; at < end; ++at) append_logits(entry, at + 1);
+    }
+    logits = logits_;
+    return absl::OkStatus();
+  }
+  void clear_blocks(std::span<const BlockId> blocks) override {
+    for (const auto block : blocks) {
+      for (int i = 0; i < kBlockTokens; ++i) {
+        slots_[static_cast<std::size_t>(block.value() * kBlockTokens + i)] = kEmpty;
+      }
+    }
+  }
+
+ private:
+  std::int64_t& slot(const BatchEntry& entry, std::int32_t position) {
+    const auto page = static_cast<std::size_t>(position / kBlockTokens);
+    CHECK(page < entry.blocks.size());
+    return slots_[static_cast<std::size_t>(entry.blocks[page].value() * kBlockTokens +
+                                           position % kBlockTokens)];
+  }
+  void append_logits(const BatchEntry& entry, std::int32_t length) {
+    std::uint64_t history = 1469598103934665603ull;  // FNV-1a
+    for (std::int32_t p = 0; p < length; ++p) {
+      const auto token = slot(entry, p);
+      CHECK(token != kEmpty);
+      history = (history ^ static_cast<std::uint64_t>(token)) * 1099511628211ull;
+    }
+    for (std::int32_t v = 0; v < info_.vocab_size; ++v) {
+      logits_.push_back(
+          static_cast<float>(4.0 * base::uniform_at(history, static_cast<std::uint64_t>(v))));
+    }
+  }
+  RunnerInfo info_;
+  std::vector<std::int64_t> slots_;
+  std::vector<float> logits_;
+};
+
+class ByteTokenizer final : public model::Tokenizer {
+ public:
+  std::vector<model::TokenId> encode(std::string_view text,
+                                     const model::EncodeOptions&) const override {
+    std::vector<model::TokenId> ids;
+    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+    return ids;
+  }
+  std::string token_bytes(model::TokenId id, bool) const override {
+    return std::string(1, static_cast<char>(id));
+  }
+  std::string decode(std::span<const model::TokenId> ids, bool) const override {
+    std::string text;
+    for (const auto id : ids) text += static_cast<char>(id);
+    return text;
+  }
+  std::int32_t vocab_size() const override { return 256; }
+  const model::TokenizerSpec& spec() const override { return spec_; }
+  bool is_end_of_generation(model::TokenId) const override { return false; }
+  bool is_control(model::TokenId) const override { return false; }
+
+ private:
+  model::TokenizerSpec spec_;
+};
+
+}  // namespace
+
+std::unique_ptr<Runner> make_fake_runner(const FakeRunnerOptions& options) {
+  return std::make_unique<FakeRunner>(options);
+}
+
+std::unique_ptr<model::Tokenizer> make_byte_tokenizer() {
+  return std::make_unique<ByteTokenizer>();
+}
+
+}  // namespace plinth::engine

@@ -1,0 +1,23 @@
+// A runner without weights: the logits are a fixed function of the sequence's whole history, read
+// back from the pages it was given, so a page that was lost, shared or misplaced changes the
+// output.
+#pragma once
+
+#include <memory>
+
+#include "engine/runner.h"
+#include "model/tokenizer.h"
+
+namespace plinth::engine {
+
+struct FakeRunnerOptions {
+  std::int32_t vocab_size = 256;
+  std::int32_t context_tokens_max = 4096;
+};
+
+std::unique_ptr<Runner> make_fake_runner(const FakeRunnerOptions& options);
+
+// Token i is byte i; nothing ends a generation but its length or a stop string.
+std::unique_ptr<model::Tokenizer> make_byte_tokenizer();
+
+}  // namespace plinth::engine

@@ -1,0 +1,39 @@
+#include "model/chat_template.h"
+
+#include <fmt/format.h>
+
+#include "model/jinja/interpreter.h"
+
+namespace plinth::model {
+
+struct ChatTemplate::Impl {
+  jinja::Body body;
+  TemplateLimits limits;
+};
+
+ChatTemplate::ChatTemplate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
+ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
+ChatTemplate::~ChatTemplate() = default;
+
+absl::StatusOr<ChatTemplate> ChatTemplate::parse(std::string_view source,
+                                                 const TemplateLimits& limits) {
+  if (source.size() > limits.source_bytes_max) {
+    return base::resource_exhausted(fmt::format("[template] source of {} bytes is over {}",
+                                                source.size(), limits.source_bytes_max));
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->limits = limits;
+  ASSIGN_OR_RETURN(impl->body, jinja::parse(source, limits.depth_max));
+  return ChatTemplate(std::move(impl));
+}
+
+absl::StatusOr<std::string> ChatTemplate::render(const base::json::object& variables,
+                                                 std::int64_t unix_now) const {
+  jinja::Dict dict;
+  for (const auto& [key, value] : variables)
+    dict.emplace_back(std::string(key), jinja::from_json(value));
+  return jinja::run(impl_->body, std::move(dict), impl_->limits, unix_now);
+}
+
+}  // namespace plinth::model

@@ -1,0 +1,18 @@
+// Any bytes as a template, rendered within small bounds.
+#include <cstddef>
+#include <cstdint>
+
+#include "model/chat_template.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  plinth::model::TemplateLimits limits;
+  limits.steps_max = 20'000;
+  limits.output_bytes_max = 1 << 16;
+  const auto parsed =
+      plinth::model::ChatTemplate::parse({reinterpret_cast<const char*>(data), size}, limits);
+  if (!parsed.ok()) return 0;
+  const auto variables = plinth::base::parse_json(
+      R"({"messages":[{"role":"user","content":"hi"}],"tools":null,"add_generation_prompt":true})");
+  (void)parsed->render(variables->as_object(), 0).status();
+  return 0;
+}
