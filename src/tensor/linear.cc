@@ -33,8 +33,9 @@ const LinearKernels& kernels_for(Isa isa) {
     case Isa::avx2:
       return kAvx2Kernels;
     case Isa::avx512:
-    case Isa::amx:
       return kAvx512Kernels;
+    case Isa::amx:
+      return kAmxKernels;
   }
   return kScalarKernels;
 }

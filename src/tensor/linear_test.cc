@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -144,12 +145,12 @@ TEST(Linear, EveryTypeAndInstructionSetIsNearTheExactProduct) {
 TEST(Linear, BitsDependOnNeitherBatchNorThreads) {
   for (DType dtype : {DType::q4_1, DType::q8_0, DType::q5_1, DType::q6_k, DType::bf16}) {
     const Matrix w = random_matrix(dtype, 100, 256, 3);
-    const auto x = random_rows(67, 256, 4);
+    const auto x = random_rows(150, 256, 4);
     for (Isa isa : supported_isas()) {
       const auto linear = pack_linear({&w.view, 1}, {isa, LinearMode::fast});
-      const auto all = multiply(**linear, x.data(), 67, 1);
+      const auto all = multiply(**linear, x.data(), 150, 1);
       for (int threads : {1, 2, 3}) {
-        for (int m : {1, 2, 3, 8, 9, 33}) {
+        for (int m : {1, 2, 3, 8, 16, 18, 33, 128}) {
           for (int from : {0, 13}) {
             const auto part = multiply(**linear, x.data() + from * 256, m, threads);
             ASSERT_EQ(std::memcmp(part.data(), all.data() + from * 100, part.size() * 4), 0)
@@ -170,6 +171,43 @@ TEST(Linear, InstructionSetsAgreeOnIntegerForms) {
     if (reference.empty()) reference = y;
     for (std::size_t i = 0; i < y.size(); ++i)
       ASSERT_NEAR(y[i], reference[i], 1e-3) << isa_name(isa);
+  }
+}
+
+// The tile kernel hands short tails to the AVX-512 one, so they must share every bit.
+TEST(Linear, TilesHaveTheBitsOfAvx512) {
+  if (best_isa() < Isa::amx) GTEST_SKIP() << "no AMX on this machine";
+  for (DType dtype : {DType::q4_0, DType::q4_k, DType::q5_0, DType::q8_0, DType::iq4_nl}) {
+    for (std::int64_t columns : {256, 768}) {
+      const Matrix w = random_matrix(dtype, 50, columns, 10);
+      const auto x = random_rows(77, columns, 11);
+      const auto tiles =
+          multiply(**pack_linear({&w.view, 1}, {Isa::amx, LinearMode::fast}), x.data(), 77, 2);
+      const auto vectors =
+          multiply(**pack_linear({&w.view, 1}, {Isa::avx512, LinearMode::fast}), x.data(), 77, 2);
+      EXPECT_EQ(std::memcmp(tiles.data(), vectors.data(), tiles.size() * 4), 0)
+          << dtype_info(dtype).name << " " << columns;
+    }
+  }
+}
+
+// The widest products there are: weights of -128 and activations of +-127 in every place.
+TEST(Linear, HostileIntegersStayExact) {
+  const std::int64_t columns = 96, rows = 33;
+  Matrix w;
+  for (std::int64_t block = 0; block < rows * columns / 32; ++block) {
+    w.bytes.insert(w.bytes.end(), {0x00, 0x3c});  // d = 1 as fp16
+    w.bytes.insert(w.bytes.end(), 32, 0x80);
+  }
+  w.view = {w.bytes.data(), DType::q8_0, rows, columns};
+  std::vector<float> x(static_cast<std::size_t>(20 * columns), 127.0f);
+  std::fill(x.begin() + 10 * columns, x.end(), -127.0f);
+  for (Isa isa : supported_isas()) {
+    const auto y = multiply(**pack_linear({&w.view, 1}, {isa, LinearMode::fast}), x.data(), 20, 2);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const float exact = (i < y.size() / 2 ? -1.0f : 1.0f) * 128 * 127 * columns;
+      ASSERT_EQ(y[i], exact) << isa_name(isa) << " at " << i;
+    }
   }
 }
 

@@ -40,6 +40,7 @@ struct LinearKernels {
 extern const LinearKernels kScalarKernels;
 extern const LinearKernels kAvx2Kernels;
 extern const LinearKernels kAvx512Kernels;
+extern const LinearKernels kAmxKernels;  // same bits as kAvx512Kernels
 
 // Bytes of one block of one group.
 constexpr std::int64_t block_bytes(int bits) { return 2 * 64 + kGroupRows * kBlock * bits / 8; }
