@@ -8,6 +8,7 @@
 #include <string>
 
 #include "apps/model_command.h"
+#include "apps/up_command.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Plinth: the AI cloud you own", "plinth");
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   app.add_option("--home", home, "Data folder (default: PLINTH_HOME, else ~/.local/share/plinth)");
   plinth::add_model_command(app, home, exit_code);
+  plinth::add_up_command(app, home, exit_code);
   app.add_subcommand("version", "Print the version")->callback([] {
     fmt::print("plinth {}\n", PLINTH_VERSION);
   });

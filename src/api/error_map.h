@@ -16,6 +16,7 @@ int http_status(const absl::Status& status);
 base::json::object error_object(const absl::Status& status);
 
 // InvalidArgument about one parameter.
-absl::Status parameter_error(std::string_view text, std::string_view param, std::string_view code = "");
+absl::Status parameter_error(std::string_view text, std::string_view param,
+                             std::string_view code = "");
 
 }  // namespace plinth::api

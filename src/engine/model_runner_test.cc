@@ -7,6 +7,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "model/tokenizer.h"
 
 namespace plinth::engine {
@@ -91,6 +93,36 @@ double logprob(std::span<const float> row, std::int32_t token) {
   for (float value : row) top = std::max(top, static_cast<double>(value));
   for (float value : row) sum += std::exp(value - top);
   return row[static_cast<std::size_t>(token)] - top - std::log(sum);
+}
+
+// Both paths against transformers' fp32 over the same dequantised weights.
+TEST(ModelRunner, LogprobsOfTheDefaultModelEqualTransformers) {
+  const char* folder = std::getenv("PLINTH_TEST_MODELS");
+  if (folder == nullptr) GTEST_SKIP() << "PLINTH_TEST_MODELS is not set";
+  const auto golden = base::parse_json(*base::read_file(
+      std::string(PLINTH_SOURCE_DIR) + "/tests/golden/logits/smollm2.json", 1 << 20));
+  for (auto mode : {tensor::LinearMode::exact, tensor::LinearMode::fast}) {
+    auto runner = *make_model_runner(
+        *model::open_model(std::string(folder) + "/SmolLM2-135M-Instruct.Q4_1.gguf"),
+        {2, tensor::best_isa(), mode});
+    ASSERT_TRUE(runner->allocate_kv(4).ok());
+    const auto pages = blocks({2, 0, 3});
+    double difference = 0, count = 0;
+    for (const auto& text : golden->as_array()) {
+      std::vector<std::int32_t> tokens;
+      for (const auto& token : text.at("tokens").as_array()) {
+        tokens.push_back(static_cast<std::int32_t>(token.as_int64()));
+      }
+      const auto logits =
+          run(*runner, {{tokens, 0, pages, static_cast<std::int32_t>(tokens.size())}});
+      for (std::size_t i = 0; i + 1 < tokens.size(); ++i, ++count) {
+        const std::span<const float> row(logits.data() + i * 49152, 49152);
+        difference += std::fabs(logprob(row, tokens[i + 1]) -
+                                text.at("logprobs").as_array()[i].to_number<double>());
+      }
+    }
+    EXPECT_LT(difference / count, mode == tensor::LinearMode::exact ? 1e-3 : 0.1);
+  }
 }
 
 // 8-bit activations against the fp32 path over dequantised weights, on real text.

@@ -100,8 +100,8 @@ absl::StatusOr<std::unique_ptr<ApiKeys>> ApiKeys::open(const std::string& home,
                                                        store::Database& database,
                                                        const base::Clock& clock) {
   ASSIGN_OR_RETURN(std::string pepper, load_pepper(home));
-  return std::unique_ptr<ApiKeys>(
-      new ApiKeys(std::make_unique<Impl>(home, std::move(pepper), database, clock)));
+  auto impl = std::make_unique<Impl>(home, std::move(pepper), database, clock);
+  return std::unique_ptr<ApiKeys>(new ApiKeys(std::move(impl)));
 }
 
 absl::StatusOr<std::string> ApiKeys::create(const std::string& project, const std::string& name,

@@ -41,7 +41,8 @@ std::string lower(std::string_view text) {
 
 class Writer final : public HttpWriter {
  public:
-  Writer(tcp::socket& socket, bool keep_alive, bool head) : socket_(socket), keep_alive_(keep_alive), head_(head) {}
+  Writer(tcp::socket& socket, bool keep_alive, bool head)
+      : socket_(socket), keep_alive_(keep_alive), head_(head) {}
 
   void send(int status, const HttpHeaders& headers, std::string_view body) override {
     http::response<http::string_body> response(static_cast<http::status>(status), 11);
@@ -106,7 +107,10 @@ class Writer final : public HttpWriter {
 class Server final : public HttpServer {
  public:
   Server(const HttpServerOptions& options, HttpHandler handler, HttpRefusal refusal)
-      : options_(options), handler_(std::move(handler)), refusal_(std::move(refusal)), acceptor_(io_) {}
+      : options_(options),
+        handler_(std::move(handler)),
+        refusal_(std::move(refusal)),
+        acceptor_(io_) {}
 
   ~Server() override { drain(std::chrono::milliseconds(0)); }
 
@@ -212,10 +216,13 @@ class Server final : public HttpServer {
 
   void refuse(tcp::socket& socket, const boost::system::error_code& error) {
     int status = 0;
-    if (error == http::error::body_limit) status = 413;
-    else if (error == http::error::header_limit) status = 431;
+    if (error == http::error::body_limit)
+      status = 413;
+    else if (error == http::error::header_limit)
+      status = 431;
     else if (error.category() == make_error_code(http::error::bad_method).category() &&
-             error != http::error::end_of_stream && error != http::error::partial_message) status = 400;
+             error != http::error::end_of_stream && error != http::error::partial_message)
+      status = 400;
     if (status == 0) return;
     Writer writer(socket, false, false);
     writer.send(status, {{"content-type", "application/json"}}, refusal_(status, error.message()));

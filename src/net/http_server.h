@@ -28,7 +28,7 @@ struct HttpServerOptions {
 
 struct HttpRequest {
   std::string method;
-  std::string path;   // without the query
+  std::string path;  // without the query
   std::string query;
   std::string body;
   std::map<std::string, std::string> headers;  // names in lower case

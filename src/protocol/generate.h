@@ -6,11 +6,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "base/status.h"
 
 namespace plinth::protocol {
 
@@ -72,6 +73,7 @@ struct PositionLogprobs {
 };
 
 enum class FinishReason : std::uint8_t { none, stop, length, cancelled, error };
+std::string_view finish_reason_name(FinishReason reason);
 
 struct Usage {
   std::int32_t prompt_tokens = 0;

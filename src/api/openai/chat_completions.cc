@@ -16,19 +16,24 @@ absl::Status check_content(const base::json::value& content, std::size_t index) 
   const std::string where = fmt::format("messages[{}].content", index);
   if (content.is_string()) return absl::OkStatus();
   if (!content.is_array()) {
-    return parameter_error(fmt::format("Invalid type for '{}': expected one of a string or array of objects, "
-                                       "but got {} instead.", where, kind_name(content)),
-                           where, "invalid_type");
+    return parameter_error(
+        fmt::format("Invalid type for '{}': expected one of a string or array of objects, "
+                    "but got {} instead.",
+                    where, kind_name(content)),
+        where, "invalid_type");
   }
   for (const auto& part : content.get_array()) {
     const auto* object = part.if_object();
     const auto* type = object == nullptr ? nullptr : object->if_contains("type");
     if (type == nullptr || !type->is_string()) {
-      return parameter_error(fmt::format("Missing required parameter: '{}[].type'.", where), where, "missing_required_parameter");
+      return parameter_error(fmt::format("Missing required parameter: '{}[].type'.", where), where,
+                             "missing_required_parameter");
     }
     const auto* text = object->if_contains("text");
     if (type->get_string() != "text" || text == nullptr || !text->is_string()) {
-      return parameter_error(fmt::format("Invalid value for '{}': this model takes parts of type text alone.", where), where, "invalid_value");
+      return parameter_error(
+          fmt::format("Invalid value for '{}': this model takes parts of type text alone.", where),
+          where, "invalid_value");
     }
   }
   return absl::OkStatus();
@@ -38,51 +43,68 @@ absl::Status check_message(const base::json::value& message, std::size_t index) 
   const std::string where = fmt::format("messages[{}]", index);
   const auto* object = message.if_object();
   if (object == nullptr) {
-    return parameter_error(fmt::format("Invalid type for '{}': expected an object, but got {} instead.", where,
-                                       kind_name(message)), where, "invalid_type");
+    return parameter_error(
+        fmt::format("Invalid type for '{}': expected an object, but got {} instead.", where,
+                    kind_name(message)),
+        where, "invalid_type");
   }
   const auto* role = object->if_contains("role");
   if (role == nullptr) {
-    return parameter_error(fmt::format("Missing required parameter: '{}.role'.", where), where + ".role", "missing_required_parameter");
+    return parameter_error(fmt::format("Missing required parameter: '{}.role'.", where),
+                           where + ".role", "missing_required_parameter");
   }
-  if (!role->is_string() ||
-      (role->get_string() != "system" && role->get_string() != "user" && role->get_string() != "assistant" &&
-       role->get_string() != "developer" && role->get_string() != "tool")) {
-    return parameter_error(fmt::format("Invalid value for '{}.role': supported values are 'system', 'assistant', "
-                                       "'user', 'developer' and 'tool'.", where), where + ".role", "invalid_value");
+  if (!role->is_string() || (role->get_string() != "system" && role->get_string() != "user" &&
+                             role->get_string() != "assistant" &&
+                             role->get_string() != "developer" && role->get_string() != "tool")) {
+    return parameter_error(
+        fmt::format("Invalid value for '{}.role': supported values are 'system', 'assistant', "
+                    "'user', 'developer' and 'tool'.",
+                    where),
+        where + ".role", "invalid_value");
   }
   const auto* content = object->if_contains("content");
   if (content == nullptr || content->is_null()) {
     if (role->get_string() == "assistant") return absl::OkStatus();
-    return parameter_error(fmt::format("Missing required parameter: '{}.content'.", where), where + ".content", "missing_required_parameter");
+    return parameter_error(fmt::format("Missing required parameter: '{}.content'.", where),
+                           where + ".content", "missing_required_parameter");
   }
   return check_content(*content, index);
 }
 
 absl::Status read_messages(const base::json::value* messages, protocol::ChatPrompt& prompt) {
   if (messages == nullptr) {
-    return parameter_error("Missing required parameter: 'messages'.", "messages", "missing_required_parameter");
+    return parameter_error("Missing required parameter: 'messages'.", "messages",
+                           "missing_required_parameter");
   }
   if (!messages->is_array()) {
-    return parameter_error(fmt::format("Invalid type for 'messages': expected an array of objects, but got {} instead.",
-                                       kind_name(*messages)), "messages", "invalid_type");
+    return parameter_error(
+        fmt::format(
+            "Invalid type for 'messages': expected an array of objects, but got {} instead.",
+            kind_name(*messages)),
+        "messages", "invalid_type");
   }
   auto list = messages->get_array();
   if (list.empty()) {
-    return parameter_error("Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
-                           "messages", "empty_array");
+    return parameter_error(
+        "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an "
+        "empty array instead.",
+        "messages", "empty_array");
   }
-  if (list.size() > kMessagesMax) return parameter_error("Invalid 'messages': array too long.", "messages", "array_above_max_length");
+  if (list.size() > kMessagesMax)
+    return parameter_error("Invalid 'messages': array too long.", "messages",
+                           "array_above_max_length");
   for (std::size_t i = 0; i < list.size(); ++i) {
     RETURN_IF_ERROR(check_message(list[i], i));
     auto& message = list[i].get_object();
     // Templates know no developer role: it is OpenAI's newer name for system.
     if (message["role"] == "developer") message["role"] = "system";
-    if (message.if_contains("content") == nullptr || message["content"].is_null()) message["content"] = "";
+    if (message.if_contains("content") == nullptr || message["content"].is_null())
+      message["content"] = "";
     // Templates written for plain text get plain text.
     if (message["content"].is_array()) {
       std::string text;
-      for (const auto& part : message["content"].get_array()) text += std::string_view(part.at("text").get_string());
+      for (const auto& part : message["content"].get_array())
+        text += std::string_view(part.at("text").get_string());
       message["content"] = text;
     }
   }
@@ -90,10 +112,13 @@ absl::Status read_messages(const base::json::value* messages, protocol::ChatProm
   return absl::OkStatus();
 }
 
-// Known to OpenAI, not offered here: fine at the value that changes nothing, refused by name otherwise.
+// Known to OpenAI, not offered here: fine at the value that changes nothing, refused by name
+// otherwise.
 void refuse_unsupported(Fields& fields) {
   const auto refuse = [&](const char* name) {
-    fields.fail(parameter_error(fmt::format("Unsupported parameter: '{}' is not supported by this server.", name), name, "unsupported_parameter"));
+    fields.fail(parameter_error(
+        fmt::format("Unsupported parameter: '{}' is not supported by this server.", name), name,
+        "unsupported_parameter"));
   };
   for (const char* name : {"tools", "functions"}) {
     const auto* value = fields.any(name);
@@ -108,14 +133,16 @@ void refuse_unsupported(Fields& fields) {
     const auto* type = object == nullptr ? nullptr : object->if_contains("type");
     if (type == nullptr || *type != "text") refuse("response_format");
   }
-  for (const char* name : {"audio", "prediction", "web_search_options", "reasoning_effort", "verbosity"}) {
+  for (const char* name :
+       {"audio", "prediction", "web_search_options", "reasoning_effort", "verbosity"}) {
     if (fields.any(name) != nullptr) refuse(name);
   }
   if (fields.boolean("store").value_or(false)) refuse("store");
   (void)fields.boolean("parallel_tool_calls");
   const auto* modalities = fields.any("modalities");
   if (modalities != nullptr && *modalities != base::json::array{"text"}) refuse("modalities");
-  for (const char* name : {"metadata", "safety_identifier", "prompt_cache_key"}) (void)fields.any(name);
+  for (const char* name : {"metadata", "safety_identifier", "prompt_cache_key"})
+    (void)fields.any(name);
 }
 
 void read_stream_options(Fields& fields, ChatRequest& request) {
@@ -123,10 +150,14 @@ void read_stream_options(Fields& fields, ChatRequest& request) {
   const auto* options = fields.any("stream_options");
   if (options == nullptr) return;
   if (!request.stream) {
-    return fields.fail(parameter_error("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options"));
+    return fields.fail(
+        parameter_error("The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+                        "stream_options"));
   }
   const auto* object = options->if_object();
-  if (object == nullptr) return fields.fail(parameter_error("Invalid type for 'stream_options': expected an object.", "stream_options", "invalid_type"));
+  if (object == nullptr)
+    return fields.fail(parameter_error("Invalid type for 'stream_options': expected an object.",
+                                       "stream_options", "invalid_type"));
   Fields inner(*object);
   request.include_usage = inner.boolean("include_usage").value_or(false);
   (void)inner.boolean("include_obfuscation");
@@ -138,7 +169,8 @@ void read_stream_options(Fields& fields, ChatRequest& request) {
 absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body) {
   const auto document = base::parse_json(body);
   if (!document.ok() || !document->is_object()) {
-    return base::invalid_argument("We could not parse the JSON body of your request. The server expects a JSON object.");
+    return base::invalid_argument(
+        "We could not parse the JSON body of your request. The server expects a JSON object.");
   }
   ChatRequest request;
   auto& generate = request.generate;
@@ -149,20 +181,26 @@ absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body) {
   const auto max_tokens = fields.integer("max_tokens", 1, INT32_MAX);
   const auto max_completion = fields.integer("max_completion_tokens", 1, INT32_MAX);
   if (max_tokens && max_completion) {
-    fields.fail(parameter_error("Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
-                                "max_tokens", "invalid_parameter_combination"));
+    fields.fail(parameter_error(
+        "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+        "max_tokens", "invalid_parameter_combination"));
   }
   if (max_tokens) generate.max_tokens = static_cast<std::int32_t>(*max_tokens);
   if (max_completion) generate.max_tokens = static_cast<std::int32_t>(*max_completion);
   generate.logprobs = fields.boolean("logprobs").value_or(false);
   const auto top = fields.integer("top_logprobs", 0, 20);
   if (top && !generate.logprobs) {
-    fields.fail(parameter_error("The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.", "top_logprobs"));
+    fields.fail(
+        parameter_error("The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.",
+                        "top_logprobs"));
   }
   generate.top_logprobs = static_cast<std::int32_t>(top.value_or(0));
   if (const auto* kwargs = fields.any("chat_template_kwargs")) {
-    if (kwargs->is_object()) prompt.template_kwargs_json = base::to_json(*kwargs);
-    else fields.fail(parameter_error("Invalid type for 'chat_template_kwargs': expected an object.", "chat_template_kwargs", "invalid_type"));
+    if (kwargs->is_object())
+      prompt.template_kwargs_json = base::to_json(*kwargs);
+    else
+      fields.fail(parameter_error("Invalid type for 'chat_template_kwargs': expected an object.",
+                                  "chat_template_kwargs", "invalid_type"));
   }
   read_stream_options(fields, request);
   refuse_unsupported(fields);
@@ -177,7 +215,10 @@ base::json::object usage_object(const protocol::Usage& usage) {
           {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
           {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}, {"audio_tokens", 0}}},
           {"completion_tokens_details",
-           {{"reasoning_tokens", 0}, {"audio_tokens", 0}, {"accepted_prediction_tokens", 0}, {"rejected_prediction_tokens", 0}}}};
+           {{"reasoning_tokens", 0},
+            {"audio_tokens", 0},
+            {"accepted_prediction_tokens", 0},
+            {"rejected_prediction_tokens", 0}}}};
 }
 
 namespace {
@@ -185,10 +226,13 @@ namespace {
 base::json::object logprob_object(const protocol::TokenLogprob& entry) {
   base::json::array bytes;
   for (const char c : entry.bytes) bytes.push_back(static_cast<unsigned char>(c));
-  // A token may be a part of a character; its text then shows replacement characters, bytes the truth.
+  // A token may be a part of a character; its text then shows replacement characters, bytes the
+  // truth.
   const std::string& text = entry.bytes;
   const auto valid = base::parse_json(base::to_json(base::json::value(base::json::string(text))));
-  return {{"token", valid.ok() ? text : std::string("\xEF\xBF\xBD")}, {"logprob", entry.logprob}, {"bytes", bytes}};
+  return {{"token", valid.ok() ? text : std::string("\xEF\xBF\xBD")},
+          {"logprob", entry.logprob},
+          {"bytes", bytes}};
 }
 
 }  // namespace
@@ -203,10 +247,6 @@ base::json::object chat_logprobs(const std::vector<protocol::PositionLogprobs>& 
     content.push_back(std::move(entry));
   }
   return {{"content", std::move(content)}, {"refusal", nullptr}};
-}
-
-std::string_view finish_reason_name(protocol::FinishReason reason) {
-  return reason == protocol::FinishReason::length ? "length" : "stop";
 }
 
 }  // namespace plinth::api

@@ -20,6 +20,5 @@ absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body);
 base::json::object usage_object(const protocol::Usage& usage);
 // {"content": [...]} of OpenAI, refusal null.
 base::json::object chat_logprobs(const std::vector<protocol::PositionLogprobs>& positions);
-std::string_view finish_reason_name(protocol::FinishReason reason);
 
 }  // namespace plinth::api

@@ -11,33 +11,44 @@ namespace plinth::api {
 
 std::string_view kind_name(const base::json::value& value) {
   switch (value.kind()) {
-    case base::json::kind::null: return "null";
-    case base::json::kind::bool_: return "a boolean";
+    case base::json::kind::null:
+      return "null";
+    case base::json::kind::bool_:
+      return "a boolean";
     case base::json::kind::int64:
-    case base::json::kind::uint64: return "an integer";
-    case base::json::kind::double_: return "a decimal";
-    case base::json::kind::string: return "a string";
-    case base::json::kind::array: return "an array";
-    case base::json::kind::object: return "an object";
+    case base::json::kind::uint64:
+      return "an integer";
+    case base::json::kind::double_:
+      return "a decimal";
+    case base::json::kind::string:
+      return "a string";
+    case base::json::kind::array:
+      return "an array";
+    case base::json::kind::object:
+      return "an object";
   }
   return "unknown";
 }
 
 namespace {
 
-absl::Status wrong_type(std::string_view name, std::string_view wanted, const base::json::value& value) {
-  return parameter_error(fmt::format("Invalid type for '{}': expected {}, but got {} instead.", name,
-                                     wanted, kind_name(value)),
+absl::Status wrong_type(std::string_view name, std::string_view wanted,
+                        const base::json::value& value) {
+  return parameter_error(fmt::format("Invalid type for '{}': expected {}, but got {} instead.",
+                                     name, wanted, kind_name(value)),
                          name, "invalid_type");
 }
 
 template <typename T>
 absl::Status out_of_range(std::string_view name, T value, T min, T max) {
   return value < min
-             ? parameter_error(fmt::format("{} is less than the minimum of {} - '{}'", value, min, name),
-                               name, std::is_integral_v<T> ? "integer_below_min_value" : "decimal_below_min_value")
-             : parameter_error(fmt::format("{} is greater than the maximum of {} - '{}'", value, max, name),
-                               name, std::is_integral_v<T> ? "integer_above_max_value" : "decimal_above_max_value");
+             ? parameter_error(
+                   fmt::format("{} is less than the minimum of {} - '{}'", value, min, name), name,
+                   std::is_integral_v<T> ? "integer_below_min_value" : "decimal_below_min_value")
+             : parameter_error(
+                   fmt::format("{} is greater than the maximum of {} - '{}'", value, max, name),
+                   name,
+                   std::is_integral_v<T> ? "integer_above_max_value" : "decimal_above_max_value");
 }
 
 }  // namespace
@@ -67,12 +78,15 @@ std::optional<double> Fields::number(std::string_view name, double min, double m
   return number;
 }
 
-std::optional<std::int64_t> Fields::integer(std::string_view name, std::int64_t min, std::int64_t max) {
+std::optional<std::int64_t> Fields::integer(std::string_view name, std::int64_t min,
+                                            std::int64_t max) {
   const auto* value = any(name);
   if (value == nullptr) return std::nullopt;
   if (!value->is_int64()) {
-    if (value->is_uint64()) fail(out_of_range<std::int64_t>(name, INT64_MAX, min, max));
-    else fail(wrong_type(name, "an integer", *value));
+    if (value->is_uint64())
+      fail(out_of_range<std::int64_t>(name, INT64_MAX, min, max));
+    else
+      fail(wrong_type(name, "an integer", *value));
     return std::nullopt;
   }
   if (value->get_int64() < min || value->get_int64() > max) {
@@ -122,13 +136,17 @@ void read_logit_bias(Fields& fields, protocol::SamplingParams& sampling) {
     std::int32_t token = -1;
     const auto parsed = std::from_chars(key.data(), key.data() + key.size(), token);
     if (parsed.ec != std::errc() || parsed.ptr != key.data() + key.size() || token < 0) {
-      return fields.fail(parameter_error(
-          fmt::format("Invalid key in 'logit_bias': {}. Keys are token ids.", std::string_view(key)), "logit_bias"));
+      return fields.fail(
+          parameter_error(fmt::format("Invalid key in 'logit_bias': {}. Keys are token ids.",
+                                      std::string_view(key)),
+                          "logit_bias"));
     }
     const double number = bias.is_number() ? bias.to_number<double>() : 1000;
     if (!(number >= -100 && number <= 100)) {
       return fields.fail(parameter_error(
-          fmt::format("Invalid value in 'logit_bias' for key {}: expected -100 to 100.", std::string_view(key)), "logit_bias"));
+          fmt::format("Invalid value in 'logit_bias' for key {}: expected -100 to 100.",
+                      std::string_view(key)),
+          "logit_bias"));
     }
     sampling.logit_bias.emplace_back(token, static_cast<float>(number));
   }
@@ -141,9 +159,12 @@ void read_stop(Fields& fields, protocol::GenerateRequest& request) {
     request.stop.emplace_back(value->get_string());
     return;
   }
-  if (!value->is_array()) return fields.fail(wrong_type("stop", "a string or an array of strings", *value));
+  if (!value->is_array())
+    return fields.fail(wrong_type("stop", "a string or an array of strings", *value));
   if (value->get_array().size() > 4) {
-    return fields.fail(parameter_error("Invalid 'stop': array too long. Expected at most 4 entries.", "stop", "array_above_max_length"));
+    return fields.fail(
+        parameter_error("Invalid 'stop': array too long. Expected at most 4 entries.", "stop",
+                        "array_above_max_length"));
   }
   for (const auto& stop : value->get_array()) {
     if (!stop.is_string()) return fields.fail(wrong_type("stop", "an array of strings", stop));
@@ -156,12 +177,14 @@ void read_stop(Fields& fields, protocol::GenerateRequest& request) {
 void read_sampling(Fields& fields, protocol::GenerateRequest& request) {
   auto& sampling = request.sampling;
   request.model = fields.string("model").value_or("");
-  if (request.model.empty()) fields.fail(parameter_error("you must provide a model parameter", "model"));
+  if (request.model.empty())
+    fields.fail(parameter_error("you must provide a model parameter", "model"));
   sampling.temperature = fields.number("temperature", 0, 2).value_or(1.0);
   sampling.top_p = fields.number("top_p", 0, 1).value_or(1.0);
   // OpenAI accepts 0 and then takes the best token alone.
   if (sampling.top_p == 0) sampling.top_k = 1;
-  if (const auto k = fields.integer("top_k", 0, 1 << 22)) sampling.top_k = static_cast<std::int32_t>(*k);
+  if (const auto k = fields.integer("top_k", 0, 1 << 22))
+    sampling.top_k = static_cast<std::int32_t>(*k);
   sampling.min_p = fields.number("min_p", 0, 1).value_or(0.0);
   sampling.typical_p = fields.number("typical_p", 1e-6, 1).value_or(1.0);
   sampling.presence_penalty = fields.number("presence_penalty", -2, 2).value_or(0.0);
@@ -176,7 +199,8 @@ void read_sampling(Fields& fields, protocol::GenerateRequest& request) {
   read_stop(fields, request);
   // Of no effect on the outcome; checked for their type.
   (void)fields.string("user");
-  if (const auto tier = fields.string("service_tier"); tier && *tier != "auto" && *tier != "default") {
+  if (const auto tier = fields.string("service_tier");
+      tier && *tier != "auto" && *tier != "default") {
     fields.fail(parameter_error("service_tier must be auto or default", "service_tier"));
   }
 }
