@@ -1,0 +1,70 @@
+// Frames between a gateway and its workers as bytes. Decoding trusts nothing: every count is
+// bounded by protocol/limits.h and every index and number is checked, so a broken worker cannot
+// harm a gateway.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/status.h"
+#include "protocol/embed.h"
+#include "protocol/generate.h"
+
+namespace plinth::protocol {
+
+// A call's number on one stream; the gateway chooses it and never uses it twice.
+using CallId = std::uint64_t;
+
+struct Hello {
+  std::string token;  // the launch secret: proves that this gateway started the worker
+};
+struct Ready {
+  bool generates = false, embeds = false;
+  std::int32_t context_tokens = 0;
+  std::int32_t capacity = 0;  // calls that run at once
+};
+struct LoadFailed {
+  absl::Status status;
+};
+struct CallEvents {
+  CallId call = 0;
+  std::vector<GenerateEvent> events;
+};
+// What one step of the engine produced, for all its sequences.
+struct Step {
+  std::vector<CallEvents> calls;
+};
+struct EmbedReply {
+  CallId call = 0;
+  absl::StatusOr<EmbedResult> result = EmbedResult{};
+};
+struct Heartbeat {
+  std::int32_t running = 0, waiting = 0;
+};
+using ToGateway = std::variant<Hello, Ready, LoadFailed, Step, EmbedReply, Heartbeat>;
+
+struct Welcome {};
+struct StartGenerate {
+  CallId call = 0;
+  GenerateRequest request;
+};
+struct StartEmbed {
+  CallId call = 0;
+  EmbedRequest request;
+};
+struct CancelCall {
+  CallId call = 0;
+};
+struct Drain {};
+using ToWorker = std::variant<Welcome, StartGenerate, StartEmbed, CancelCall, Drain>;
+
+std::string encode(const ToGateway& message);
+std::string encode(const ToWorker& message);
+// InvalidArgument names the field.
+absl::StatusOr<ToGateway> decode_to_gateway(std::string_view frame);
+absl::StatusOr<ToWorker> decode_to_worker(std::string_view frame);
+
+}  // namespace plinth::protocol

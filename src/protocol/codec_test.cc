@@ -1,0 +1,101 @@
+#include "protocol/codec.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "absl/strings/cord.h"
+
+namespace plinth::protocol {
+namespace {
+
+GenerateRequest full_request() {
+  GenerateRequest request;
+  request.request_id = "req-1";
+  request.model = "smollm2";
+  request.prompt = ChatPrompt{"[{}]", "[]", "{\"a\":1}", false};
+  request.sampling.temperature = 0.25;
+  request.sampling.top_k = 7;
+  request.sampling.logit_bias = {{5, -100.0f}, {9, 1.5f}};
+  request.sampling.seed = std::numeric_limits<std::uint64_t>::max();
+  request.n = 3;
+  request.max_tokens = 0;
+  request.stop = {"a", std::string("\0\xff", 2)};
+  request.logprobs = true;
+  request.top_logprobs = 20;
+  request.cache_salt = "tenant";
+  return request;
+}
+
+TEST(Codec, GenerateRequestKeepsEveryField) {
+  const auto back = decode_to_worker(encode(ToWorker(StartGenerate{42, full_request()})));
+  ASSERT_TRUE(back.ok()) << back.status();
+  const auto& start = std::get<StartGenerate>(*back);
+  EXPECT_EQ(start.call, 42u);
+  const auto& chat = std::get<ChatPrompt>(start.request.prompt);
+  EXPECT_EQ(chat.template_kwargs_json, "{\"a\":1}");
+  EXPECT_FALSE(chat.add_generation_prompt);
+  EXPECT_EQ(start.request.sampling.seed, std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(start.request.sampling.logit_bias, full_request().sampling.logit_bias);
+  EXPECT_EQ(start.request.sampling.temperature, 0.25);
+  EXPECT_EQ(start.request.max_tokens, 0);  // zero is not "absent"
+  EXPECT_EQ(start.request.stop, full_request().stop);
+  EXPECT_EQ(start.request.top_logprobs, 20);
+  EXPECT_EQ(start.request.cache_salt, "tenant");
+}
+
+TEST(Codec, AbsentOptionalsStayAbsent) {
+  const auto back = decode_to_worker(encode(ToWorker(StartGenerate{1, {}})));
+  ASSERT_FALSE(back.ok() && std::get<StartGenerate>(*back).request.max_tokens.has_value());
+  GenerateRequest request;
+  request.prompt = TextPrompt{""};
+  const auto text = decode_to_worker(encode(ToWorker(StartGenerate{1, request})));
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_FALSE(std::get<StartGenerate>(*text).request.sampling.seed.has_value());
+  EXPECT_TRUE(std::holds_alternative<TextPrompt>(std::get<StartGenerate>(*text).request.prompt));
+}
+
+TEST(Codec, StepOfManyCallsKeepsOrderAndStatusPayloads) {
+  Delta delta{1, "h\xc3\xa9", {{{3, "\xc3", -0.5f, true}, {{4, "x", -1.f, true}}}}, 2};
+  auto status = base::invalid_argument("too long");
+  status.SetPayload(kParamPayload, absl::Cord("messages"));
+  status.SetPayload(kCodePayload, absl::Cord("context_length_exceeded"));
+  Step step;
+  step.calls.push_back({7, {Admitted{5, 2, "fp"}, delta}});
+  step.calls.push_back({8, {ChoiceEnd{0, FinishReason::length, ""}, Finished{status, {5, 2, 9}}}});
+  const auto back = decode_to_gateway(encode(ToGateway(step)));
+  ASSERT_TRUE(back.ok()) << back.status();
+  const auto& calls = std::get<Step>(*back).calls;
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(std::get<Delta>(calls[0].events[1]).logprobs[0].chosen.bytes, "\xc3");
+  EXPECT_EQ(std::get<Delta>(calls[0].events[1]).tokens, 2);
+  const auto& finished = std::get<Finished>(calls[1].events[1]);
+  EXPECT_EQ(finished.status, status);
+  EXPECT_EQ(finished.usage.completion_tokens, 9);
+}
+
+TEST(Codec, EmbedReplyRoundTripsAndRefusesRaggedVectors) {
+  const auto good =
+      decode_to_gateway(encode(ToGateway(EmbedReply{3, EmbedResult{2, {1, 2, 3, 4}, {6, 0, 0}}})));
+  ASSERT_TRUE(good.ok()) << good.status();
+  EXPECT_EQ(std::get<EmbedReply>(*good).result->vectors, (std::vector<float>{1, 2, 3, 4}));
+  EXPECT_FALSE(
+      decode_to_gateway(encode(ToGateway(EmbedReply{3, EmbedResult{3, {1, 2, 3, 4}, {}}}))).ok());
+}
+
+TEST(Codec, RefusesWhatABrokenWorkerCouldSend) {
+  Step step;
+  step.calls.push_back({1, {Finished{absl::OkStatus(), {-1, 0, 0}}}});
+  EXPECT_FALSE(decode_to_gateway(encode(ToGateway(step))).ok());
+  step.calls[0].events = {ChoiceEnd{1 << 20, FinishReason::stop, ""}};
+  EXPECT_FALSE(decode_to_gateway(encode(ToGateway(step))).ok());
+  EXPECT_FALSE(decode_to_gateway("\xff\xff\xff").ok());
+  EXPECT_FALSE(decode_to_gateway("").ok());
+  GenerateRequest request;
+  request.prompt = TextPrompt{"a"};
+  request.sampling.top_p = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_FALSE(decode_to_worker(encode(ToWorker(StartGenerate{1, request}))).ok());
+}
+
+}  // namespace
+}  // namespace plinth::protocol

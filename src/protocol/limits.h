@@ -1,0 +1,18 @@
+// Bounds of what crosses between gateway and worker, with their reasons.
+#pragma once
+
+#include <cstddef>
+
+namespace plinth::protocol {
+
+// The HTTP body limit is 16 MiB; text grows little in protobuf, so this leaves room for a step's
+// logprobs and for 2048 embeddings of 4096 floats (32 MiB).
+inline constexpr std::size_t kFrameBytesMax = 64u << 20;
+inline constexpr int kEmbedInputsMax = 2048;         // OpenAI's own limit
+inline constexpr int kStopMax = 64;                  // the dialects allow 4 to 16
+inline constexpr int kLogitBiasMax = 4096;           // OpenAI allows 1024
+inline constexpr int kChoicesMax = 128;              // OpenAI's limit on n
+inline constexpr int kPromptTokensMax = 4 << 20;     // past any model's context
+inline constexpr std::size_t kStatusTextMax = 4096;  // an error message is for a person
+
+}  // namespace plinth::protocol
