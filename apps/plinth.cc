@@ -9,6 +9,7 @@
 
 #include "apps/model_command.h"
 #include "apps/up_command.h"
+#include "apps/worker_command.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Plinth: the AI cloud you own", "plinth");
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   app.add_option("--home", home, "Data folder (default: PLINTH_HOME, else ~/.local/share/plinth)");
   plinth::add_model_command(app, home, exit_code);
   plinth::add_up_command(app, home, exit_code);
+  plinth::add_worker_command(app, exit_code);
   app.add_subcommand("version", "Print the version")->callback([] {
     fmt::print("plinth {}\n", PLINTH_VERSION);
   });

@@ -15,10 +15,11 @@
 
 #include "api/server.h"
 #include "apps/home.h"
-#include "apps/local_models.h"
 #include "apps/terminal.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/memory_limit.h"
+#include "cluster/fleet.h"
 #include "cluster/model_puller.h"
 #include "governance/api_keys.h"
 
@@ -36,6 +37,7 @@ struct UpArguments {
   int context = 0;
   int threads = 0;
   int kv_mib = 512;
+  int memory_mib = 0;
 };
 
 absl::Status parse_listen(const std::string& text, api::ServerOptions& options) {
@@ -91,9 +93,15 @@ absl::Status ensure_installed(const cluster::ModelLibrary& library, const std::s
   return pulled.status();
 }
 
+std::string service_url(const api::Server& server, const std::string& address) {
+  const bool v6 = address.find(':') != std::string::npos;
+  return v6 ? fmt::format("http://[{}]:{}", address, server.port())
+            : fmt::format("http://{}:{}", address, server.port());
+}
+
 void announce(const UpArguments& arguments, const api::Server& server, const std::string& address,
               const governance::Credentials& credentials, const std::vector<std::string>& names) {
-  const std::string url = fmt::format("http://{}:{}", address, server.port());
+  const std::string url = service_url(server, address);
   if (arguments.json) {
     base::json::array models;
     for (const auto& name : names) models.push_back(base::json::string(name));
@@ -118,6 +126,43 @@ void announce(const UpArguments& arguments, const api::Server& server, const std
   std::fflush(stdout);
 }
 
+// What running a worker takes, from the flags or, where they are 0, from what this machine grants.
+cluster::FleetOptions fleet_options(const std::string& home, const UpArguments& arguments) {
+  const int threads = arguments.threads > 0
+                          ? arguments.threads
+                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  cluster::FleetOptions options;
+  options.run_folder = home + "/run";
+  options.log_folder = home + "/logs";
+  options.kv_bytes = static_cast<std::uint64_t>(arguments.kv_mib) << 20;
+  options.memory_bytes = arguments.memory_mib > 0
+                             ? static_cast<std::uint64_t>(arguments.memory_mib) << 20
+                             : base::memory_limit_bytes() / 5 * 4;
+  options.worker_arguments = {"--ctx",     std::to_string(arguments.context),
+                              "--threads", std::to_string(threads),
+                              "--kv-mib",  std::to_string(arguments.kv_mib)};
+  return options;
+}
+
+// Where `plinth chat` and its like find the service of a home; gone once the service is.
+class ServiceFile {
+ public:
+  static absl::StatusOr<ServiceFile> write(const std::string& home, const std::string& url) {
+    ServiceFile file(home + "/run/service.json");
+    const base::json::object content{{"url", url}, {"pid", ::getpid()}};
+    RETURN_IF_ERROR(base::write_file_atomic(file.path_, base::to_json(content)));
+    return file;
+  }
+  ServiceFile(ServiceFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ~ServiceFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+ private:
+  explicit ServiceFile(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
 absl::Status up(const std::string& home_flag, const UpArguments& arguments) {
   // Blocked before any thread starts, so that only the wait below sees them.
   sigset_t signals;
@@ -137,29 +182,27 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments) {
   ASSIGN_OR_RETURN(const auto keys, governance::ApiKeys::open(home, *database, clock));
   ASSIGN_OR_RETURN(const auto credentials, keys->first_start());
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
-  engine::EngineOptions engine_options;
-  engine_options.context_tokens = arguments.context;
-  engine_options.kv_bytes = static_cast<std::size_t>(arguments.kv_mib) << 20;
-  const int threads = arguments.threads > 0
-                          ? arguments.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  LocalModels models(clock, metrics, engine_options, threads);
+  const auto executor = cluster::make_local_executor("/proc/self/exe");
+  ASSIGN_OR_RETURN(const auto fleet, cluster::Fleet::create(fleet_options(home, arguments), library,
+                                                            *executor, clock, metrics));
   std::vector<std::string> names;
   if (!arguments.no_default) names.push_back(kDefaultModel);
   names.insert(names.end(), arguments.models.begin(), arguments.models.end());
   for (const auto& name : names) {
     RETURN_IF_ERROR(ensure_installed(library, name, clock));
-    RETURN_IF_ERROR(models.load(library, name));
+    RETURN_IF_ERROR(fleet->load(name));
   }
-  models.set_ready();
+  fleet->set_ready();
   ASSIGN_OR_RETURN(const auto server,
-                   api::Server::create(server_options, models, *keys, clock, metrics));
+                   api::Server::create(server_options, *fleet, *keys, clock, metrics));
+  ASSIGN_OR_RETURN(const auto service_file,
+                   ServiceFile::write(home, service_url(*server, server_options.address)));
   announce(arguments, *server, server_options.address, credentials, names);
   int received = 0;
   sigwait(&signals, &received);
   fmt::print(stderr, "draining\n");
   server->drain(kDrainGrace);
-  models.drain(std::chrono::seconds(1));
+  fleet->drain(std::chrono::seconds(1));
   return absl::OkStatus();
 }
 
@@ -176,7 +219,11 @@ void add_up_command(CLI::App& app, const std::string& home, int& exit_code) {
       ->check(CLI::Range(0, 1 << 24));
   command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")
       ->check(CLI::Range(0, 1024));
-  command->add_option("--kv-mib", arguments->kv_mib, "Memory for keys and values, MiB")
+  command
+      ->add_option("--model-memory-mib", arguments->memory_mib,
+                   "Memory for all loaded models, MiB (0 = 80 % of what this machine grants)")
+      ->check(CLI::Range(0, 1 << 30));
+  command->add_option("--kv-mib", arguments->kv_mib, "Memory for each model's keys and values, MiB")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   command->callback([arguments, &home, &exit_code] {

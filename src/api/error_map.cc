@@ -23,6 +23,7 @@ int http_status(const absl::Status& status) {
       return 501;
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kFailedPrecondition:  // a model that cannot be loaded
       return 503;
     default:
       return 500;

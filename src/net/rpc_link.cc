@@ -1,5 +1,6 @@
 #include "net/rpc_link.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/grpcpp.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +14,11 @@
 namespace plinth::net {
 
 namespace {
+
+gpr_timespec deadline_in(std::chrono::milliseconds wait) {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_millis(wait.count(), GPR_TIMESPAN));
+}
 
 grpc::ChannelArguments channel_arguments(const RpcOptions& options) {
   grpc::ChannelArguments arguments;
@@ -76,7 +82,7 @@ class Server final : public RpcServer {
  public:
   explicit Server(std::function<void(RpcLink&)> serve) : service_(std::move(serve)) {}
   ~Server() override {
-    if (server_) server_->Shutdown(std::chrono::system_clock::now());
+    if (server_) server_->Shutdown(deadline_in({}));
   }
 
   absl::Status start(const std::string& path, const RpcOptions& options) {
@@ -140,7 +146,7 @@ absl::StatusOr<std::unique_ptr<RpcLink>> dial_rpc(const std::string& path,
                                                   const RpcOptions& options) {
   auto channel = grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(),
                                            channel_arguments(options));
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() + options.dial_max)) {
+  if (!channel->WaitForConnected(deadline_in(options.dial_max))) {
     return base::unavailable(path + ": nobody answers");
   }
   return std::unique_ptr<RpcLink>(std::make_unique<Dialled>(std::move(channel)));

@@ -1,0 +1,51 @@
+#include "apps/worker_command.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+
+#include "apps/terminal.h"
+#include "cluster/executor.h"
+#include "worker/worker.h"
+
+namespace plinth {
+
+namespace {
+
+absl::Status work(worker::WorkerOptions options, int kv_mib) {
+  // The gateway's end is the worker's; a terminal's Ctrl-C is not.
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
+  const char* token = ::getenv(cluster::kWorkerTokenVariable);
+  if (token == nullptr) {
+    return base::failed_precondition("this command is for `plinth up` to start its workers with");
+  }
+  options.token = token;
+  ::unsetenv(cluster::kWorkerTokenVariable);
+  options.engine.kv_bytes = static_cast<std::size_t>(kv_mib) << 20;
+  const base::RealClock clock;
+  base::Metrics metrics;
+  return worker::run_worker(options, clock, metrics);
+}
+
+}  // namespace
+
+void add_worker_command(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand("worker", "One model's process")->group("");
+  const auto options = std::make_shared<worker::WorkerOptions>();  // shared by CLI11's callback
+  const auto kv_mib = std::make_shared<int>(512);
+  command->add_option("--socket", options->socket_path, "The gateway's socket")->required();
+  command->add_option("--model-path", options->model_path, "Weights to load")->required();
+  command->add_option("--ctx", options->engine.context_tokens, "Context length in tokens");
+  command->add_option("--threads", options->threads, "Compute threads");
+  command->add_option("--kv-mib", *kv_mib, "Memory for keys and values, MiB");
+  command->callback([options, kv_mib, &exit_code] {
+    const auto status = work(*options, *kv_mib);
+    exit_code = status.ok() ? 0 : report(status);
+  });
+}
+
+}  // namespace plinth

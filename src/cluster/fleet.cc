@@ -1,0 +1,516 @@
+#include "cluster/fleet.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cluster/replica.h"
+
+namespace plinth::cluster {
+
+namespace {
+
+// How often the supervisor looks at processes, leases and back-offs.
+constexpr std::chrono::milliseconds kTick{50};
+// A request that ended two workers is suspect: it is not given to a third.
+constexpr int kAttemptsMax = 2;
+// Loads that fail this often in a row fail the calls that wait for them.
+constexpr int kFailuresMax = 3;
+
+std::string new_token() {
+  std::uint8_t bytes[16];
+  std::string token;
+  if (::getrandom(bytes, sizeof bytes, 0) == sizeof bytes) {
+    for (const auto byte : bytes) token += fmt::format("{:02x}", byte);
+  }
+  return token;
+}
+
+class FleetImpl final : public Fleet {
+ public:
+  FleetImpl(const FleetOptions& options, const ModelLibrary& library, Executor& executor,
+            const base::Clock& clock, base::Metrics& metrics)
+      : options_(options),
+        library_(library),
+        executor_(executor),
+        clock_(clock),
+        metrics_(metrics),
+        socket_(options.run_folder + "/workers.sock") {}
+
+  ~FleetImpl() override {
+    drain(base::Duration(0));
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    supervise_.notify_all();
+    if (supervisor_.joinable()) supervisor_.join();
+    server_.reset();
+  }
+
+  absl::Status start() {
+    RETURN_IF_ERROR(base::make_folders(options_.run_folder, 0700));
+    RETURN_IF_ERROR(base::make_folders(options_.log_folder, 0700));
+    ASSIGN_OR_RETURN(
+        server_, net::RpcServer::listen(socket_, {}, [this](net::RpcLink& link) { serve(link); }));
+    supervisor_ = std::thread([this] { supervise(); });
+    return absl::OkStatus();
+  }
+
+  absl::Status load(const std::string& name) override {
+    RETURN_IF_ERROR(library_.find(name).status());
+    std::unique_lock lock(mutex_);
+    Replica& replica = get(name);
+    replica.pinned = true;
+    supervise_.notify_all();
+    changed_.wait(lock, [&] {
+      return replica.state == ReplicaState::ready || replica.failures > 0 || draining_;
+    });
+    if (replica.state == ReplicaState::ready) return absl::OkStatus();
+    return draining_ ? base::unavailable("shutting down") : replica.last_error;
+  }
+
+  void set_ready() override { ready_ = true; }
+  bool ready() const override { return ready_; }
+
+  std::vector<ModelCard> list() const override {
+    std::vector<ModelCard> cards;
+    for (const auto& model : library_.list()) cards.push_back(card(model));
+    return cards;
+  }
+
+  absl::StatusOr<ModelCard> find(const std::string& name) const override {
+    {
+      std::lock_guard lock(mutex_);
+      const auto found = cards_.find(name);
+      if (found != cards_.end() && clock_.now() - found->second.second < kCardAge)
+        return found->second.first;
+    }
+    ASSIGN_OR_RETURN(const auto model, library_.find(name));
+    auto fresh = card(model);
+    std::lock_guard lock(mutex_);
+    cards_[name] = {fresh, clock_.now()};
+    return fresh;
+  }
+
+  std::unique_ptr<Call> generate(protocol::GenerateRequest request, GenerateSink sink) override {
+    return submit(
+        std::make_shared<FleetCall>(next_call_.fetch_add(1), std::move(request), std::move(sink)));
+  }
+  std::unique_ptr<Call> embed(protocol::EmbedRequest request, EmbedSink sink) override {
+    return submit(
+        std::make_shared<FleetCall>(next_call_.fetch_add(1), std::move(request), std::move(sink)));
+  }
+
+  void drain(base::Duration grace) override {
+    std::vector<std::shared_ptr<FleetCall>> rest;
+    {
+      std::unique_lock lock(mutex_);
+      draining_ = true;
+      changed_.notify_all();
+      changed_.wait_for(lock, grace, [&] {
+        return std::all_of(replicas_.begin(), replicas_.end(),
+                           [](const auto& entry) { return entry.second->idle(); });
+      });
+      for (auto& [name, replica] : replicas_) {
+        take_calls(*replica, rest);
+        if (replica->link != nullptr) replica->link->close();
+      }
+    }
+    for (auto& call : rest) call->fail(base::unavailable("the server is shutting down"));
+  }
+
+ private:
+  // A manifest is read again after this long, so that a removed model is not offered for ever.
+  static constexpr std::chrono::seconds kCardAge{2};
+
+  // What the API holds: hanging up tells the worker.
+  class Handle final : public Call {
+   public:
+    Handle(FleetImpl& fleet, std::shared_ptr<FleetCall> call)
+        : fleet_(fleet), call_(std::move(call)) {}
+    ~Handle() override { cancel(); }
+    void cancel() override {
+      call_->hang_up();
+      fleet_.forget(*call_);
+    }
+
+   private:
+    FleetImpl& fleet_;
+    const std::shared_ptr<FleetCall> call_;  // shared with the fleet until its last event
+  };
+
+  ModelCard card(const InstalledModel& model) const {
+    ModelCard card;
+    card.id = model.name;
+    card.created_unix_seconds = model.pulled_unix_s;
+    card.embeds = model.kind == "embeddings";
+    card.generates = !card.embeds;
+    return card;
+  }
+
+  // Called with mutex_ held.
+  Replica& get(const std::string& name) {
+    auto& replica = replicas_[name];
+    if (replica == nullptr) replica = std::make_unique<Replica>(name);
+    return *replica;
+  }
+
+  std::unique_ptr<Call> submit(std::shared_ptr<FleetCall> call) {
+    absl::Status refused = find(call->model).status();
+    {
+      std::lock_guard lock(mutex_);
+      if (refused.ok() && draining_) refused = base::unavailable("the server is shutting down");
+      if (refused.ok()) refused = place(call);
+    }
+    if (!refused.ok()) call->fail(refused);
+    return std::make_unique<Handle>(*this, std::move(call));
+  }
+
+  // Called with mutex_ held.
+  absl::Status place(const std::shared_ptr<FleetCall>& call) {
+    Replica& replica = get(call->model);
+    replica.used = clock_.now();
+    if (replica.state == ReplicaState::ready) {
+      dispatch(replica, call);
+      return absl::OkStatus();
+    }
+    const bool hopeless = replica.failures >= kFailuresMax || load_failed(replica);
+    if (hopeless && clock_.now() < replica.retry) return replica.last_error;
+    if (replica.waiting.size() >= options_.queue_max)
+      return base::resource_exhausted("the queue is full; retry later");
+    replica.waiting.push_back(call);
+    supervise_.notify_all();
+    return absl::OkStatus();
+  }
+
+  static bool load_failed(const Replica& replica) {
+    return replica.failures > 0 && absl::IsFailedPrecondition(replica.last_error);
+  }
+
+  // Called with mutex_ held.
+  void dispatch(Replica& replica, const std::shared_ptr<FleetCall>& call) {
+    ++call->attempts;
+    replica.calls[call->id] = call;
+    replica.outbox.push_back(call->frame());
+    replica.outbox_changed.notify_one();
+  }
+
+  void forget(const FleetCall& call) {
+    std::lock_guard lock(mutex_);
+    const auto found = replicas_.find(call.model);
+    if (found == replicas_.end()) return;
+    Replica& replica = *found->second;
+    std::erase_if(replica.waiting, [&](const auto& other) { return other->id == call.id; });
+    if (replica.calls.erase(call.id) != 0) {
+      replica.outbox.push_back(encode(protocol::ToWorker(protocol::CancelCall{call.id})));
+      replica.outbox_changed.notify_one();
+    }
+    changed_.notify_all();
+  }
+
+  static void take_calls(Replica& replica, std::vector<std::shared_ptr<FleetCall>>& into) {
+    for (auto& [id, call] : replica.calls) into.push_back(call);
+    into.insert(into.end(), replica.waiting.begin(), replica.waiting.end());
+    replica.calls.clear();
+    replica.waiting.clear();
+  }
+
+  // The thread of one link, from the worker's hello to its end.
+  void serve(net::RpcLink& link) {
+    const auto first = link.receive();
+    if (!first) return;
+    const auto hello = protocol::decode_to_gateway(*first);
+    const auto* greeting = hello.ok() ? std::get_if<protocol::Hello>(&*hello) : nullptr;
+    Replica* replica = greeting == nullptr ? nullptr : attach(greeting->token, link);
+    if (replica == nullptr) return;
+    std::thread sender([&] { send_loop(*replica, link); });
+    while (const auto frame = link.receive()) {
+      auto message = protocol::decode_to_gateway(*frame);
+      if (!message.ok()) {
+        LOG(error, "worker of {}: {}", replica->name, message.status().ToString());
+        break;
+      }
+      if (!handle(*replica, *std::move(message))) break;
+    }
+    link.close();
+    {
+      std::lock_guard lock(mutex_);
+      replica->link = nullptr;
+      replica->outbox_changed.notify_all();
+    }
+    sender.join();
+    lost(*replica, "its worker ended unexpectedly");
+  }
+
+  Replica* attach(const std::string& token, net::RpcLink& link) {
+    std::lock_guard lock(mutex_);
+    for (auto& [name, replica] : replicas_) {
+      if (replica->state != ReplicaState::starting || replica->link != nullptr || token.empty() ||
+          replica->token != token) {
+        continue;
+      }
+      replica->token.clear();
+      replica->link = &link;
+      replica->heard = clock_.now();
+      replica->outbox = {encode(protocol::ToWorker(protocol::Welcome{}))};
+      return replica.get();
+    }
+    return nullptr;
+  }
+
+  void send_loop(Replica& replica, net::RpcLink& link) {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      replica.outbox_changed.wait(lock,
+                                  [&] { return replica.link != &link || !replica.outbox.empty(); });
+      if (replica.link != &link) return;
+      const auto frames = std::exchange(replica.outbox, {});
+      lock.unlock();
+      for (const auto& frame : frames) (void)link.send(frame);
+      lock.lock();
+    }
+  }
+
+  bool handle(Replica& replica, protocol::ToGateway message) {
+    if (auto* step = std::get_if<protocol::Step>(&message)) {
+      for (auto& call : step->calls) deliver(replica, call.call, std::move(call.events));
+      return true;
+    }
+    std::shared_ptr<FleetCall> embedded;
+    auto* reply = std::get_if<protocol::EmbedReply>(&message);
+    {
+      std::lock_guard lock(mutex_);
+      replica.heard = clock_.now();
+      if (const auto* ready = std::get_if<protocol::Ready>(&message)) {
+        replica.state = ReplicaState::ready;
+        replica.failures = 0;
+        replica.context_tokens = ready->context_tokens;
+        for (const auto& call : std::exchange(replica.waiting, {})) dispatch(replica, call);
+        changed_.notify_all();
+      } else if (const auto* failed = std::get_if<protocol::LoadFailed>(&message)) {
+        replica.last_error = base::failed_precondition(fmt::format(
+            "model {} cannot be loaded: {}", replica.name, base::message(failed->status)));
+        return false;
+      } else if (const auto* beat = std::get_if<protocol::Heartbeat>(&message)) {
+        metrics_.gauge("plinth_model_requests_running", "In the batch.", {{"model", replica.name}})
+            .Set(beat->running);
+        metrics_.gauge("plinth_model_requests_waiting", "In the queue.", {{"model", replica.name}})
+            .Set(beat->waiting);
+      } else if (reply != nullptr) {
+        embedded = take(replica, reply->call);
+      }
+    }
+    if (embedded != nullptr) embedded->deliver(std::move(reply->result));
+    return true;
+  }
+
+  // Called with mutex_ held.
+  std::shared_ptr<FleetCall> take(Replica& replica, protocol::CallId id) {
+    const auto found = replica.calls.find(id);
+    if (found == replica.calls.end()) return nullptr;
+    auto call = std::move(found->second);
+    replica.calls.erase(found);
+    changed_.notify_all();
+    return call;
+  }
+
+  void deliver(Replica& replica, protocol::CallId id, std::vector<protocol::GenerateEvent> events) {
+    std::shared_ptr<FleetCall> call;
+    {
+      std::lock_guard lock(mutex_);
+      replica.heard = replica.used = clock_.now();
+      const auto found = replica.calls.find(id);
+      if (found == replica.calls.end() || events.empty()) return;
+      call = found->second;
+      call->started = true;
+      if (std::holds_alternative<protocol::Finished>(events.back())) (void)take(replica, id);
+    }
+    call->deliver(std::move(events));
+  }
+
+  // The worker is gone: what had sent nothing waits for the next one, the rest fails.
+  void lost(Replica& replica, std::string_view how) {
+    std::vector<std::shared_ptr<FleetCall>> failed;
+    absl::Status error;
+    {
+      std::lock_guard lock(mutex_);
+      const bool wanted = replica.state == ReplicaState::unloading || draining_;
+      const bool loading = replica.state == ReplicaState::starting;
+      if (!wanted && !(loading && absl::IsFailedPrecondition(replica.last_error))) {
+        replica.last_error = base::unavailable(fmt::format("model {}: {}", replica.name, how));
+      }
+      error = replica.last_error;
+      replica.state = ReplicaState::absent;
+      if (!wanted) {
+        ++replica.failures;
+        const auto factor = 1 << std::min(replica.failures - 1, 16);
+        replica.retry =
+            clock_.now() + std::min(options_.backoff_first * factor, options_.backoff_max);
+        LOG(warn, "{}; try {} follows", error.ToString(), replica.failures + 1);
+      }
+      for (auto& [id, call] : std::exchange(replica.calls, {})) {
+        if (!call->started && call->attempts < kAttemptsMax && !draining_)
+          replica.waiting.push_front(call);
+        else
+          failed.push_back(call);
+      }
+      if (load_failed(replica) || replica.failures >= kFailuresMax) {
+        for (auto& call : std::exchange(replica.waiting, {})) failed.push_back(call);
+      }
+      replica.context_tokens = 0;
+      changed_.notify_all();
+      supervise_.notify_all();
+    }
+    const auto status =
+        absl::IsFailedPrecondition(error) ? error : base::unavailable(base::message(error));
+    for (auto& call : failed) call->fail(status);
+  }
+
+  void supervise() {
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      std::vector<std::pair<Replica*, std::string>> dead;
+      for (auto& [name, replica] : replicas_) watch(*replica, dead);
+      if (!draining_) {
+        for (auto& [name, replica] : replicas_) start_if_wanted(*replica, dead);
+      }
+      if (!dead.empty()) {
+        lock.unlock();
+        for (auto& [replica, how] : dead) lost(*replica, how);
+        lock.lock();
+        continue;
+      }
+      supervise_.wait_for(lock, kTick);
+    }
+    for (auto& [name, replica] : replicas_) replica->process.reset();
+  }
+
+  // Called with mutex_ held.
+  void watch(Replica& replica, std::vector<std::pair<Replica*, std::string>>& dead) {
+    if (!replica.live()) return;
+    const auto now = clock_.now();
+    if (const auto how = replica.process->ended()) {
+      if (replica.link != nullptr) return replica.link->close();
+      replica.process.reset();
+      if (replica.state != ReplicaState::absent) {
+        replica.token.clear();
+        dead.emplace_back(&replica, "its worker ended with " + *how);
+      }
+      return;
+    }
+    const bool silent = replica.link != nullptr && now - replica.heard > options_.lease_max;
+    const bool slow =
+        replica.state == ReplicaState::starting && now - replica.started > options_.load_max;
+    const bool mute = replica.state == ReplicaState::starting && replica.link == nullptr &&
+                      now - replica.started > options_.lease_max * 3;
+    // A link that ended leaves a process that must follow.
+    const bool orphan = replica.state == ReplicaState::absent && replica.link == nullptr;
+    if (silent || slow || mute || orphan) replica.process->kill();
+  }
+
+  // Called with mutex_ held.
+  void start_if_wanted(Replica& replica, std::vector<std::pair<Replica*, std::string>>& dead) {
+    if (replica.state != ReplicaState::absent || replica.live() || replica.link != nullptr) return;
+    if (!replica.pinned && replica.waiting.empty()) return;
+    if (replica.failures > 0 && clock_.now() < replica.retry) return;
+    const auto model = library_.find(replica.name);
+    replica.started = clock_.now();
+    replica.last_error = absl::OkStatus();
+    if (!model.ok()) {
+      replica.last_error = base::failed_precondition(replica.name + ": no longer installed");
+      replica.state = ReplicaState::starting;
+      dead.emplace_back(&replica, "no longer installed");
+      return;
+    }
+    // Weights twice (mapped and packed) is the most that loading takes.
+    replica.bytes = model->bytes() * 2 + options_.kv_bytes;
+    if (options_.memory_bytes > 0 && replica.bytes > options_.memory_bytes) {
+      replica.last_error = base::failed_precondition(
+          fmt::format("model {} needs about {} MiB of memory, and the budget is {} MiB",
+                      replica.name, replica.bytes >> 20, options_.memory_bytes >> 20));
+      replica.state = ReplicaState::starting;
+      dead.emplace_back(&replica, "over the memory budget");
+      return;
+    }
+    if (!make_room(replica)) return;
+    replica.token = new_token();
+    WorkerSpec spec;
+    spec.token = replica.token;
+    spec.log_path = fmt::format("{}/worker-{}.log", options_.log_folder, replica.name);
+    spec.arguments = {"worker", "--socket", socket_, "--model-path", library_.open_path(*model)};
+    spec.arguments.insert(spec.arguments.end(), options_.worker_arguments.begin(),
+                          options_.worker_arguments.end());
+    auto process = executor_.start(spec);
+    replica.state = ReplicaState::starting;
+    if (process.ok())
+      replica.process = *std::move(process);
+    else
+      dead.emplace_back(&replica, std::string(base::message(process.status())));
+  }
+
+  // True once the budget holds this replica beside the live ones; until then the least recently
+  // used idle one leaves. Called with mutex_ held.
+  bool make_room(const Replica& fresh) {
+    if (options_.memory_bytes == 0) return true;
+    std::uint64_t used = fresh.bytes;
+    Replica* oldest = nullptr;
+    bool leaving = false;
+    for (auto& [name, replica] : replicas_) {
+      if (!replica->live()) continue;
+      used += replica->bytes;
+      leaving = leaving || replica->state != ReplicaState::ready;
+      if (replica->state != ReplicaState::ready || !replica->idle()) continue;
+      const bool better = oldest == nullptr || (oldest->pinned && !replica->pinned) ||
+                          (oldest->pinned == replica->pinned && replica->used < oldest->used);
+      if (better) oldest = replica.get();
+    }
+    if (used <= options_.memory_bytes) return true;
+    if (!leaving && oldest != nullptr && !(oldest->pinned && fresh.waiting.empty())) {
+      LOG(info, "unloading {} to make room for {}", oldest->name, fresh.name);
+      oldest->state = ReplicaState::unloading;
+      // A pinned model that had to leave comes back when it is called again.
+      oldest->pinned = false;
+      if (oldest->link != nullptr) oldest->link->close();
+    }
+    return false;
+  }
+
+  // Constant after construction.
+  const FleetOptions options_;
+  const ModelLibrary& library_;
+  Executor& executor_;
+  const base::Clock& clock_;
+  base::Metrics& metrics_;
+  const std::string socket_;
+
+  std::atomic<protocol::CallId> next_call_{1};
+  std::atomic<bool> ready_{false};
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_, supervise_;
+  std::map<std::string, std::unique_ptr<Replica>> replicas_;  // protected by mutex_, as following
+  mutable std::map<std::string, std::pair<ModelCard, base::TimePoint>> cards_;
+  bool draining_ = false, stopping_ = false;
+
+  std::unique_ptr<net::RpcServer> server_;
+  std::thread supervisor_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Fleet>> Fleet::create(const FleetOptions& options,
+                                                     const ModelLibrary& library,
+                                                     Executor& executor, const base::Clock& clock,
+                                                     base::Metrics& metrics) {
+  auto fleet = std::make_unique<FleetImpl>(options, library, executor, clock, metrics);
+  RETURN_IF_ERROR(fleet->start());
+  return std::unique_ptr<Fleet>(std::move(fleet));
+}
+
+}  // namespace plinth::cluster

@@ -1,0 +1,96 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cluster/executor.h"
+
+namespace plinth::cluster {
+
+namespace {
+
+class LocalProcess final : public WorkerProcess {
+ public:
+  explicit LocalProcess(pid_t pid) : pid_(pid) {}
+  ~LocalProcess() override {
+    if (end_) return;
+    kill();
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+  }
+  void kill() override {
+    if (!end_) ::kill(pid_, SIGKILL);
+  }
+  std::optional<std::string> ended() override {
+    int status = 0;
+    if (!end_ && ::waitpid(pid_, &status, WNOHANG) == pid_) {
+      end_ = WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
+                                 : fmt::format("exit code {}", WEXITSTATUS(status));
+    }
+    return end_;
+  }
+
+ private:
+  const pid_t pid_;
+  std::optional<std::string> end_;  // set once the process is reaped: its number may be reused
+};
+
+// Between fork and exec: async-signal-safe calls alone.
+[[noreturn]] void become(const char* program, char* const* arguments, char* const* environment,
+                         pid_t parent, int log) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);
+  // A terminal's Ctrl-C is for the gateway, which drains.
+  ::setpgid(0, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  const int null = ::open("/dev/null", O_RDWR);
+  ::dup2(null, 0);
+  ::dup2(log, 1);
+  ::dup2(log, 2);
+  ::execve(program, arguments, environment);
+  ::_exit(127);
+}
+
+class LocalExecutor final : public Executor {
+ public:
+  explicit LocalExecutor(std::string program) : program_(std::move(program)) {}
+
+  absl::StatusOr<std::unique_ptr<WorkerProcess>> start(const WorkerSpec& spec) override {
+    base::UniqueFd log(
+        ::open(spec.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!log.valid()) return base::errno_status(errno, spec.log_path);
+    std::vector<std::string> words = spec.arguments;
+    words.insert(words.begin(), program_);
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    std::string token = fmt::format("{}={}", kWorkerTokenVariable, spec.token);
+    std::vector<char*> environment{token.data()};
+    for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
+    environment.push_back(nullptr);
+    const pid_t parent = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid < 0) return base::errno_status(errno, "[executor] fork");
+    if (pid == 0) become(program_.c_str(), arguments.data(), environment.data(), parent, log.get());
+    return std::unique_ptr<WorkerProcess>(std::make_unique<LocalProcess>(pid));
+  }
+
+ private:
+  const std::string program_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_local_executor(std::string program) {
+  return std::make_unique<LocalExecutor>(std::move(program));
+}
+
+}  // namespace plinth::cluster

@@ -1,0 +1,41 @@
+// One model's worker as its gateway sees it. Every field is protected by the fleet's mutex.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "cluster/executor.h"
+#include "cluster/fleet_call.h"
+#include "net/rpc_link.h"
+
+namespace plinth::cluster {
+
+enum class ReplicaState { absent, starting, ready, unloading };
+
+struct Replica {
+  explicit Replica(std::string of) : name(std::move(of)) {}
+  const std::string name;
+  ReplicaState state = ReplicaState::absent;
+  bool pinned = false;
+  std::string token;                       // of the worker that is starting or running
+  std::unique_ptr<WorkerProcess> process;  // touched by the supervisor alone
+  net::RpcLink* link = nullptr;            // while its thread serves it
+  std::deque<std::string> outbox;          // frames for the worker
+  std::condition_variable outbox_changed;
+  std::map<protocol::CallId, std::shared_ptr<FleetCall>> calls;  // sent to the worker
+  std::deque<std::shared_ptr<FleetCall>> waiting;                // until it is ready
+  base::TimePoint started, heard, used, retry;
+  int failures = 0;         // in a row
+  absl::Status last_error;  // why the last worker is gone
+  std::uint64_t bytes = 0;  // estimate of what the worker takes
+  std::int32_t context_tokens = 0;
+
+  bool live() const { return process != nullptr; }
+  bool idle() const { return calls.empty() && waiting.empty(); }
+};
+
+}  // namespace plinth::cluster
