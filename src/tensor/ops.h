@@ -19,9 +19,14 @@ struct AttentionArgs {
   int group = 1;
   const float* const* k_pages = nullptr;  // page i holds positions [16 i, 16 i + 16) of this head
   const float* const* v_pages = nullptr;
-  int positions = 0;  // attends to [0, positions)
+  // Attends to [first, positions). A sliding window of w tokens has first = max(0, positions - w);
+  // pages that end before first are not read and may be null.
+  int first = 0;
+  int positions = 0;
   int head_width = 0;
   float scale = 1;
+  // Scores become softcap * tanh(score / softcap) before the softmax (Gemma 2); 0 = off.
+  float softcap = 0;
   float* scores = nullptr;  // scratch, [group, positions rounded up to 16]
   float* out = nullptr;     // [group, e]
 };
@@ -31,13 +36,20 @@ struct Ops {
   void (*rms_norm)(const float* x, const float* w, float epsilon, int d, float* y);
   // gate = silu(gate) * up, over n. Shazeer, "GLU variants improve transformer", 2020.
   void (*silu_mul)(float* gate, const float* up, std::int64_t n);
+  // gate = gelu(gate) * up, over n, gelu in the form with tanh.
+  void (*gelu_tanh_mul)(float* gate, const float* up, std::int64_t n);
+  // x = cap * tanh(x / cap), over n. Gemma Team, "Gemma 2", 2024.
+  void (*softcap)(float* x, float cap, std::int64_t n);
+  // x *= factor, over n.
+  void (*scale)(float* x, float factor, std::int64_t n);
   // x += y, over n.
   void (*add)(float* x, const float* y, std::int64_t n);
   // Rotates pairs of one head in place; cosine and sine: [dimensions / 2].
   // Su et al., "RoFormer", 2021. half_split as in model::RopeSpec.
   void (*rope)(float* head, const float* cosine, const float* sine, int dimensions,
                bool half_split);
-  // softmax(q k^T * scale) v for one token and one kv head.
+  // softmax(softcap(q k^T * scale)) v for one token and one kv head. A query's bits depend on its
+  // own [first, positions) alone: sums run in the order of the positions.
   void (*attention)(const AttentionArgs& args);
 };
 

@@ -63,6 +63,38 @@ struct OpsBody {
     }
   }
 
+  // x * (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), which is x * sigmoid(2 u).
+  static float gelu_gate(float x) {
+    const float u = 0.797884561f * (x + 0.044715f * x * x * x);
+    return x / (1.0f + exp_approx(-2.0f * u));
+  }
+
+  static void gelu_tanh_mul(float* gate, const float* up, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) gate[i] = gelu_gate(gate[i]) * up[i];
+  }
+
+  // Within 2 ulp: an odd polynomial near 0, where 1 - 2 / (1 + exp(2 x)) would cancel.
+  static float tanh_approx(float x) {
+    const float z = x * x;
+    float p = -5.70498872745e-3f;
+    p = p * z + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    const float near = p * z * x + x;
+    const float far = 1.0f - 2.0f / (1.0f + exp_approx(2.0f * x));
+    return z < 0.390625f ? near : far;
+  }
+
+  static void softcap(float* x, float cap, std::int64_t n) {
+    const float inverse = 1.0f / cap;
+    for (std::int64_t i = 0; i < n; ++i) x[i] = cap * tanh_approx(x[i] * inverse);
+  }
+
+  static void scale(float* x, float factor, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) x[i] *= factor;
+  }
+
   static void add(float* x, const float* y, std::int64_t n) {
     for (std::int64_t i = 0; i < n; ++i) x[i] += y[i];
   }
@@ -87,24 +119,34 @@ struct OpsBody {
 
   static void attention(const AttentionArgs& args) {
     const int e = args.head_width;
-    const int padded = (args.positions + kPageTokens - 1) / kPageTokens * kPageTokens;
+    // Scores are kept from the start of the page that holds `first`.
+    const int origin = args.first / kPageTokens * kPageTokens;
+    const int padded = round_up_to_page(args.positions) - origin;
     for (int h = 0; h < args.group; ++h) {
       const float* q = args.q + h * e;
       float* scores = args.scores + static_cast<std::int64_t>(h) * padded;
-      for (int p = 0; p < args.positions; ++p) {
+      for (int p = origin; p < args.first; ++p) scores[p - origin] = -INFINITY;
+      for (int p = args.first; p < args.positions; ++p) {
         const float* k = args.k_pages[p / kPageTokens] + (p % kPageTokens) * e;
-        scores[p] = dot(q, k, e) * args.scale;
+        scores[p - origin] = dot(q, k, e) * args.scale;
       }
-      for (int p = args.positions; p < padded; ++p) scores[p] = -INFINITY;
+      if (args.softcap > 0) {
+        softcap(scores + args.first - origin, args.softcap, args.positions - args.first);
+      }
+      for (int p = args.positions - origin; p < padded; ++p) scores[p] = -INFINITY;
       softmax(scores, padded);
       float* out = args.out + h * e;
       for (int i = 0; i < e; ++i) out[i] = 0;
-      for (int p = 0; p < args.positions; ++p) {
+      for (int p = args.first; p < args.positions; ++p) {
         const float* v = args.v_pages[p / kPageTokens] + (p % kPageTokens) * e;
-        const float weight = scores[p];
+        const float weight = scores[p - origin];
         for (int i = 0; i < e; ++i) out[i] += weight * v[i];
       }
     }
+  }
+
+  static int round_up_to_page(int positions) {
+    return (positions + kPageTokens - 1) / kPageTokens * kPageTokens;
   }
 
   // In place; n is a multiple of 16, padding is -infinity.
@@ -127,7 +169,16 @@ struct OpsBody {
     for (int p = 0; p < n; ++p) scores[p] *= inverse;
   }
 
-  static constexpr Ops kTable = {rms_norm, silu_mul, add, rope, attention};
+  static constexpr Ops kTable = {
+      .rms_norm = rms_norm,
+      .silu_mul = silu_mul,
+      .gelu_tanh_mul = gelu_tanh_mul,
+      .softcap = softcap,
+      .scale = scale,
+      .add = add,
+      .rope = rope,
+      .attention = attention,
+  };
 };
 
 extern const Ops kScalarOps;
