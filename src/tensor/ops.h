@@ -5,6 +5,7 @@
 // the batch nor the threads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "tensor/isa.h"
@@ -31,9 +32,31 @@ struct AttentionArgs {
   float* out = nullptr;     // [group, e]
 };
 
+// Every token of one text attends to every token of it. Row t of q, k, v and out begins at
+// t * stride; each head of a token is e consecutive floats.
+struct FullAttentionArgs {
+  const float* q = nullptr;
+  const float* k = nullptr;
+  const float* v = nullptr;
+  std::int64_t stride = 0;  // elements between the rows of q, k and v
+  int tokens = 0;
+  int head_width = 0;
+  float scale = 1;
+  float* scratch = nullptr;  // full_attention_scratch(tokens, head_width) floats
+  float* out = nullptr;
+  std::int64_t out_stride = 0;
+};
+
+// Floats of scratch that one head of `tokens` tokens needs.
+std::size_t full_attention_scratch(int tokens, int head_width);
+
 struct Ops {
   // y = x / rms(x) * w, over d. Zhang and Sennrich, "Root mean square layer normalization", 2019.
   void (*rms_norm)(const float* x, const float* w, float epsilon, int d, float* y);
+  // y = (x - mean) / sqrt(variance + epsilon) * w + b, over d; b may be null. x may be y.
+  // Ba, Kiros and Hinton, "Layer normalization", 2016.
+  void (*layer_norm)(const float* x, const float* w, const float* b, float epsilon, int d,
+                     float* y);
   // gate = silu(gate) * up, over n. Shazeer, "GLU variants improve transformer", 2020.
   void (*silu_mul)(float* gate, const float* up, std::int64_t n);
   // gate = gelu(gate) * up, over n, gelu in the form with tanh.
@@ -42,6 +65,10 @@ struct Ops {
   void (*softcap)(float* x, float cap, std::int64_t n);
   // x *= factor, over n.
   void (*scale)(float* x, float factor, std::int64_t n);
+  // x = gelu(x), over n, with the normal distribution itself (erf) or its tanh approximation.
+  // Hendrycks and Gimpel, "Gaussian error linear units", 2016.
+  void (*gelu_erf)(float* x, std::int64_t n);
+  void (*gelu_tanh)(float* x, std::int64_t n);
   // x += y, over n.
   void (*add)(float* x, const float* y, std::int64_t n);
   // Rotates pairs of one head in place; cosine and sine: [dimensions / 2].
@@ -51,6 +78,8 @@ struct Ops {
   // softmax(softcap(q k^T * scale)) v for one token and one kv head. A query's bits depend on its
   // own [first, positions) alone: sums run in the order of the positions.
   void (*attention)(const AttentionArgs& args);
+  // softmax(q k^T * scale) v for all tokens of one text and one head (an encoder's).
+  void (*full_attention)(const FullAttentionArgs& args);
 };
 
 const Ops& ops_for(Isa isa);

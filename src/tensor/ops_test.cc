@@ -30,6 +30,48 @@ TEST(Ops, RmsNormIsTheDefinition) {
   }
 }
 
+TEST(Ops, LayerNormIsTheDefinitionFarFromZeroToo) {
+  for (const int d : {5, 100, 384}) {
+    const auto n = static_cast<std::size_t>(d);
+    auto x = normal(n, 7);
+    const auto w = normal(n, 8), b = normal(n, 9);
+    for (float& value : x) value = value * 0.5f + 300.0f;
+    double mean = 0, variance = 0;
+    for (float value : x) mean += static_cast<double>(value) / d;
+    for (float value : x) variance += (value - mean) * (value - mean) / d;
+    for (Isa isa : supported_isas()) {
+      std::vector<float> y(n), plain(n), in_place = x;
+      ops_for(isa).layer_norm(x.data(), w.data(), b.data(), 1e-5f, d, y.data());
+      ops_for(isa).layer_norm(x.data(), w.data(), nullptr, 1e-5f, d, plain.data());
+      ops_for(isa).layer_norm(in_place.data(), w.data(), b.data(), 1e-5f, d, in_place.data());
+      EXPECT_EQ(in_place, y) << isa_name(isa);
+      for (std::size_t i = 0; i < n; ++i) {
+        const double expected = (x[i] - mean) / std::sqrt(variance + 1e-5) * w[i];
+        ASSERT_NEAR(plain[i], expected, 3e-4) << isa_name(isa) << " d " << d;
+        ASSERT_NEAR(y[i], expected + b[i], 3e-4) << isa_name(isa) << " d " << d;
+      }
+    }
+  }
+}
+
+TEST(Ops, GeluIsTheDefinitionOverItsWholeRange) {
+  std::vector<float> x;
+  for (float v = -40; v < 40; v += 0.0137f) x.push_back(v);
+  for (Isa isa : supported_isas()) {
+    auto erf = x, tanh = x;
+    ops_for(isa).gelu_erf(erf.data(), static_cast<std::int64_t>(x.size()));
+    ops_for(isa).gelu_tanh(tanh.data(), static_cast<std::int64_t>(x.size()));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double v = x[i];
+      const double by_erf = v * 0.5 * std::erfc(-v / std::sqrt(2.0));
+      const double u = std::sqrt(2.0 / M_PI) * (v + 0.044715 * v * v * v);
+      const double by_tanh = v * 0.5 * (1 + std::tanh(u));
+      ASSERT_NEAR(erf[i], by_erf, 4e-7 + 3e-7 * std::fabs(by_erf)) << isa_name(isa) << " " << v;
+      ASSERT_NEAR(tanh[i], by_tanh, 4e-7 + 3e-6 * std::fabs(by_tanh)) << isa_name(isa) << " " << v;
+    }
+  }
+}
+
 TEST(Ops, SiluIsTheDefinitionOverItsWholeRange) {
   std::vector<float> x;
   for (float v = -100; v < 100; v += 0.37f) x.push_back(v);
@@ -144,6 +186,60 @@ TEST(Ops, AttentionIsSoftmaxOverTheWindow) {
           ASSERT_NEAR(out[static_cast<std::size_t>(h * kWidth + i)],
                       expected[static_cast<std::size_t>(i)], 1e-5)
               << isa_name(isa) << " [" << c.first << ", " << c.positions << ")";
+        }
+      }
+    }
+  }
+}
+
+TEST(Ops, FullAttentionIsSoftmaxOverOneTextAndNothingElse) {
+  for (const int e : {8, 24, 32}) {
+    for (const int tokens : {1, 2, 3, 4, 5, 15, 16, 17, 40}) {
+      // Two heads beside each other, and rows after the text that must not be read into it.
+      const std::int64_t stride = 2 * e + 3;
+      const auto size = static_cast<std::size_t>((tokens + 8) * stride);
+      const auto q = normal(size, 4), k = normal(size, 5), v = normal(size, 6);
+      for (Isa isa : supported_isas()) {
+        // Scratch from an earlier call is garbage.
+        std::vector<float> out(size, 7.0f), scratch(full_attention_scratch(tokens, e), NAN);
+        FullAttentionArgs args;
+        args.q = q.data() + e;
+        args.k = k.data() + e;
+        args.v = v.data() + e;
+        args.stride = stride;
+        args.tokens = tokens;
+        args.head_width = e;
+        args.scale = 0.3f;
+        args.scratch = scratch.data();
+        args.out = out.data() + e;
+        args.out_stride = stride;
+        ops_for(isa).full_attention(args);
+        const auto at = [&](const std::vector<float>& x, int t, int i) {
+          return static_cast<double>(x[static_cast<std::size_t>(t * stride + e + i)]);
+        };
+        for (int t = 0; t < tokens; ++t) {
+          std::vector<double> weights;
+          double sum = 0;
+          for (int p = 0; p < tokens; ++p) {
+            double dot = 0;
+            for (int i = 0; i < e; ++i) dot += at(q, t, i) * at(k, p, i);
+            weights.push_back(std::exp(dot * 0.3));
+            sum += weights.back();
+          }
+          for (int i = 0; i < e; ++i) {
+            double expected = 0;
+            for (int p = 0; p < tokens; ++p) {
+              expected += weights[static_cast<std::size_t>(p)] / sum * at(v, p, i);
+            }
+            ASSERT_NEAR(at(out, t, i), expected, 1e-5)
+                << isa_name(isa) << " tokens " << tokens << " width " << e;
+          }
+        }
+        for (std::size_t i = 0; i < size; ++i) {
+          const auto column = static_cast<std::int64_t>(i) % stride;
+          const bool inside =
+              static_cast<std::int64_t>(i) / stride < tokens && column >= e && column < 2 * e;
+          ASSERT_TRUE(inside || out[i] == 7.0f) << i;
         }
       }
     }

@@ -12,6 +12,15 @@ namespace plinth::tensor {
 
 inline constexpr int kLanes = 16;
 
+// Full attention handles this many queries at once: with 16 positions each they fill half of
+// AVX2's sixteen registers, and the loads of keys are shared by all of them.
+inline constexpr int kQueryRows = 4;
+
+constexpr std::size_t padded_positions(int tokens) {
+  return (static_cast<std::size_t>(tokens) + kLanes - 1) / kLanes * kLanes;
+}
+constexpr std::size_t padded_width(int head_width) { return padded_positions(head_width); }
+
 template <typename Tag>
 struct OpsBody {
   // Sixteen partial sums and one fixed tree, whatever the vector width.
@@ -57,6 +66,44 @@ struct OpsBody {
     for (int i = 0; i < d; ++i) y[i] = x[i] * scale * w[i];
   }
 
+  static float sum(const float* x, int n) {
+    float lanes[kLanes] = {};
+    int i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+      for (int l = 0; l < kLanes; ++l) lanes[l] += x[i + l];
+    }
+    for (int l = 0; i + l < n; ++l) lanes[l] += x[i + l];
+    return tree(lanes);
+  }
+
+  // The mean is taken off before squaring: E[x^2] - E[x]^2 loses every digit of a small variance.
+  static void layer_norm(const float* x, const float* w, const float* b, float epsilon, int d,
+                         float* y) {
+    const float mean = sum(x, d) / static_cast<float>(d);
+    for (int i = 0; i < d; ++i) y[i] = x[i] - mean;
+    const float scale = 1.0f / std::sqrt(dot(y, y, d) / static_cast<float>(d) + epsilon);
+    if (b == nullptr) {
+      for (int i = 0; i < d; ++i) y[i] = y[i] * scale * w[i];
+      return;
+    }
+    for (int i = 0; i < d; ++i) y[i] = y[i] * scale * w[i] + b[i];
+  }
+
+  // x Phi(x), with erfc(z) for z >= 0 by Abramowitz and Stegun 7.1.26 (within 1.5e-7).
+  static void gelu_erf(float* x, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float z = std::fabs(x[i]) * 0.707106781f;
+      const float t = 1.0f / (1.0f + 0.3275911f * z);
+      float p = 1.061405429f;
+      p = p * t - 1.453152027f;
+      p = p * t + 1.421413741f;
+      p = p * t - 0.284496736f;
+      p = p * t + 0.254829592f;
+      const float tail = 0.5f * p * t * exp_approx(-z * z);  // Phi(-|x|)
+      x[i] = x[i] * (x[i] < 0.0f ? tail : 1.0f - tail);
+    }
+  }
+
   static void silu_mul(float* gate, const float* up, std::int64_t n) {
     for (std::int64_t i = 0; i < n; ++i) {
       gate[i] = gate[i] / (1.0f + exp_approx(-gate[i])) * up[i];
@@ -67,6 +114,10 @@ struct OpsBody {
   static float gelu_gate(float x) {
     const float u = 0.797884561f * (x + 0.044715f * x * x * x);
     return x / (1.0f + exp_approx(-2.0f * u));
+  }
+
+  static void gelu_tanh(float* x, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) x[i] = gelu_gate(x[i]);
   }
 
   static void gelu_tanh_mul(float* gate, const float* up, std::int64_t n) {
@@ -149,6 +200,70 @@ struct OpsBody {
     return (positions + kPageTokens - 1) / kPageTokens * kPageTokens;
   }
 
+  // y[r][l] = sum over i < n of a[r * lda + i] * b[i * ldb + l], for kQueryRows rows and 16 lanes.
+  static void rows_by_lanes(const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
+                            int n, float (*y)[kLanes]) {
+    using Vector = float __attribute__((vector_size(32), aligned(4)));
+    Vector sums[kQueryRows][2] = {};
+    for (int i = 0; i < n; ++i) {
+      const auto* lanes = reinterpret_cast<const Vector*>(b + i * ldb);
+      const Vector low = lanes[0], high = lanes[1];
+      for (int r = 0; r < kQueryRows; ++r) {
+        const float value = a[r * lda + i];
+        sums[r][0] += value * low;
+        sums[r][1] += value * high;
+      }
+    }
+    for (int r = 0; r < kQueryRows; ++r) {
+      auto* to = reinterpret_cast<Vector*>(y[r]);
+      to[0] = sums[r][0];
+      to[1] = sums[r][1];
+    }
+  }
+
+  static void full_attention(const FullAttentionArgs& args) {
+    const int e = args.head_width, tokens = args.tokens;
+    const auto padded = static_cast<std::int64_t>(padded_positions(tokens));
+    const auto width = static_cast<std::int64_t>(padded_width(e));
+    float* keys = args.scratch;                     // [e, padded]
+    float* values = keys + e * padded;              // [padded, width]
+    float* scores = values + padded * width;        // [kQueryRows, padded]
+    float* queries = scores + padded * kQueryRows;  // [kQueryRows, e]
+    for (std::int64_t t = 0; t < padded; ++t) {
+      const bool real = t < tokens;
+      for (int i = 0; i < e; ++i) keys[i * padded + t] = real ? args.k[t * args.stride + i] : 0.0f;
+      for (int i = 0; i < width; ++i) {
+        values[t * width + i] = real && i < e ? args.v[t * args.stride + i] : 0.0f;
+      }
+    }
+    float lanes[kQueryRows][kLanes];
+    for (int begin = 0; begin < tokens; begin += kQueryRows) {
+      const int rows = tokens - begin < kQueryRows ? tokens - begin : kQueryRows;
+      for (int r = 0; r < kQueryRows; ++r) {
+        const float* q = args.q + (begin + (r < rows ? r : 0)) * args.stride;
+        for (int i = 0; i < e; ++i) queries[r * e + i] = q[i] * args.scale;
+      }
+      for (std::int64_t p = 0; p < padded; p += kLanes) {
+        rows_by_lanes(queries, e, keys + p, padded, e, lanes);
+        for (int r = 0; r < kQueryRows; ++r) {
+          for (int l = 0; l < kLanes; ++l) scores[r * padded + p + l] = lanes[r][l];
+        }
+      }
+      for (int r = 0; r < kQueryRows; ++r) {
+        for (std::int64_t p = tokens; p < padded; ++p) scores[r * padded + p] = -INFINITY;
+        softmax(scores + r * padded, static_cast<int>(padded));
+      }
+      for (std::int64_t i = 0; i < width; i += kLanes) {
+        rows_by_lanes(scores, padded, values + i, width, static_cast<int>(padded), lanes);
+        const auto count = i + kLanes <= e ? kLanes : static_cast<int>(e - i);
+        for (int r = 0; r < rows; ++r) {
+          float* to = args.out + (begin + r) * args.out_stride + i;
+          for (int l = 0; l < count; ++l) to[l] = lanes[r][l];
+        }
+      }
+    }
+  }
+
   // In place; n is a multiple of 16, padding is -infinity.
   static void softmax(float* scores, int n) {
     float top[kLanes];
@@ -171,13 +286,17 @@ struct OpsBody {
 
   static constexpr Ops kTable = {
       .rms_norm = rms_norm,
+      .layer_norm = layer_norm,
       .silu_mul = silu_mul,
       .gelu_tanh_mul = gelu_tanh_mul,
       .softcap = softcap,
       .scale = scale,
+      .gelu_erf = gelu_erf,
+      .gelu_tanh = gelu_tanh,
       .add = add,
       .rope = rope,
       .attention = attention,
+      .full_attention = full_attention,
   };
 };
 
