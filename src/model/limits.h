@@ -16,6 +16,15 @@ inline constexpr std::uint64_t kTensorsMax = 1u << 17;
 inline constexpr std::uint64_t kStringBytesMax = 1u << 20;
 inline constexpr std::uint64_t kNameBytesMax = 256;
 inline constexpr std::uint32_t kDimensionsMax = 4;
+// Convolutions have 5 at most; the list is bounded before it is believed.
+inline constexpr std::size_t kSafetensorsDimensionsMax = 8;
+// The format's own bound; kTensorsMax tensors with long names take a third of it.
+inline constexpr std::size_t kSafetensorsHeaderBytesMax = 100'000'000;
+// The index of a model in shards, and the JSON files beside the weights but for the tokenizer's.
+inline constexpr std::size_t kIndexBytesMax = 32u << 20;
+inline constexpr std::size_t kConfigBytesMax = 1u << 20;
+// The largest published model has 163 shards.
+inline constexpr std::size_t kShardsMax = 4096;
 inline constexpr std::uint64_t kAlignmentMax = 1u << 16;
 inline constexpr std::int64_t kLayersMax = 1024;
 inline constexpr std::int64_t kWidthMax = 1 << 20;  // d_model, feed-forward width
