@@ -1,4 +1,9 @@
 // One description of every decoder-only language model; the engine and the trainer execute it.
+//
+// A layer is
+//   x += post_norm(attention(norm(x)));  x += post_norm(feed_forward(norm(x)))
+// where what a model lacks (post norms, biases, gates, windows, experts) is absent or neutral here,
+// so nothing downstream asks for the architecture's name.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +14,40 @@
 
 namespace plinth::model {
 
+enum class NormKind {
+  rms,    // x / rms(x) * w; Gemma's 1 + w is folded into w when loading
+  layer,  // (x - mean) / deviation * w + b
+};
+
+enum class Activation { silu, gelu_tanh, gelu_erf };
+
+// Rotary positions with every scaling already in the frequencies (decoder/rope_scaling.h).
 struct RopeSpec {
-  float base = 10000.0f;
   std::int32_t dimensions = 0;  // of each head, from its start
   // true: element i pairs with i + dimensions/2 (GPT-NeoX); false: 2i with 2i + 1.
   bool half_split = false;
-  // Positions are divided by this (linear scaling); 1 = off.
-  float linear_factor = 1.0f;
-  // One divisor for each pair's frequency (Llama 3, LongRoPE); empty = none.
-  std::vector<float> frequency_factors;
+  std::vector<double> frequencies;  // [dimensions / 2], radians per position
+  // LongRoPE: the frequencies of a runner whose context exceeds original_context; else empty.
+  std::vector<double> long_frequencies;
+  std::int32_t original_context = 0;
+  // Multiplies cosines and sines (YaRN and LongRoPE).
+  float attention_factor = 1;
+};
+
+enum class LayerRope : std::uint8_t { none, global, local };
+
+// In what layers of one model differ.
+struct LayerSpec {
+  std::int32_t window = 0;  // attends to the last `window` positions, its own included; 0 = to all
+  LayerRope rope = LayerRope::global;
+  bool experts = false;  // a mixture of experts instead of one feed-forward block
+};
+
+struct ExpertSpec {
+  std::int32_t count = 0;  // 0 = a dense model
+  std::int32_t used = 0;   // for each token, the most probable of the router's softmax
+  std::int32_t ff_width = 0;
+  bool normalize = false;  // the used experts' probabilities are divided by their sum
 };
 
 struct DecoderSpec {
@@ -30,24 +60,52 @@ struct DecoderSpec {
   std::int32_t ff_width = 0;
   std::int32_t vocab = 0;
   std::int32_t context = 0;  // trained positions
+
+  NormKind norm = NormKind::rms;
   float norm_epsilon = 1e-5f;
+  bool post_norms = false;  // also norms what each half adds (Gemma 2 and 3)
+  bool qk_norm = false;     // an rms norm of each query and key head, before rope
+  Activation activation = Activation::silu;
+  bool gated = true;               // down(act(gate x) * up x), else down(act(up x))
+  bool learned_positions = false;  // added to the embedding (GPT-2)
+  float attention_scale = 1;       // of q k^T
+  float attention_softcap = 0;     // 0 = off
+  float final_softcap = 0;         // of the logits; 0 = off
+  float embedding_scale = 1;
+  float logits_scale = 1;
+
   RopeSpec rope;
+  RopeSpec local_rope;  // of layers with LayerRope::local (Gemma 3)
+  std::vector<LayerSpec> layer;
+  ExpertSpec experts;
+};
+
+struct NormWeights {
+  std::vector<float> weight;  // [width]
+  std::vector<float> bias;    // [width], NormKind::layer
 };
 
 // Weights of one layer: views into the mapped file. Vectors are empty where a model has none.
 struct LayerWeights {
-  std::vector<float> attention_norm, ffn_norm;  // [width]
-  std::vector<float> q_norm, k_norm;            // [head_width], Qwen 3
-  std::vector<float> q_bias, k_bias, v_bias;    // Qwen 2
-  tensor::MatrixView q, k, v, o;                // [heads * head_width, width] and so on
-  tensor::MatrixView gate, up, down;            // [ff, width], [ff, width], [width, ff]
+  NormWeights attention_norm, ffn_norm;
+  NormWeights attention_post_norm, ffn_post_norm;
+  std::vector<float> q_norm, k_norm;  // [head_width]
+  std::vector<float> q_bias, k_bias, v_bias, o_bias;
+  std::vector<float> gate_bias, up_bias, down_bias;
+  tensor::MatrixView q, k, v, o;      // [heads * head_width, width] and so on
+  tensor::MatrixView gate, up, down;  // [ff, width], [ff, width], [width, ff]; gate where gated
+  tensor::MatrixView router;          // [experts, width]
+  std::vector<tensor::MatrixView> expert_gate, expert_up, expert_down;  // by expert
 };
 
 struct DecoderWeights {
-  tensor::MatrixView embedding;   // [vocab, width]
-  tensor::MatrixView head;        // [vocab, width]; the embedding where tied
-  std::vector<float> final_norm;  // [width]
+  tensor::MatrixView embedding;  // [vocab, width]
+  tensor::MatrixView head;       // [vocab, width]; the embedding where tied
+  tensor::MatrixView positions;  // [context, width], where learned
+  NormWeights final_norm;
   std::vector<LayerWeights> layers;
+  // Matrices that the file stores in another order; views above point into them.
+  std::vector<std::vector<float>> reordered;
 };
 
 }  // namespace plinth::model

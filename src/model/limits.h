@@ -8,6 +8,9 @@ namespace plinth::model {
 
 // The largest vocabularies have 262,144 tokens and as many merges; 16 times that is no vocabulary.
 inline constexpr std::uint64_t kArrayElementsMax = 1u << 22;
+// Tokens, types, scores and merges of the largest vocabulary are 1.1 million; each element takes up
+// to 16 bytes once it is read.
+inline constexpr std::uint64_t kArrayElementsTotalMax = 1u << 24;
 // A file with more keys than this is padding; the richest models have about 60.
 inline constexpr std::uint64_t kMetadataKeysMax = 4096;
 // 200 layers of 60 tensors with 256 experts apart stay under it.
@@ -30,6 +33,9 @@ inline constexpr std::int64_t kLayersMax = 1024;
 inline constexpr std::int64_t kWidthMax = 1 << 20;  // d_model, feed-forward width
 inline constexpr std::int64_t kVocabMax = 1 << 22;
 inline constexpr std::int64_t kContextMax = 1 << 24;
+inline constexpr std::int64_t kExpertsMax = 1024;  // of one layer; the largest models have 512
+// Published scalings stretch by at most a few hundred.
+inline constexpr double kRopeFactorMax = 1 << 20;
 // No tokenizer has tokens longer than a few hundred bytes.
 inline constexpr std::size_t kTokenBytesMax = 1u << 12;
 

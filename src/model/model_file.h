@@ -1,10 +1,9 @@
-// A model file opened: description, weights (views into the mapping), tokenizer and template.
+// A model opened: description, weights (views into the mapped files), tokenizer and template.
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "base/file.h"
 #include "base/status.h"
 #include "model/decoder_spec.h"
 #include "model/tokenizer.h"
@@ -21,10 +20,12 @@ struct ModelFile {
   std::string license;
   std::string quantization;  // of most weight bytes: "q4_1"
   std::int64_t parameters = 0;
-  base::MappedFile mapping;
+  // Shared, as its type is the format's own: the mapped files that the views point into.
+  std::shared_ptr<const void> storage;
 };
 
-// Opens a GGUF file. Errors name the file, the field and, inside the header, the byte offset.
+// Opens a GGUF file, the first file of a split one, or a Hugging Face folder (config.json,
+// safetensors, tokenizer.json). Errors name the file, the field and, inside a header, the offset.
 absl::StatusOr<std::unique_ptr<ModelFile>> open_model(const std::string& path);
 
 }  // namespace plinth::model

@@ -2,48 +2,24 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <cstring>
-#include <functional>
+#include <fmt/format.h>
 
-#include "model/gguf/gguf_decoder.h"
-#include "model/gguf/gguf_reader.h"
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include "base/file.h"
+#include "model/gguf/gguf_test_file.h"
+#include "tensor/linear.h"
 
 namespace plinth::model {
 namespace {
 
-std::string tiny_bytes() {
-  return *base::read_file(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf",
-                          1 << 20);
-}
-
-absl::Status load(const std::string& bytes) {
-  // An exact-size heap copy, so that the sanitizer sees a read past the end.
-  const std::vector<std::uint8_t> copy(bytes.begin(), bytes.end());
-  const auto gguf = parse_gguf(copy);
-  RETURN_IF_ERROR(gguf.status());
-  ASSIGN_OR_RETURN(const auto spec, decoder_spec_of(*gguf));
-  RETURN_IF_ERROR(decoder_weights_of(*gguf, spec).status());
-  return tokenizer_spec_of(*gguf).status();
-}
-
-// The tiny file with the bytes after the first occurrence of `key` changed by `edit`.
-std::string edited(const std::string& key, std::size_t skip, const std::string& with) {
-  std::string bytes = tiny_bytes();
-  const auto at = bytes.find(key);
-  EXPECT_NE(at, std::string::npos) << key;
-  bytes.replace(at + key.size() + skip, with.size(), with);
-  return bytes;
-}
-
-std::string replaced(const std::string& from, const std::string& to) {
-  std::string bytes = tiny_bytes();
-  return bytes.replace(bytes.find(from), from.size(), to);
-}
-
-template <typename T>
-std::string raw(T value) {
-  return {reinterpret_cast<const char*>(&value), sizeof value};
+// The folder is the test's own.
+std::string scratch(const std::string& name) {
+  const std::string folder = ::testing::TempDir() + "/plinth_model_file_test";
+  EXPECT_TRUE(base::make_folders(folder).ok());
+  return folder + "/" + name;
 }
 
 TEST(Gguf, ReadsTheTinyFile) {
@@ -60,56 +36,129 @@ TEST(Gguf, ReadsTheTinyFile) {
   EXPECT_EQ((*model)->quantization, "q8_0");
 }
 
-TEST(Gguf, EveryTruncationIsAnError) {
-  const std::string whole = tiny_bytes();
-  for (std::size_t size = 0; size < whole.size(); size += size < 4096 ? 1 : 97) {
-    ASSERT_FALSE(load(whole.substr(0, size)).ok()) << size;
+// Shards as gguf-split writes them: all metadata in the first, tensors spread over all.
+struct Shards {
+  std::vector<GgufTestFile> files;
+
+  explicit Shards(int count) : files(static_cast<std::size_t>(count)) {
+    const auto whole = tiny_gguf();
+    files[0].keys = whole.keys;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      files[i].set("split.no", split_u16(static_cast<int>(i)));
+      files[i].set("split.count", split_u16(count));
+      files[i].set("split.tensors.count",
+                   raw<std::uint32_t>(5) + raw(static_cast<std::int32_t>(whole.tensors.size())));
+    }
+    for (std::size_t i = 0; i < whole.tensors.size(); ++i) {
+      files[i % files.size()].tensors.push_back(whole.tensors[i]);
+    }
   }
-  EXPECT_TRUE(load(whole).ok());
+  static std::string split_u16(int value) {
+    return raw<std::uint32_t>(2) + raw(static_cast<std::uint16_t>(value));
+  }
+  static std::string name(std::size_t i, std::size_t count) {
+    return fmt::format("m-{:05}-of-{:05}.gguf", i + 1, count);
+  }
+  // Writes all but the shard `without`, and opens the shard `first`.
+  absl::StatusOr<std::unique_ptr<ModelFile>> open(std::size_t without = 99,
+                                                  std::size_t first = 0) const {
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const std::string path = scratch(name(i, files.size()));
+      std::remove(path.c_str());
+      if (i != without) {
+        EXPECT_TRUE(base::write_file_atomic(path, files[i].bytes()).ok());
+      }
+    }
+    return open_model(scratch(name(first, files.size())));
+  }
+};
+
+TEST(SplitGguf, IsOneModel) {
+  const auto model = Shards(3).open();
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->weights.layers.size(), 1u);
+  EXPECT_EQ((*model)->parameters, 40 * 32 + 3 * 32 + 2 * 32 * 32 + 2 * 16 * 32 + 3 * 64 * 32);
+  // The last tensor is in another file than the first.
+  float row[64];
+  const auto& down = (*model)->weights.layers[0].down;
+  tensor::dequantize_row(down.dtype, down.data, row, 64);
+  EXPECT_FLOAT_EQ(row[1], 0.01f - 0.4f);
 }
 
-TEST(Gguf, NamesTheFieldThatIsWrong) {
-  const struct {
-    std::string bytes, named;
-  } cases[] = {
-      {edited("GGUF", 0, raw<std::uint32_t>(9)), "version 9"},
-      {edited("GGUF", 4, raw<std::uint64_t>(1ull << 60)), "tensors"},
-      {edited("GGUF", 12, raw<std::uint64_t>(1ull << 60)), "metadata keys"},
-      {edited("llama.block_count", 4, raw<std::uint32_t>(0)), "llama.block_count"},
-      {edited("llama.block_count", 4, raw<std::uint32_t>(2)), "blk.1.attn_norm.weight is missing"},
-      {edited("llama.block_count", 0, raw<std::uint32_t>(77)), "unknown type 77"},
-      {edited("llama.block_count", 0, raw<std::uint32_t>(6)), "not an integer"},
-      {edited("llama.feed_forward_length", 4, raw<std::uint32_t>(128)),
-       "ffn_gate.weight has shape"},
-      {edited("llama.attention.head_count_kv", 4, raw<std::uint32_t>(3)), "key/value heads"},
-      {edited("tokenizer.ggml.tokens", 8, raw<std::uint64_t>(1ull << 62)), "too long"},
-      {edited("tokenizer.ggml.tokens", 4, raw<std::uint32_t>(9)), "unsupported element type"},
-      {edited("tokenizer.ggml.eos_token_id", 4, raw<std::uint32_t>(40)), "outside the vocabulary"},
-      {edited("blk.0.attn_q.weight", 0, raw<std::uint32_t>(9)), "9 dimensions"},
-      {edited("blk.0.attn_q.weight", 4, raw<std::uint64_t>(1ull << 63)), "dimension 0"},
-      {edited("blk.0.attn_q.weight", 4, raw<std::uint64_t>(33)), "no whole q8_0 blocks"},
-      {edited("blk.0.attn_q.weight", 12, raw<std::uint64_t>(1ull << 60)), "dimension 1"},
-      {edited("blk.0.attn_q.weight", 20, raw<std::uint32_t>(19)), "unsupported type 19"},
-      {edited("blk.0.attn_q.weight", 24, raw<std::uint64_t>(1ull << 40)), "end after the file"},
-      {edited("blk.0.attn_q.weight", 24, raw<std::uint64_t>(~0ull - 31)), "end after the file"},
-      {edited("blk.0.attn_q.weight", 24, raw<std::uint64_t>(33)), "not aligned"},
-      {replaced("blk.0.attn_k.weight", "blk.0.attn_q.weight"), "occurs twice"},
+TEST(SplitGguf, NamesTheShardThatIsWrong) {
+  const auto expect = [](const absl::StatusOr<std::unique_ptr<ModelFile>>& opened,
+                         const std::string& named) {
+    EXPECT_FALSE(opened.ok()) << named;
+    EXPECT_NE(base::message(opened.status()).find(named), std::string_view::npos)
+        << "expected " << named << ", got " << opened.status();
   };
-  for (const auto& c : cases) {
-    const auto status = load(c.bytes);
-    EXPECT_FALSE(status.ok()) << c.named;
-    EXPECT_NE(base::message(status).find(c.named), std::string_view::npos)
-        << "expected " << c.named << ", got " << status;
-  }
+  expect(Shards(3).open(1), "m-00002-of-00003.gguf");
+  expect(Shards(3).open(99, 1), "is shard 2 of 3; open the one that ends in -00001-of-00003.gguf");
+  Shards swapped(3);
+  std::swap(swapped.files[1], swapped.files[2]);
+  expect(swapped.open(), "m-00002-of-00003.gguf: [gguf] says it is shard 3 of 3, not 2 of 3");
+  Shards other(3);
+  other.files[2].set("split.count", Shards::split_u16(4));
+  expect(other.open(), "m-00003-of-00003.gguf: [gguf] says it is shard 3 of 4, not 3 of 3");
+  Shards unmarked(2);
+  unmarked.files[1].erase("split.no");
+  expect(unmarked.open(), "m-00002-of-00002.gguf: [gguf] no split.no");
+  Shards twice(2);
+  twice.files[1].tensors.push_back(twice.files[0].tensors[0]);
+  expect(twice.open(),
+         "m-00002-of-00002.gguf: [gguf] tensor token_embd.weight is in another shard");
+  Shards fewer(2);
+  fewer.files[1].tensors.pop_back();
+  expect(fewer.open(), "split.tensors.count is 11, but the shards hold 10");
+  Shards absurd(2);
+  absurd.files[0].set("split.count", Shards::split_u16(60000));
+  expect(absurd.open(), "split.count is 60000");
+  Shards broken(2);
+  broken.files[1].magic = "GGUX";
+  expect(broken.open(), "m-00002-of-00002.gguf: [gguf] byte 0");
+  Shards renamed(2);
+  renamed.files[0].set("split.count", Shards::split_u16(3));
+  expect(renamed.open(), "so its name must end in -00001-of-00003.gguf");
 }
 
-TEST(Gguf, RefusesAnUnknownArchitectureByName) {
-  std::string bytes = tiny_bytes();
-  const auto at = bytes.find("llama", bytes.find("general.architecture"));
-  bytes.replace(at, 5, "mamba");
-  const auto status = load(bytes);
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_NE(base::message(status).find("mamba"), std::string_view::npos);
+// A sparse file: 4 GiB of embedding, of which only the last row is on the disk.
+TEST(Gguf, ReadsTensorsOverTwoGiB) {
+  constexpr std::uint64_t kWidth = 4096, kVocab = 1u << 18;
+  auto file = tiny_gguf();
+  file.set("llama.embedding_length", gguf_u32(kWidth))
+      .set("llama.attention.key_length", gguf_u32(8));
+  const std::pair<const char*, std::vector<std::uint64_t>> shapes[] = {
+      {"output_norm.weight", {kWidth}},           {"blk.0.attn_norm.weight", {kWidth}},
+      {"blk.0.ffn_norm.weight", {kWidth}},        {"blk.0.attn_q.weight", {kWidth, 32}},
+      {"blk.0.attn_k.weight", {kWidth, 16}},      {"blk.0.attn_v.weight", {kWidth, 16}},
+      {"blk.0.attn_output.weight", {32, kWidth}}, {"blk.0.ffn_gate.weight", {kWidth, 64}},
+      {"blk.0.ffn_up.weight", {kWidth, 64}},      {"blk.0.ffn_down.weight", {64, kWidth}}};
+  for (const auto& [name, dims] : shapes) file.tensor(name).dims = dims;
+  // Last in the file, and too large for the builder to give it data.
+  std::erase_if(file.tensors, [](const auto& t) { return t.name == "token_embd.weight"; });
+  file.tensor("token_embd.weight").dims = {kWidth, kVocab};
+  const std::string path = scratch("large.gguf");
+  const std::string head = file.bytes();
+  ASSERT_TRUE(base::write_file_atomic(path, head).ok());
+  const std::uint64_t data = (head.size() + 31) / 32 * 32;
+  const std::uint64_t end = data + kWidth * kVocab * sizeof(float);
+  {
+    std::fstream out(path, std::ios::in | std::ios::out | std::ios::binary);
+    const std::vector<float> row(kWidth, 0.25f);
+    out.seekp(static_cast<std::streamoff>(end - kWidth * sizeof(float)));
+    out.write(reinterpret_cast<const char*>(row.data()), kWidth * sizeof(float));
+    ASSERT_TRUE(out.good());
+  }
+  {
+    const auto model = open_model(path);
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ((*model)->spec.vocab, static_cast<std::int32_t>(kVocab));
+    std::vector<float> row(kWidth);
+    const std::int32_t last = kVocab - 1;
+    tensor::gather_rows((*model)->weights.embedding, {&last, 1}, row.data());
+    EXPECT_EQ(row[kWidth - 1], 0.25f);
+  }
+  std::remove(path.c_str());
 }
 
 TEST(Gguf, OpensTheDefaultModel) {

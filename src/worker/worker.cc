@@ -32,8 +32,9 @@ absl::StatusOr<std::unique_ptr<engine::Engine>> load(const WorkerOptions& option
     chat_template = std::make_unique<model::ChatTemplate>(*std::move(parsed));
   }
   ASSIGN_OR_RETURN(auto runner,
-                   engine::make_model_runner(std::move(file), {options.threads, tensor::best_isa(),
-                                                               tensor::LinearMode::fast}));
+                   engine::make_model_runner(
+                       std::move(file), {options.threads, tensor::best_isa(),
+                                         tensor::LinearMode::fast, options.engine.context_tokens}));
   return engine::Engine::create(options.engine, std::move(runner), std::move(tokenizer),
                                 std::move(chat_template), clock, metrics);
 }

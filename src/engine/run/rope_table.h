@@ -10,29 +10,35 @@ namespace plinth::engine {
 
 class RopeTable {
  public:
-  explicit RopeTable(const model::RopeSpec& spec) : spec_(spec), half_(spec.dimensions / 2) {}
+  RopeTable(const model::RopeSpec& spec, bool long_context)
+      : spec_(spec),
+        frequencies_(long_context && !spec.long_frequencies.empty() ? spec.long_frequencies
+                                                                    : spec.frequencies) {}
+
+  int dimensions() const { return spec_.dimensions; }
+  bool half_split() const { return spec_.half_split; }
 
   // Makes rows for positions below `positions`. Not thread-safe; cosine() and sine() are,
   // afterwards.
   void reserve(int positions) {
     for (; made_ < positions; ++made_) {
-      for (int i = 0; i < half_; ++i) {
-        double frequency = std::pow(static_cast<double>(spec_.base), -2.0 * i / spec_.dimensions);
-        if (!spec_.frequency_factors.empty()) {
-          frequency /= static_cast<double>(spec_.frequency_factors[static_cast<std::size_t>(i)]);
-        }
-        const double angle = made_ / static_cast<double>(spec_.linear_factor) * frequency;
-        cosine_.push_back(static_cast<float>(std::cos(angle)));
-        sine_.push_back(static_cast<float>(std::sin(angle)));
+      for (const double frequency : frequencies_) {
+        const double angle = made_ * frequency;
+        const double factor = spec_.attention_factor;
+        cosine_.push_back(static_cast<float>(std::cos(angle) * factor));
+        sine_.push_back(static_cast<float>(std::sin(angle) * factor));
       }
     }
   }
-  const float* cosine(int position) const { return cosine_.data() + position * half_; }
-  const float* sine(int position) const { return sine_.data() + position * half_; }
+  const float* cosine(int position) const { return cosine_.data() + row(position); }
+  const float* sine(int position) const { return sine_.data() + row(position); }
 
  private:
-  const model::RopeSpec spec_;
-  const int half_;
+  std::size_t row(int position) const {
+    return static_cast<std::size_t>(position) * frequencies_.size();
+  }
+  const model::RopeSpec& spec_;
+  const std::vector<double>& frequencies_;
   int made_ = 0;
   std::vector<float> cosine_, sine_;
 };

@@ -6,13 +6,12 @@
 #include <optional>
 
 #include "base/units.h"
+#include "model/gguf/gguf_type.h"
 #include "model/limits.h"
 
 namespace plinth::model {
 
 namespace {
-
-using tensor::DType;
 
 enum ValueType : std::uint32_t {
   kUint8,
@@ -29,43 +28,6 @@ enum ValueType : std::uint32_t {
   kInt64,
   kFloat64,
 };
-
-std::optional<DType> dtype_of(std::uint32_t type) {
-  switch (type) {
-    case 0:
-      return DType::f32;
-    case 1:
-      return DType::f16;
-    case 2:
-      return DType::q4_0;
-    case 3:
-      return DType::q4_1;
-    case 6:
-      return DType::q5_0;
-    case 7:
-      return DType::q5_1;
-    case 8:
-      return DType::q8_0;
-    case 10:
-      return DType::q2_k;
-    case 11:
-      return DType::q3_k;
-    case 12:
-      return DType::q4_k;
-    case 13:
-      return DType::q5_k;
-    case 14:
-      return DType::q6_k;
-    case 20:
-      return DType::iq4_nl;
-    case 23:
-      return DType::iq4_xs;
-    case 30:
-      return DType::bf16;
-    default:
-      return std::nullopt;
-  }
-}
 
 // A cursor that never leaves the bytes; every error names the offset.
 class Reader {
@@ -98,9 +60,29 @@ class Reader {
     return text;
   }
 
+  // Of a key or a tensor: errors and logs show it, so it holds nothing but printable ASCII.
+  absl::StatusOr<std::string_view> name(std::string_view what) {
+    const std::size_t begin = offset_;
+    ASSIGN_OR_RETURN(const auto text, string(what, kNameBytesMax));
+    for (const char c : text) {
+      if (c < ' ' || c > '~') {
+        offset_ = begin;
+        return fail(fmt::format("{} has unprintable bytes", what));
+      }
+    }
+    return text;
+  }
+
+  // Of all arrays of the file together.
+  bool take_elements(std::uint64_t count) {
+    elements_ += count;  // each is at most kArrayElementsMax, and there are few keys
+    return elements_ <= kArrayElementsTotalMax;
+  }
+
  private:
   std::span<const std::uint8_t> bytes_;
   std::size_t offset_ = 0;
+  std::uint64_t elements_ = 0;
 };
 
 template <typename T, typename Out>
@@ -140,7 +122,7 @@ absl::StatusOr<GgufArray> read_array(Reader& reader, std::string_view key) {
   ASSIGN_OR_RETURN(const auto type, reader.scalar<std::uint32_t>(key));
   ASSIGN_OR_RETURN(const auto count, reader.scalar<std::uint64_t>(key));
   // Every element takes at least a byte, so the count is bounded before anything is reserved.
-  if (count > kArrayElementsMax || count > reader.left()) {
+  if (count > kArrayElementsMax || count > reader.left() || !reader.take_elements(count)) {
     return reader.fail(fmt::format("array {} of {} elements is too long", key, count));
   }
   if (type == kString) {
@@ -211,7 +193,8 @@ struct TensorEntry {
 
 absl::StatusOr<TensorEntry> read_tensor_entry(Reader& reader) {
   TensorEntry entry;
-  ASSIGN_OR_RETURN(const auto name, reader.string("tensor name", kNameBytesMax));
+  entry.tensor.entry_offset = reader.offset();
+  ASSIGN_OR_RETURN(const auto name, reader.name("tensor name"));
   entry.name = std::string(name);
   ASSIGN_OR_RETURN(const auto rank, reader.scalar<std::uint32_t>(entry.name));
   if (rank == 0 || rank > kDimensionsMax) {
@@ -228,9 +211,11 @@ absl::StatusOr<TensorEntry> read_tensor_entry(Reader& reader) {
     entry.tensor.dims.push_back(static_cast<std::int64_t>(size));
   }
   ASSIGN_OR_RETURN(const auto type, reader.scalar<std::uint32_t>(entry.name));
-  const auto dtype = dtype_of(type);
+  const auto dtype = gguf_dtype(type);
   if (!dtype.has_value()) {
-    return reader.fail(fmt::format("tensor {} has unsupported type {}", entry.name, type));
+    return base::unimplemented(
+        fmt::format("[gguf] byte {}: tensor {} has type {}, which is not supported",
+                    reader.offset() - sizeof type, entry.name, gguf_type_name(type)));
   }
   entry.tensor.dtype = *dtype;
   const auto& info = tensor::dtype_info(*dtype);
@@ -252,15 +237,18 @@ absl::StatusOr<std::uint64_t> alignment_of(const Gguf& gguf) {
   RETURN_IF_ERROR(stated.status());
   const auto value = static_cast<std::uint64_t>(*stated);
   if (*stated <= 0 || value > kAlignmentMax || (value & (value - 1)) != 0) {
-    return base::invalid_argument(fmt::format("[gguf] general.alignment is {}", *stated));
+    return gguf.fail("general.alignment",
+                     fmt::format("is {}, not a power of two up to {}", *stated, kAlignmentMax));
   }
   return value;
 }
 
 absl::Status read_metadata(Reader& reader, std::uint64_t count, Gguf& gguf) {
   for (std::uint64_t i = 0; i < count; ++i) {
-    ASSIGN_OR_RETURN(const auto key, reader.string("metadata key", kNameBytesMax));
+    const std::uint64_t offset = reader.offset();
+    ASSIGN_OR_RETURN(const auto key, reader.name("metadata key"));
     ASSIGN_OR_RETURN(auto value, read_value(reader, key));
+    gguf.key_offsets.emplace(std::string(key), offset);
     if (!gguf.metadata.emplace(std::string(key), std::move(value)).second) {
       return reader.fail(fmt::format("metadata key {} occurs twice", key));
     }
@@ -294,19 +282,20 @@ absl::StatusOr<Gguf> parse_gguf(std::span<const std::uint8_t> bytes) {
   for (auto& entry : entries) {
     const auto begin = base::checked_add(data, entry.offset);
     const auto end = begin ? base::checked_add(*begin, entry.tensor.bytes) : std::nullopt;
+    const auto wrong = [&](const std::string& what) {
+      return base::invalid_argument(
+          fmt::format("[gguf] byte {}: tensor {}{}", entry.tensor.entry_offset, entry.name, what));
+    };
     if (entry.offset % alignment != 0) {
-      return base::invalid_argument(fmt::format("[gguf] tensor {}: offset {} is not aligned to {}",
-                                                entry.name, entry.offset, alignment));
+      return wrong(fmt::format(": offset {} is not aligned to {}", entry.offset, alignment));
     }
     if (!end.has_value() || *end > bytes.size()) {
-      return base::invalid_argument(
-          fmt::format("[gguf] tensor {}: offset {} and {} bytes end after the file's {}",
-                      entry.name, entry.offset, entry.tensor.bytes, bytes.size()));
+      return wrong(fmt::format(": offset {} and {} bytes end after the file's {}", entry.offset,
+                               entry.tensor.bytes, bytes.size()));
     }
     entry.tensor.data = bytes.data() + *begin;
-    if (!gguf.tensors.emplace(entry.name, std::move(entry.tensor)).second) {
-      return base::invalid_argument(fmt::format("[gguf] tensor {} occurs twice", entry.name));
-    }
+    if (gguf.tensors.contains(entry.name)) return wrong(" occurs twice");
+    gguf.tensors.emplace(entry.name, std::move(entry.tensor));
   }
   return gguf;
 }
@@ -319,35 +308,39 @@ absl::StatusOr<const GgufValue*> look_up(const Gguf& gguf, std::string_view key)
   return &found->second;
 }
 
-absl::Status wrong_type(std::string_view key, std::string_view wanted) {
-  return base::invalid_argument(fmt::format("[gguf] {} is not {}", key, wanted));
-}
-
 }  // namespace
+
+absl::Status Gguf::fail(std::string_view key, std::string_view what) const {
+  const auto offset = key_offsets.find(key);
+  if (offset == key_offsets.end()) {
+    return base::invalid_argument(fmt::format("[gguf] {} {}", key, what));
+  }
+  return base::invalid_argument(fmt::format("[gguf] byte {}: {} {}", offset->second, key, what));
+}
 
 absl::StatusOr<std::int64_t> Gguf::integer(std::string_view key) const {
   ASSIGN_OR_RETURN(const auto* value, look_up(*this, key));
   if (const auto* found = std::get_if<std::int64_t>(value)) return *found;
-  return wrong_type(key, "an integer");
+  return fail(key, "is not an integer");
 }
 
 absl::StatusOr<double> Gguf::number(std::string_view key) const {
   ASSIGN_OR_RETURN(const auto* value, look_up(*this, key));
   if (const auto* found = std::get_if<double>(value)) return *found;
   if (const auto* found = std::get_if<std::int64_t>(value)) return static_cast<double>(*found);
-  return wrong_type(key, "a number");
+  return fail(key, "is not a number");
 }
 
 absl::StatusOr<std::string_view> Gguf::text(std::string_view key) const {
   ASSIGN_OR_RETURN(const auto* value, look_up(*this, key));
   if (const auto* found = std::get_if<std::string_view>(value)) return *found;
-  return wrong_type(key, "a string");
+  return fail(key, "is not a string");
 }
 
 absl::StatusOr<bool> Gguf::boolean(std::string_view key) const {
   ASSIGN_OR_RETURN(const auto* value, look_up(*this, key));
   if (const auto* found = std::get_if<bool>(value)) return *found;
-  return wrong_type(key, "a boolean");
+  return fail(key, "is not a boolean");
 }
 
 template <typename T>
@@ -356,7 +349,7 @@ absl::StatusOr<const std::vector<T>*> Gguf::array(std::string_view key) const {
   if (const auto* list = std::get_if<GgufArray>(value)) {
     if (const auto* found = std::get_if<std::vector<T>>(list)) return found;
   }
-  return wrong_type(key, "an array of the right type");
+  return fail(key, "is not an array of the right type");
 }
 
 template absl::StatusOr<const std::vector<std::int64_t>*> Gguf::array(std::string_view) const;

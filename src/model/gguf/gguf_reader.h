@@ -25,6 +25,7 @@ struct GgufTensor {
   std::vector<std::int64_t> dims;
   const std::uint8_t* data = nullptr;
   std::uint64_t bytes = 0;
+  std::uint64_t entry_offset = 0;  // of its header entry in the file, for errors
 };
 
 // Views into the bytes it was parsed from.
@@ -32,6 +33,7 @@ struct Gguf {
   std::uint32_t version = 0;
   std::map<std::string, GgufValue, std::less<>> metadata;
   std::map<std::string, GgufTensor, std::less<>> tensors;
+  std::map<std::string, std::uint64_t, std::less<>> key_offsets;  // of each key in the file
 
   // Typed look-ups. NotFound names the key; InvalidArgument a key of another type.
   absl::StatusOr<std::int64_t> integer(std::string_view key) const;
@@ -40,6 +42,8 @@ struct Gguf {
   absl::StatusOr<bool> boolean(std::string_view key) const;
   template <typename T>
   absl::StatusOr<const std::vector<T>*> array(std::string_view key) const;
+  // InvalidArgument "[gguf] byte 812: llama.block_count is 0" for a key that is there.
+  absl::Status fail(std::string_view key, std::string_view what) const;
 };
 
 absl::StatusOr<Gguf> parse_gguf(std::span<const std::uint8_t> bytes);

@@ -1,0 +1,46 @@
+#include "engine/run/feed_forward.h"
+
+#include "base/check.h"
+
+namespace plinth::engine {
+
+void FeedForward::run(const PackedFeedForward& weights, const float* x, int m, float* y) {
+  auto& pool = context_.pool;
+  const std::int64_t d = context_.spec.width;
+  const std::int64_t in = weights.in->rows(), ff = weights.down->columns();
+  inner_.resize(static_cast<std::size_t>(m * in));
+  weights.in->prepare(x, d, m, activations_, pool);
+  weights.in->multiply(activations_, m, inner_.data(), in, pool);
+  pool.parallel_for(m, 4, [&](std::int64_t begin, std::int64_t end) {
+    for (auto t = begin; t < end; ++t) {
+      float* row = inner_.data() + t * in;
+      if (!weights.in_bias.empty()) context_.ops.add(row, weights.in_bias.data(), in);
+      activate(row, ff);
+    }
+  });
+  weights.down->prepare(inner_.data(), in, m, activations_, pool);
+  weights.down->multiply(activations_, m, y, d, pool);
+  if (weights.down_bias == nullptr || weights.down_bias->empty()) return;
+  for (int t = 0; t < m; ++t) context_.ops.add(y + t * d, weights.down_bias->data(), d);
+}
+
+// row: gate [ff] then up [ff] where gated, else up [ff]. The result is in the first ff.
+void FeedForward::activate(float* row, std::int64_t ff) const {
+  const auto& ops = context_.ops;
+  const bool gated = context_.spec.gated;
+  switch (context_.spec.activation) {
+    case model::Activation::silu:
+      CHECK(gated);
+      ops.silu_mul(row, row + ff, ff);
+      return;
+    case model::Activation::gelu_tanh:
+      gated ? ops.gelu_tanh_mul(row, row + ff, ff) : ops.gelu_tanh(row, ff);
+      return;
+    case model::Activation::gelu_erf:
+      ops.gelu_erf(row, ff);
+      for (std::int64_t i = 0; gated && i < ff; ++i) row[i] *= row[ff + i];
+      return;
+  }
+}
+
+}  // namespace plinth::engine

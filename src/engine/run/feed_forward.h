@@ -1,0 +1,26 @@
+// down(act(gate x) * up x) or down(act(up x)) of some rows, with the scratch that it needs.
+#pragma once
+
+#include <vector>
+
+#include "engine/run/packed_layer.h"
+#include "engine/run/step.h"
+#include "tensor/linear.h"
+
+namespace plinth::engine {
+
+// Keeps its scratch between calls. Not thread-safe.
+class FeedForward {
+ public:
+  explicit FeedForward(const RunContext& context) : context_(context) {}
+  // x, y: [m, width]; x may be y. A row of y depends on its own row of x alone, to the bit.
+  void run(const PackedFeedForward& weights, const float* x, int m, float* y);
+
+ private:
+  void activate(float* row, std::int64_t ff) const;
+  const RunContext context_;
+  tensor::Activations activations_;
+  std::vector<float> inner_;
+};
+
+}  // namespace plinth::engine

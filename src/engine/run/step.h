@@ -1,0 +1,36 @@
+// The tokens of one forward(), flattened in batch order, and what every half of a layer is given.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "engine/runner.h"
+#include "model/decoder_spec.h"
+#include "tensor/ops.h"
+
+namespace plinth::engine {
+
+struct StepToken {
+  std::int32_t position;
+  const BatchEntry* entry;
+};
+
+struct Step {
+  std::vector<StepToken> tokens;
+  std::vector<std::int32_t> ids;
+  std::int32_t positions = 0;  // every token is before it
+  int size() const { return static_cast<int>(tokens.size()); }
+};
+
+struct RunContext {
+  const model::DecoderSpec& spec;
+  const tensor::Ops& ops;
+  base::ThreadPool& pool;
+};
+
+// y = norm(x), row by row. x, y: [m, width]; x may be y.
+void norm_rows(const RunContext& context, const float* x, const model::NormWeights& weights, int m,
+               float* y);
+
+}  // namespace plinth::engine
