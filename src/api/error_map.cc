@@ -25,6 +25,8 @@ int http_status(const absl::Status& status) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kFailedPrecondition:  // a model that cannot be loaded
       return 503;
+    case absl::StatusCode::kDeadlineExceeded:
+      return 504;
     default:
       return 500;
   }

@@ -32,4 +32,35 @@ absl::StatusOr<json::value> parse_json(std::string_view text, const JsonLimits& 
 
 std::string to_json(const json::value& value) { return json::serialize(value); }
 
+void append_json_string(std::string& out, std::string_view text) {
+  const auto plain = [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
+  };
+  out += '"';
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (plain(text[i])) continue;
+    out.append(text, begin, i - begin);
+    begin = i + 1;
+    switch (text[i]) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(text[i]));
+    }
+  }
+  out.append(text, begin);
+  out += '"';
+}
+
 }  // namespace plinth::base

@@ -25,5 +25,8 @@ absl::StatusOr<json::value> parse_json(std::string_view text, const JsonLimits& 
 
 // Compact serialisation, no trailing newline.
 std::string to_json(const json::value& value);
+// Appends `text`, which is valid UTF-8, as a quoted JSON string: for what is written too often to
+// build a value first.
+void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace plinth::base

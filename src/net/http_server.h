@@ -1,4 +1,13 @@
-// HTTP/1.1 server over Boost.Beast: one thread a connection, bounded in number, size and time.
+// HTTP/1.1 server: a few threads for any number of connections. A handler gets the request and an
+// answer that it may complete now or later, from any thread:
+//
+//   auto server = HttpServer::listen(options, clock, handle, refuse)
+//   void handle(HttpRequest request, HttpReplyPtr reply) {
+//     reply->send(200, {{"content-type", "text/plain"}}, "hello " + request.path)
+//   }
+//
+// or, with a call that takes its time: reply->on_end() to learn that the client has gone,
+// start_stream(), then write() from any thread, which never blocks, and end_stream().
 #pragma once
 
 #include <chrono>
@@ -8,61 +17,99 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
+#include "net/limits.h"
 
 namespace plinth::net {
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;  // 0 = any free one
-  // A longer body is answered with 413. OpenAI's own limit for a chat request is about this.
-  std::uint64_t body_bytes_max = 16u << 20;
-  std::uint32_t header_bytes_max = 32u << 10;
-  // More connections wait in the kernel's backlog.
-  int connections_max = 512;
-  // A peer that neither sends nor takes a byte for this long is cut off.
-  std::chrono::seconds idle_max{60};
+  int io_threads = 1;
+  std::uint64_t body_bytes_max = kHttpBodyBytesMax;  // 413
+  std::uint64_t bodies_bytes_max = kHttpBodiesBytesMax;
+  std::uint32_t header_bytes_max = kHttpHeaderBytesMax;  // 431
+  std::size_t uri_bytes_max = kHttpUriBytesMax;          // 414
+  int connections_max = kHttpConnectionsMax;             // 503
+  std::size_t stream_bytes_max = kHttpStreamBytesMax;
+  base::Duration idle_max = kHttpIdleMax;
+  base::Duration header_time_max = kHttpHeaderTimeMax;  // 408
+  base::Duration body_time_max = kHttpBodyTimeMax;      // 408
+  // How often timeouts are looked at: what they are late by at most.
+  std::chrono::milliseconds tick{250};
 };
 
 struct HttpRequest {
   std::string method;
-  std::string path;  // without the query
+  std::string path;  // without the query, as sent (percent-encoded)
   std::string query;
   std::string body;
-  std::map<std::string, std::string> headers;  // names in lower case
+  std::map<std::string, std::string, std::less<>> headers;  // names in lower case
+
+  // "" where it is absent.
+  std::string_view header(std::string_view name) const;
 };
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
-// One response. Used by the handler's thread alone. send() or start_stream() is called once.
-class HttpWriter {
- public:
-  virtual ~HttpWriter() = default;
-  virtual void send(int status, const HttpHeaders& headers, std::string_view body) = 0;
-  // Chunked; the stream ends when the handler returns.
-  virtual void start_stream(int status, const HttpHeaders& headers) = 0;
-  // False when the client is gone or takes nothing for idle_max.
-  virtual bool write(std::string_view bytes) = 0;
-  virtual bool client_gone() = 0;
+enum class HttpEnd {
+  sent,  // the last byte went to the kernel
+  gone,  // the client left, took nothing for too long, or the server is shutting down
 };
 
-using HttpHandler = std::function<void(const HttpRequest&, HttpWriter&)>;
+// One answer; thread-safe. Either send(), or start_stream(), write()... and end_stream(). What
+// comes after the end is ignored. An answer that is dropped without one becomes a 500.
+// Header names are in lower case; content-length, transfer-encoding, connection and date are the
+// server's own.
+class HttpReply {
+ public:
+  virtual ~HttpReply() = default;
+  virtual void send(int status, const HttpHeaders& headers, std::string body) = 0;
+  virtual void start_stream(int status, const HttpHeaders& headers) = 0;
+  // Never blocks. False once the client is gone, which a full buffer (stream_bytes_max) makes it.
+  virtual bool write(std::string_view bytes) = 0;
+  virtual void end_stream() = 0;
+  // Ends a stream so that the client sees it cut short: the connection closes once what was
+  // written is sent, without the last chunk.
+  virtual void break_off() = 0;
+  // `over` runs once, on an io thread and under no lock; at once where it is over already. A
+  // client that leaves is noticed while nothing is written, too.
+  virtual void on_end(std::function<void(HttpEnd)> over) = 0;
+  // `late` runs on an io thread if the answer is not over after `limit`.
+  virtual void on_deadline(base::Duration limit, std::function<void()> late) = 0;
+  // Writes `bytes` whenever a stream was silent for `interval`.
+  virtual void set_heartbeat(base::Duration interval, std::string bytes) = 0;
+};
+using HttpReplyPtr = std::shared_ptr<HttpReply>;  // shared by the connection and who answers
 
-// A request that the server itself refuses (malformed, too large) reaches the handler's twin, which
-// writes the body in the dialect's form.
-using HttpRefusal = std::function<std::string(int status, std::string_view reason)>;
+// Called on an io thread, or on a helper thread for a large body; it must not block for long.
+using HttpHandler = std::function<void(HttpRequest, HttpReplyPtr)>;
+
+struct HttpAnswer {
+  HttpHeaders headers;
+  std::string body;
+};
+// A request that the server itself refuses (malformed, too large, too slow, one too many) is
+// answered with what this makes of it, in the dialect's form.
+using HttpRefusal = std::function<HttpAnswer(int status, std::string_view reason)>;
 
 class HttpServer {
  public:
-  // Unavailable where the address cannot be bound.
+  // Unavailable where the address cannot be bound. The clock outlives the server.
   static absl::StatusOr<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options,
+                                                            const base::Clock& clock,
                                                             HttpHandler handler,
                                                             HttpRefusal refusal);
+  // Drains without grace.
   virtual ~HttpServer() = default;
   virtual std::uint16_t port() const = 0;
+  virtual int connections() const = 0;
   // Accepts no more, waits up to `grace` for running requests, then closes their connections.
+  // Afterwards no callback runs any more.
   virtual void drain(std::chrono::milliseconds grace) = 0;
 };
 

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include "api/error_map.h"
+#include "api/generation.h"
+#include "api/openai/chat_answer.h"
 #include "api/openai/fields.h"
+#include "api/openai/models.h"
 
 namespace plinth::api {
 
@@ -209,44 +212,26 @@ absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body) {
   return request;
 }
 
-base::json::object usage_object(const protocol::Usage& usage) {
-  return {{"prompt_tokens", usage.prompt_tokens},
-          {"completion_tokens", usage.completion_tokens},
-          {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
-          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}, {"audio_tokens", 0}}},
-          {"completion_tokens_details",
-           {{"reasoning_tokens", 0},
-            {"audio_tokens", 0},
-            {"accepted_prediction_tokens", 0},
-            {"rejected_prediction_tokens", 0}}}};
-}
-
-namespace {
-
-base::json::object logprob_object(const protocol::TokenLogprob& entry) {
-  base::json::array bytes;
-  for (const char c : entry.bytes) bytes.push_back(static_cast<unsigned char>(c));
-  // A token may be a part of a character; its text then shows replacement characters, bytes the
-  // truth.
-  const std::string& text = entry.bytes;
-  const auto valid = base::parse_json(base::to_json(base::json::value(base::json::string(text))));
-  return {{"token", valid.ok() ? text : std::string("\xEF\xBF\xBD")},
-          {"logprob", entry.logprob},
-          {"bytes", bytes}};
-}
-
-}  // namespace
-
-base::json::object chat_logprobs(const std::vector<protocol::PositionLogprobs>& positions) {
-  base::json::array content;
-  for (const auto& position : positions) {
-    auto entry = logprob_object(position.chosen);
-    base::json::array top;
-    for (const auto& other : position.top) top.push_back(logprob_object(other));
-    entry["top_logprobs"] = std::move(top);
-    content.push_back(std::move(entry));
-  }
-  return {{"content", std::move(content)}, {"refusal", nullptr}};
+void create_chat_completion(const ExchangePtr& exchange) {
+  auto request = parse_chat_request(exchange->request().body);
+  if (!request.ok()) return exchange->refuse(request.status());
+  auto& services = exchange->services();
+  auto& generate_request = request->generate;
+  if (!services.models.find(generate_request.model).ok())
+    return exchange->refuse(model_not_found(generate_request.model, false));
+  ChatShape shape;
+  shape.id = next_id(services.clock, "chatcmpl-");
+  shape.model = generate_request.model;
+  shape.created = services.clock.unix_seconds();
+  shape.n = generate_request.n;
+  shape.logprobs = generate_request.logprobs;
+  shape.include_usage = request->include_usage;
+  generate_request.request_id = shape.id;
+  auto answer =
+      request->stream ? make_chat_stream(std::move(shape)) : make_chat_document(std::move(shape));
+  std::vector<protocol::GenerateRequest> calls;
+  calls.push_back(std::move(generate_request));
+  generate(exchange, std::move(calls), std::move(answer));
 }
 
 }  // namespace plinth::api

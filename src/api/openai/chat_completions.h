@@ -1,9 +1,9 @@
-// POST /v1/chat/completions: validation, and the shapes of its answer and of its stream.
+// POST /v1/chat/completions: validation, and the endpoint.
 #pragma once
 
-#include <string>
+#include <string_view>
 
-#include "base/json.h"
+#include "api/exchange.h"
 #include "base/status.h"
 #include "protocol/generate.h"
 
@@ -17,8 +17,6 @@ struct ChatRequest {
 
 absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body);
 
-base::json::object usage_object(const protocol::Usage& usage);
-// {"content": [...]} of OpenAI, refusal null.
-base::json::object chat_logprobs(const std::vector<protocol::PositionLogprobs>& positions);
+void create_chat_completion(const ExchangePtr& exchange);
 
 }  // namespace plinth::api

@@ -1,0 +1,123 @@
+#include "api/exchange.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+
+#include "api/error_map.h"
+#include "api/sse_writer.h"
+#include "base/random.h"
+
+namespace plinth::api {
+
+std::string next_id(const base::Clock& clock, std::string_view prefix) {
+  static std::atomic<std::uint64_t> counter{0};
+  const std::uint64_t number = counter.fetch_add(1);
+  const auto words = base::philox4x32(
+      {static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32), 0, 0},
+      {static_cast<std::uint32_t>(clock.unix_seconds()),
+       static_cast<std::uint32_t>(clock.now().time_since_epoch().count())});
+  return fmt::format("{}{:08x}{:08x}{:08x}", prefix, words[0], words[1], words[2]);
+}
+
+Exchange::Exchange(Services& services, net::HttpRequest request, net::HttpReplyPtr reply)
+    : services_(services),
+      request_(std::move(request)),
+      reply_(std::move(reply)),
+      id_(next_id(services.clock, "req_")),
+      started_(services.clock.now()) {}
+
+net::HttpHeaders Exchange::answer_headers(std::string_view content_type) const {
+  auto all = headers;
+  const auto spent = services_.clock.now() - started_;
+  all.emplace_back(
+      "openai-processing-ms",
+      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(spent).count()));
+  all.emplace_back("content-type", content_type);
+  return all;
+}
+
+void Exchange::send(int status, std::string_view content_type, std::string body) {
+  {
+    std::lock_guard lock(mutex_);
+    if (status_ != 0) return;
+    status_ = status;
+  }
+  auto all = answer_headers(content_type);
+  if (status == 503) all.emplace_back("retry-after", "1");
+  reply_->send(status, all, std::move(body));
+}
+
+void Exchange::send_json(const base::json::object& body) {
+  send(200, "application/json", base::to_json(body) + "\n");
+}
+
+void Exchange::refuse(const absl::Status& status) {
+  send(http_status(status), "application/json", base::to_json(error_object(status)) + "\n");
+}
+
+void Exchange::start_events() {
+  {
+    std::lock_guard lock(mutex_);
+    if (status_ != 0) return;
+    status_ = 200;
+  }
+  auto all = answer_headers(kEventStream);
+  all.emplace_back("cache-control", "no-cache");
+  all.emplace_back("x-accel-buffering", "no");
+  reply_->set_heartbeat(kPingInterval, std::string(kPing));
+  reply_->start_stream(200, all);
+}
+
+void Exchange::when_over(std::function<void()> over) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!over_) {
+      when_over_ = std::move(over);
+      return;
+    }
+  }
+  over();
+}
+
+void Exchange::when_late(std::function<void(const absl::Status&)> late) {
+  std::lock_guard lock(mutex_);
+  if (!over_) when_late_ = std::move(late);
+}
+
+void Exchange::watch(base::Duration limit, std::function<void(const Exchange&, int)> over) {
+  record_ = std::move(over);
+  // The reply lets go of these, and so of this exchange, once it is over.
+  reply_->on_deadline(limit, [self = shared_from_this()] { self->late(); });
+  reply_->on_end([self = shared_from_this()](net::HttpEnd how) { self->ended(how); });
+}
+
+void Exchange::late() {
+  const auto status = absl::DeadlineExceededError("The request took too long and was ended.");
+  std::function<void(const absl::Status&)> late;
+  {
+    std::lock_guard lock(mutex_);
+    late = std::exchange(when_late_, nullptr);
+  }
+  late ? late(status) : refuse(status);
+}
+
+void Exchange::ended(net::HttpEnd how) {
+  std::function<void()> over;
+  std::function<void(const absl::Status&)> late;
+  std::function<void(const Exchange&, int)> record;
+  int status = 0;
+  {
+    std::lock_guard lock(mutex_);
+    over_ = true;
+    over = std::exchange(when_over_, nullptr);
+    late = std::exchange(when_late_, nullptr);
+    record = std::exchange(record_, nullptr);
+    // What proxies log for a client that left before the answer.
+    status = how == net::HttpEnd::gone ? 499 : status_;
+  }
+  if (over) over();
+  if (record) record(*this, status);
+}
+
+}  // namespace plinth::api

@@ -1,0 +1,86 @@
+// One request on its way through the gateway: what it asks, who asks, and the one way to answer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/metrics.h"
+#include "base/status.h"
+#include "cluster/model_service.h"
+#include "governance/api_keys.h"
+#include "net/http_server.h"
+
+namespace plinth::api {
+
+// What the endpoints work with; outlives every exchange.
+struct Services {
+  cluster::ModelService& models;
+  governance::ApiKeys& keys;
+  const base::Clock& clock;
+  base::Metrics& metrics;
+};
+
+// "chatcmpl-3f9c...": 24 hex digits that no other id of this process has.
+std::string next_id(const base::Clock& clock, std::string_view prefix);
+
+// Made by the pipeline, given to an endpoint as ExchangePtr. Thread-safe where it says so; the
+// rest is constant once the endpoint runs.
+class Exchange : public std::enable_shared_from_this<Exchange> {
+ public:
+  Exchange(Services& services, net::HttpRequest request, net::HttpReplyPtr reply);
+
+  Services& services() const { return services_; }
+  const net::HttpRequest& request() const { return request_; }
+  const std::string& id() const { return id_; }  // "req_..."
+  base::TimePoint started() const { return started_; }
+
+  // Set by the pipeline.
+  governance::Principal principal;  // of routes that need a key
+  std::string path_parameter;       // what the pattern's {...} matched, decoded
+  std::string_view endpoint;        // the route's pattern: a bounded label for metrics
+  net::HttpHeaders headers;         // that every answer carries
+
+  // Answers; thread-safe. The first one counts, what comes after it is ignored.
+  void send_json(const base::json::object& body);
+  void send(int status, std::string_view content_type, std::string body);
+  // Through error_map, in the dialect's form.
+  void refuse(const absl::Status& status);
+  // Begins a stream of server-sent events; then stream().write() and so on.
+  void start_events();
+  net::HttpReply& stream() { return *reply_; }
+
+  // `over` runs once when the answer is sent or the client is gone, on a thread of the server and
+  // under no lock: the place to let go of calls. Thread-safe; at most one.
+  void when_over(std::function<void()> over);
+  // Runs instead of the plain 504 when the request's time is up. Thread-safe; at most one.
+  void when_late(std::function<void(const absl::Status&)> late);
+
+  // For the pipeline: watches the reply until it is over.
+  void watch(base::Duration limit, std::function<void(const Exchange&, int status)> over);
+
+ private:
+  net::HttpHeaders answer_headers(std::string_view content_type) const;
+  void late();
+  void ended(net::HttpEnd how);
+
+  Services& services_;
+  const net::HttpRequest request_;
+  const net::HttpReplyPtr reply_;
+  const std::string id_;
+  const base::TimePoint started_;
+
+  std::mutex mutex_;
+  int status_ = 0;  // of the answer; protected by mutex_, as are the following
+  bool over_ = false;
+  std::function<void()> when_over_;
+  std::function<void(const absl::Status&)> when_late_;
+  std::function<void(const Exchange&, int)> record_;
+};
+using ExchangePtr = std::shared_ptr<Exchange>;  // shared by the reply and the calls in flight
+
+}  // namespace plinth::api

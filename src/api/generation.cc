@@ -1,0 +1,115 @@
+#include "api/generation.h"
+
+#include <mutex>
+#include <utility>
+
+namespace plinth::api {
+
+namespace {
+
+using protocol::GenerateEvent;
+
+class Generation : public std::enable_shared_from_this<Generation> {
+ public:
+  Generation(ExchangePtr exchange, std::size_t calls, std::unique_ptr<Answer> answer)
+      : exchange_(std::move(exchange)), answer_(std::move(answer)), open_(calls) {}
+
+  void start(std::vector<protocol::GenerateRequest> requests) {
+    exchange_->when_over([self = shared_from_this()] { self->release(); });
+    exchange_->when_late([self = shared_from_this()](const absl::Status& status) {
+      {
+        std::lock_guard lock(self->mutex_);
+        self->fail(status);
+      }
+      self->release();
+    });
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      auto call = exchange_->services().models.generate(
+          std::move(requests[i]),
+          [self = shared_from_this(), i](std::vector<GenerateEvent> events) {
+            self->take(i, std::move(events));
+          });
+      if (!keep(std::move(call))) return;
+    }
+  }
+
+ private:
+  // False where the answer is over already: the call, which then ends here, is not needed.
+  bool keep(std::unique_ptr<cluster::Call> call) {
+    std::lock_guard lock(mutex_);
+    if (!released_) calls_.push_back(std::move(call));
+    return !released_;
+  }
+
+  // Destroying a call waits for its sink, so never under mutex_ and never in a sink.
+  void release() {
+    std::vector<std::unique_ptr<cluster::Call>> calls;
+    {
+      std::lock_guard lock(mutex_);
+      over_ = released_ = true;
+      calls.swap(calls_);
+    }
+  }
+
+  void take(std::size_t call, std::vector<GenerateEvent> events) {
+    std::lock_guard lock(mutex_);
+    if (over_) return;
+    for (auto& event : events) {
+      if (auto* finished = std::get_if<protocol::Finished>(&event)) {
+        if (!finished->status.ok()) return fail(finished->status);
+        usage_.prompt_tokens += finished->usage.prompt_tokens;
+        usage_.cached_tokens += finished->usage.cached_tokens;
+        usage_.completion_tokens += finished->usage.completion_tokens;
+        if (--open_ == 0) return finish();
+        continue;
+      }
+      if (answer_->streams() && !streaming_ && std::holds_alternative<protocol::Admitted>(event)) {
+        exchange_->start_events();
+        streaming_ = true;
+      }
+      answer_->add(call, std::move(event), out_);
+    }
+    if (!streaming_) return;
+    if (!out_.empty()) over_ = !exchange_->stream().write(out_);
+    out_.clear();
+  }
+
+  // Called with mutex_ held, as the next.
+  void finish() {
+    over_ = true;
+    answer_->finish(usage_, out_);
+    if (!streaming_) return exchange_->send(200, "application/json", std::move(out_));
+    exchange_->stream().write(out_);
+    exchange_->stream().end_stream();
+  }
+
+  void fail(const absl::Status& status) {
+    if (std::exchange(over_, true)) return;
+    if (!streaming_) return exchange_->refuse(status);
+    // What came before the failure in the same step still belongs to the client.
+    answer_->fail(status, out_);
+    exchange_->stream().write(out_);
+    exchange_->stream().break_off();
+  }
+
+  const ExchangePtr exchange_;
+  const std::unique_ptr<Answer> answer_;
+
+  std::mutex mutex_;
+  std::size_t open_;  // calls that are not over; protected by mutex_, as are the following
+  bool streaming_ = false, over_ = false, released_ = false;
+  protocol::Usage usage_;
+  std::string out_;  // what is not written yet; kept for its capacity
+  std::vector<std::unique_ptr<cluster::Call>> calls_;
+};
+
+}  // namespace
+
+void generate(const ExchangePtr& exchange, std::vector<protocol::GenerateRequest> requests,
+              std::unique_ptr<Answer> answer) {
+  const auto generation =
+      std::make_shared<Generation>(exchange, requests.size(), std::move(answer));
+  generation->start(std::move(requests));
+}
+
+}  // namespace plinth::api

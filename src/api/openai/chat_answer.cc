@@ -1,0 +1,199 @@
+#include "api/openai/chat_answer.h"
+
+#include <fmt/format.h>
+
+#include "api/error_map.h"
+#include "api/sse_writer.h"
+
+namespace plinth::api {
+
+namespace {
+
+class ChatDocument final : public Answer {
+ public:
+  explicit ChatDocument(ChatShape shape)
+      : shape_(std::move(shape)), choices_(static_cast<std::size_t>(shape_.n)) {}
+
+  bool streams() const override { return false; }
+
+  void add(std::size_t, protocol::GenerateEvent event, std::string&) override {
+    if (auto* admitted = std::get_if<protocol::Admitted>(&event)) {
+      fingerprint_ = std::move(admitted->system_fingerprint);
+    } else if (auto* delta = std::get_if<protocol::Delta>(&event)) {
+      auto& choice = choices_.at(static_cast<std::size_t>(delta->index));
+      choice.text += delta->text;
+      for (auto& position : delta->logprobs) choice.logprobs.push_back(std::move(position));
+    } else if (const auto* end = std::get_if<protocol::ChoiceEnd>(&event)) {
+      choices_.at(static_cast<std::size_t>(end->index)).reason =
+          protocol::finish_reason_name(end->reason);
+    }
+  }
+
+  void finish(const protocol::Usage& usage, std::string& out) override {
+    base::json::array list;
+    for (std::size_t i = 0; i < choices_.size(); ++i) {
+      const auto& choice = choices_[i];
+      base::json::value logprobs = nullptr;
+      if (shape_.logprobs) logprobs = chat_logprobs(choice.logprobs);
+      list.push_back({{"index", i},
+                      {"message",
+                       {{"role", "assistant"},
+                        {"content", choice.text},
+                        {"refusal", nullptr},
+                        {"annotations", base::json::array()}}},
+                      {"logprobs", std::move(logprobs)},
+                      {"finish_reason", choice.reason}});
+    }
+    out += base::to_json(base::json::object{{"id", shape_.id},
+                                            {"object", "chat.completion"},
+                                            {"created", shape_.created},
+                                            {"model", shape_.model},
+                                            {"choices", std::move(list)},
+                                            {"usage", usage_object(usage)},
+                                            {"service_tier", "default"},
+                                            {"system_fingerprint", fingerprint_}});
+    out += '\n';
+  }
+
+  void fail(const absl::Status&, std::string&) override {}
+
+ private:
+  struct Choice {
+    std::string text;
+    std::vector<protocol::PositionLogprobs> logprobs;
+    std::string_view reason = "stop";
+  };
+  const ChatShape shape_;
+  std::string fingerprint_;
+  std::vector<Choice> choices_;
+};
+
+// A role chunk for each choice, content chunks, an empty delta with the reason; with include_usage
+// every chunk has "usage": null and one more, without choices, has the numbers; then [DONE].
+// A chunk is the same bytes but for the index, the text and the reason, so those around them are
+// made once.
+class ChatStream final : public Answer {
+ public:
+  explicit ChatStream(ChatShape shape)
+      : shape_(std::move(shape)), opened_(static_cast<std::size_t>(shape_.n), false) {}
+
+  bool streams() const override { return true; }
+
+  void add(std::size_t, protocol::GenerateEvent event, std::string& out) override {
+    if (const auto* admitted = std::get_if<protocol::Admitted>(&event)) {
+      prepare(admitted->system_fingerprint);
+    } else if (const auto* delta = std::get_if<protocol::Delta>(&event)) {
+      open(delta->index, out);
+      if (delta->text.empty() && delta->logprobs.empty()) return;
+      begin_choice(delta->index, out);
+      out += R"({"content":)";
+      base::append_json_string(out, delta->text);
+      out += R"(},"logprobs":)";
+      if (shape_.logprobs)
+        out += base::to_json(chat_logprobs(delta->logprobs));
+      else
+        out += "null";
+      out += R"(,"finish_reason":null}])";
+      out += after_choices_;
+    } else if (const auto* end = std::get_if<protocol::ChoiceEnd>(&event)) {
+      open(end->index, out);
+      begin_choice(end->index, out);
+      out += R"({},"logprobs":null,"finish_reason":)";
+      base::append_json_string(out, protocol::finish_reason_name(end->reason));
+      out += "}]";
+      out += after_choices_;
+    }
+  }
+
+  void finish(const protocol::Usage& usage, std::string& out) override {
+    if (shape_.include_usage) {
+      out += before_choices_;
+      out += R"([],"usage":)";
+      out += base::to_json(usage_object(usage));
+      out += "}\n\n";
+    }
+    append_done(out);
+  }
+
+  void fail(const absl::Status& status, std::string& out) override {
+    append_event(out, error_object(status));
+  }
+
+ private:
+  void prepare(const std::string& fingerprint) {
+    base::json::object head{{"id", shape_.id},           {"object", "chat.completion.chunk"},
+                            {"created", shape_.created}, {"model", shape_.model},
+                            {"service_tier", "default"}, {"system_fingerprint", fingerprint}};
+    before_choices_ = "data: " + base::to_json(head);
+    before_choices_.back() = ',';
+    before_choices_ += R"("choices":)";
+    after_choices_ = shape_.include_usage ? ",\"usage\":null}\n\n" : "}\n\n";
+  }
+
+  void begin_choice(std::int32_t index, std::string& out) const {
+    out += before_choices_;
+    fmt::format_to(std::back_inserter(out), R"([{{"index":{},"delta":)", index);
+  }
+
+  void open(std::int32_t index, std::string& out) {
+    if (opened_.at(static_cast<std::size_t>(index))) return;
+    opened_[static_cast<std::size_t>(index)] = true;
+    begin_choice(index, out);
+    out += R"({"role":"assistant","content":"","refusal":null},"logprobs":)";
+    out += shape_.logprobs ? R"({"content":[],"refusal":null})" : "null";
+    out += R"(,"finish_reason":null}])";
+    out += after_choices_;
+  }
+
+  const ChatShape shape_;
+  std::string before_choices_, after_choices_;
+  std::vector<bool> opened_;
+};
+
+base::json::object logprob_object(const protocol::TokenLogprob& entry) {
+  base::json::array bytes;
+  for (const char c : entry.bytes) bytes.push_back(static_cast<unsigned char>(c));
+  // A token may be a part of a character; its text then shows a replacement character, bytes the
+  // truth.
+  const std::string& text = entry.bytes;
+  const auto valid = base::parse_json(base::to_json(base::json::value(base::json::string(text))));
+  return {{"token", valid.ok() ? text : std::string("\xEF\xBF\xBD")},
+          {"logprob", entry.logprob},
+          {"bytes", bytes}};
+}
+
+}  // namespace
+
+std::unique_ptr<Answer> make_chat_document(ChatShape shape) {
+  return std::make_unique<ChatDocument>(std::move(shape));
+}
+
+std::unique_ptr<Answer> make_chat_stream(ChatShape shape) {
+  return std::make_unique<ChatStream>(std::move(shape));
+}
+
+base::json::object usage_object(const protocol::Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}, {"audio_tokens", 0}}},
+          {"completion_tokens_details",
+           {{"reasoning_tokens", 0},
+            {"audio_tokens", 0},
+            {"accepted_prediction_tokens", 0},
+            {"rejected_prediction_tokens", 0}}}};
+}
+
+base::json::object chat_logprobs(const std::vector<protocol::PositionLogprobs>& positions) {
+  base::json::array content;
+  for (const auto& position : positions) {
+    auto entry = logprob_object(position.chosen);
+    base::json::array top;
+    for (const auto& other : position.top) top.push_back(logprob_object(other));
+    entry["top_logprobs"] = std::move(top);
+    content.push_back(std::move(entry));
+  }
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+}  // namespace plinth::api

@@ -1,0 +1,111 @@
+#include "api/pipeline.h"
+
+#include <fmt/format.h>
+
+#include "absl/strings/cord.h"
+#include "api/error_map.h"
+
+namespace plinth::api {
+
+namespace {
+
+void add_identity(Exchange& exchange) {
+  exchange.headers.emplace_back("x-request-id", exchange.id());
+  exchange.headers.emplace_back("openai-version", "2020-10-01");
+}
+
+void record(const Exchange& exchange, int status) {
+  auto& metrics = exchange.services().metrics;
+  const std::string path(exchange.endpoint);
+  metrics
+      .counter("plinth_http_requests_total", "Requests by path and status.",
+               {{"path", path}, {"status", std::to_string(status)}})
+      .Increment();
+  const std::chrono::duration<double> spent = exchange.services().clock.now() - exchange.started();
+  metrics
+      .histogram("gen_ai_server_request_duration_seconds", "Whole requests.",
+                 {0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60}, {{"path", path}})
+      .Observe(spent.count());
+}
+
+absl::Status unknown_url(const net::HttpRequest& request) {
+  return base::not_found(fmt::format("Invalid URL ({} {})", request.method, request.path));
+}
+
+absl::Status authenticate(Exchange& exchange, Needs needs) {
+  if (needs == Needs::nothing) return absl::OkStatus();
+  constexpr std::string_view kBearer = "bearer ";
+  const std::string_view header = exchange.request().header("authorization");
+  std::string_view key;
+  const auto same = [](char a, char b) { return (a | 0x20) == b; };
+  if (header.size() > kBearer.size() &&
+      std::equal(kBearer.begin(), kBearer.end() - 1, header.begin(),
+                 [&](char b, char a) { return same(a, b); })) {
+    key = header.substr(kBearer.size());
+  }
+  if (key.empty()) {
+    return absl::UnauthenticatedError(
+        "You didn't provide an API key. You need to provide your API key in an Authorization "
+        "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).");
+  }
+  auto principal = exchange.services().keys.authenticate(key);
+  if (absl::IsUnauthenticated(principal.status())) {
+    absl::Status status = absl::UnauthenticatedError(
+        base::to_absl(fmt::format("Incorrect API key provided: {}.", governance::mask_key(key))));
+    status.SetPayload(protocol::kCodePayload, absl::Cord("invalid_api_key"));
+    return status;
+  }
+  RETURN_IF_ERROR(principal.status());
+  if (needs == Needs::admin && principal->role != governance::Role::admin) {
+    return absl::PermissionDeniedError("This endpoint needs an admin key.");
+  }
+  exchange.principal = *std::move(principal);
+  return absl::OkStatus();
+}
+
+// Sends the answer where there is no endpoint for this method and path.
+void refuse_unrouted(const ExchangePtr& exchange, const std::string& allow) {
+  const auto& request = exchange->request();
+  if (allow.empty()) return exchange->refuse(unknown_url(request));
+  exchange->headers.emplace_back("allow", allow);
+  const auto error =
+      base::invalid_argument(fmt::format("Not allowed to {} on {}.", request.method, request.path));
+  exchange->send(405, "application/json", base::to_json(error_object(error)) + "\n");
+}
+
+}  // namespace
+
+void run_pipeline(Services& services, const PipelineOptions& options, net::HttpRequest request,
+                  net::HttpReplyPtr reply) {
+  const auto exchange = std::make_shared<Exchange>(services, std::move(request), std::move(reply));
+  const auto match = find_route(routes(), exchange->request().method, exchange->request().path);
+  exchange->path_parameter = match.path_parameter;
+  // Paths come from clients: only patterns become labels, or they could fill the memory.
+  exchange->endpoint = match.route == nullptr ? "other" : match.route->pattern;
+
+  // The id first, so that every answer carries it, refusals too.
+  add_identity(*exchange);
+  // Then the clock and the count, so that refusals are bounded and counted as well.
+  exchange->watch(options.request_max, record);
+  // The key before anything that costs work, and before 404s of /v1 tell a stranger anything.
+  const bool open = !exchange->request().path.starts_with("/v1/");
+  const Needs needs = match.route != nullptr ? match.route->needs
+                      : open                 ? Needs::nothing
+                                             : Needs::key;
+  if (const auto status = authenticate(*exchange, needs); !status.ok())
+    return exchange->refuse(status);
+  // The route last: what it needs is known to be there.
+  if (match.route == nullptr) return refuse_unrouted(exchange, match.allow);
+  match.route->endpoint(exchange);
+}
+
+net::HttpAnswer refusal_answer(const base::Clock& clock, int status, std::string_view reason) {
+  net::HttpAnswer answer;
+  answer.headers = {{"x-request-id", next_id(clock, "req_")}, {"content-type", "application/json"}};
+  if (status == 503) answer.headers.emplace_back("retry-after", "1");
+  const auto error = status >= 500 ? base::unavailable(reason) : base::invalid_argument(reason);
+  answer.body = base::to_json(error_object(error)) + "\n";
+  return answer;
+}
+
+}  // namespace plinth::api

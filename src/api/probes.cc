@@ -1,0 +1,17 @@
+#include "api/probes.h"
+
+namespace plinth::api {
+
+void answer_healthz(const ExchangePtr& exchange) { exchange->send_json({{"status", "ok"}}); }
+
+void answer_readyz(const ExchangePtr& exchange) {
+  if (exchange->services().models.ready()) return exchange->send_json({{"status", "ready"}});
+  exchange->refuse(base::unavailable("models are still loading"));
+}
+
+void answer_metrics(const ExchangePtr& exchange) {
+  exchange->send(200, "text/plain; version=0.0.4; charset=utf-8",
+                 exchange->services().metrics.exposition());
+}
+
+}  // namespace plinth::api

@@ -1,0 +1,272 @@
+#include "net/http/connection.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+
+namespace plinth::net {
+
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+// Reads in a row before other connections get their turn.
+constexpr int kReadsMax = 8;
+// A buffer that a large answer left behind is given back.
+constexpr std::size_t kKeptBufferBytes = 64u << 10;
+
+bool would_block(const error_code& error) {
+  return error == asio::error::would_block || error == asio::error::try_again;
+}
+
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<IoThread> io,
+                       std::shared_ptr<HttpContext> context, bool surplus)
+    : socket_(std::move(socket)),
+      io_(std::move(io)),
+      context_(std::move(context)),
+      surplus_(surplus),
+      reader_({context_->options.body_bytes_max, context_->options.header_bytes_max,
+               context_->options.uri_bytes_max, kHttpHeadersMax}) {}
+
+Connection::~Connection() = default;
+
+void Connection::wake() {
+  if (!woken_.exchange(true)) io_->wake(shared_from_this());
+}
+
+void Connection::start() {
+  error_code error;
+  socket_.non_blocking(true, error);
+  if (!error) socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  began_ = moved_ = context_->clock.now();
+  if (surplus_) return refuse(503, "Too many connections; retry later.");
+  if (context_->draining) return close();
+  wait_to_read();
+}
+
+void Connection::wait_to_read() {
+  if (waits_to_read_ || half_closed_ || stage_ == Stage::closed) return;
+  // A peer that sends ahead without end is left to the kernel's window.
+  if (stage_ == Stage::busy && reader_.bytes_left() > kHttpPipelineBytesMax) return;
+  waits_to_read_ = true;
+  socket_.async_wait(asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this()](const error_code& error) {
+                       self->waits_to_read_ = false;
+                       if (!error) self->on_readable();
+                     });
+}
+
+void Connection::wait_to_write() {
+  if (waits_to_write_ || stage_ == Stage::closed) return;
+  waits_to_write_ = true;
+  socket_.async_wait(asio::ip::tcp::socket::wait_write,
+                     [self = shared_from_this()](const error_code& error) {
+                       self->waits_to_write_ = false;
+                       if (!error) self->flush();
+                     });
+}
+
+void Connection::on_readable() {
+  for (int i = 0; i < kReadsMax && stage_ != Stage::closed; ++i) {
+    if (stage_ == Stage::busy && reader_.bytes_left() > kHttpPipelineBytesMax) return;
+    if (!read_some()) break;
+  }
+  wait_to_read();
+}
+
+bool Connection::read_some() {
+  error_code error;
+  auto& scratch = io_->scratch;
+  const std::size_t size = socket_.read_some(asio::buffer(scratch), error);
+  if (would_block(error)) return false;
+  // Who closes its sending half right after a request still wants what is answered already.
+  if (error == asio::error::eof && reply_ != nullptr && reply_->answered()) {
+    half_closed_ = true;
+    flush();
+    return false;
+  }
+  if (error) {
+    close();
+    return false;
+  }
+  moved_ = context_->clock.now();
+  if (stage_ == Stage::lingering) {
+    lingered_ += size;
+    if (lingered_ > kHttpLingerBytesMax) close();
+    return true;
+  }
+  const bool fresh = reader_.state() == ReadState::empty;
+  const auto state = reader_.feed({scratch.data(), size});
+  if (fresh && stage_ == Stage::reading) began_ = moved_;
+  if (stage_ == Stage::reading) advance(state);
+  return true;
+}
+
+void Connection::advance(ReadState state) {
+  count_body();
+  if (stage_ != Stage::reading) return;
+  if (state == ReadState::refused)
+    return refuse(reader_.refusal().status, reader_.refusal().reason);
+  if (state == ReadState::ready) return dispatch();
+  if (state == ReadState::body && reader_.take_expectation()) {
+    writing_ += kContinue;
+    flush();
+  }
+}
+
+// Bodies of all connections share one bound.
+void Connection::count_body() {
+  const std::uint64_t now = reader_.body_bytes();
+  const auto all = context_->body_bytes.fetch_add(now - body_counted_) + now - body_counted_;
+  const bool grew = now > body_counted_;
+  body_counted_ = now;
+  if (grew && all > context_->options.bodies_bytes_max && stage_ == Stage::reading)
+    refuse(503, "Too many large requests at once; retry later.");
+}
+
+void Connection::set_busy(bool busy) {
+  if (busy == busy_counted_) return;
+  busy_counted_ = busy;
+  std::lock_guard lock(context_->mutex);
+  context_->busy += busy ? 1 : -1;
+  context_->changed.notify_all();
+}
+
+void Connection::dispatch() {
+  stage_ = Stage::busy;
+  set_busy(true);
+  auto taken = reader_.take();
+  count_body();
+  ReplyShape shape;
+  shape.head = taken.request.method == "HEAD";
+  shape.chunks = taken.chunks;
+  shape.keep_alive = taken.keep_alive && !context_->draining;
+  shape.stream_bytes_max = context_->options.stream_bytes_max;
+  reply_ = std::make_shared<Reply>(weak_from_this(), shape, context_->clock);
+  // Who answers holds this handle; when the last copy of it goes, there must have been an answer.
+  HttpReplyPtr handle(reply_.get(), [reply = reply_](HttpReply*) { reply->abandon(); });
+  if (taken.request.body.size() < kHttpLargeBodyBytes) {
+    context_->handler(std::move(taken.request), std::move(handle));
+    return;
+  }
+  asio::post(context_->helpers, [context = context_, handle = std::move(handle),
+                                 request = std::move(taken.request)]() mutable {
+    context->handler(std::move(request), std::move(handle));
+  });
+}
+
+void Connection::flush() {
+  woken_ = false;
+  while (stage_ != Stage::closed && !waits_to_write_) {
+    if (written_ == writing_.size()) {
+      writing_.clear();
+      written_ = 0;
+      if (writing_.capacity() > kKeptBufferBytes) writing_ = {};
+      if (reply_ == nullptr) {
+        if (refusing_) linger();
+        return;
+      }
+      const auto how = reply_->take(writing_);
+      if (how == Reply::Taken::nothing) return;
+      if (how != Reply::Taken::bytes) return finish_reply(how);
+    }
+    error_code error;
+    const std::size_t size = socket_.write_some(
+        asio::const_buffer(writing_.data() + written_, writing_.size() - written_), error);
+    if (would_block(error)) return wait_to_write();
+    if (error) return close();
+    written_ += size;
+    moved_ = context_->clock.now();
+  }
+}
+
+void Connection::finish_reply(Reply::Taken how) {
+  if (how == Reply::Taken::overflow) return close();
+  const auto reply = std::exchange(reply_, nullptr);
+  reply->end(HttpEnd::sent);
+  set_busy(false);
+  if (how == Reply::Taken::close) return linger();
+  const bool more = !half_closed_ || reader_.state() == ReadState::ready;
+  if (context_->draining || !more) return close();
+  stage_ = Stage::reading;
+  began_ = moved_;
+  advance(reader_.state());
+  wait_to_read();
+}
+
+void Connection::refuse(int status, std::string_view reason) {
+  auto answer = context_->refusal(status, reason);
+  Reply reply({}, {false, true, false}, context_->clock);
+  reply.send(status, answer.headers, std::move(answer.body));
+  stage_ = Stage::lingering;
+  refusing_ = true;
+  reader_.drop();
+  count_body();
+  std::string bytes;
+  (void)reply.take(bytes);
+  writing_ += bytes;
+  flush();
+}
+
+// Half-closes and reads on for a moment: closing while the peer still sends would reset the
+// connection, and the answer with it.
+void Connection::linger() {
+  if (stage_ == Stage::closed) return;
+  stage_ = Stage::lingering;
+  refusing_ = false;
+  began_ = context_->clock.now();
+  error_code error;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  if (error) return close();
+  wait_to_read();
+}
+
+void Connection::tick(base::TimePoint now) {
+  const auto& options = context_->options;
+  if (reply_ != nullptr) {
+    const auto reply = reply_;
+    reply->tick(now);
+  }
+  if (stage_ == Stage::closed) return;
+  const bool sending = written_ < writing_.size();
+  if (sending && now - moved_ > options.idle_max) return close();
+  if (stage_ == Stage::lingering && now - began_ > kHttpLingerMax && !sending) return close();
+  if (stage_ != Stage::reading) return;
+  const auto state = reader_.state();
+  if (state == ReadState::empty && now - moved_ > options.idle_max) return close();
+  if (state == ReadState::head && now - began_ > options.header_time_max)
+    return refuse(408, "The request's headers took too long to arrive.");
+  if (state != ReadState::body) return;
+  const auto earned = std::chrono::seconds(reader_.body_bytes() / kHttpBodyBytesPerSecondMin);
+  if (now - began_ > options.body_time_max + earned || now - moved_ > options.idle_max)
+    refuse(408, "The request's body took too long to arrive.");
+}
+
+void Connection::drain() {
+  if (reply_ != nullptr)
+    reply_->no_keep_alive();
+  else if (stage_ == Stage::reading)
+    close();
+}
+
+void Connection::close() {
+  if (stage_ == Stage::closed) return;
+  const auto self = shared_from_this();
+  stage_ = Stage::closed;
+  error_code ignored;
+  socket_.close(ignored);
+  context_->body_bytes -= std::exchange(body_counted_, 0);
+  if (const auto reply = std::exchange(reply_, nullptr)) reply->end(HttpEnd::gone);
+  set_busy(false);
+  writing_ = {};
+  written_ = 0;
+  io_->remove(self);
+  std::lock_guard lock(context_->mutex);
+  --(surplus_ ? context_->turned_away : context_->connections);
+  context_->changed.notify_all();
+}
+
+}  // namespace plinth::net

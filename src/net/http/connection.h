@@ -1,0 +1,66 @@
+// One connection: reads requests one after the other, hands each to the handler, sends what its
+// reply holds, and keeps an eye on the peer all the time.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+#include <string>
+
+#include "net/http/io_thread.h"
+#include "net/http/reply.h"
+#include "net/http/request_reader.h"
+
+namespace plinth::net {
+
+class Connection final : public ReplyOwner, public std::enable_shared_from_this<Connection> {
+ public:
+  // `surplus`: one too many, to be told so.
+  Connection(boost::asio::ip::tcp::socket socket, std::shared_ptr<IoThread> io,
+             std::shared_ptr<HttpContext> context, bool surplus);
+  ~Connection() override;
+
+  void wake() override;
+
+  // The rest on the io thread.
+  void start();
+  void flush();
+  void tick(base::TimePoint now);
+  // Closes at once where no request is in progress, else after it.
+  void drain();
+  void close();
+
+ private:
+  enum class Stage { reading, busy, lingering, closed };
+
+  void wait_to_read();
+  void wait_to_write();
+  void on_readable();
+  // False when the connection closed.
+  bool read_some();
+  void advance(ReadState state);
+  void dispatch();
+  void refuse(int status, std::string_view reason);
+  void finish_reply(Reply::Taken how);
+  void linger();
+  void count_body();
+  void set_busy(bool busy);
+
+  boost::asio::ip::tcp::socket socket_;
+  const std::shared_ptr<IoThread> io_;          // shared by its connections
+  const std::shared_ptr<HttpContext> context_;  // shared by all connections
+  const bool surplus_;
+  RequestReader reader_;
+  Stage stage_ = Stage::reading;
+  bool waits_to_read_ = false, waits_to_write_ = false, busy_counted_ = false;
+  bool refusing_ = false, half_closed_ = false;
+  std::shared_ptr<Reply> reply_;  // of the request in progress; shared with who answers
+  std::string writing_;           // [written_, end) is being sent
+  std::size_t written_ = 0;
+  std::uint64_t body_counted_ = 0, lingered_ = 0;
+  // When the request that is being read began, and when a byte last moved either way.
+  base::TimePoint began_, moved_;
+  std::atomic<bool> woken_{false};
+};
+
+}  // namespace plinth::net

@@ -1,0 +1,51 @@
+// Bounds of the HTTP server, with their reasons. HttpServerOptions starts from these.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace plinth::net {
+
+// OpenAI's own limit for a chat request with pictures is about this; a text request needs far less.
+inline constexpr std::uint64_t kHttpBodyBytesMax = 16u << 20;
+// Bodies that are being read by all connections together: 16 of the largest. Without it a thousand
+// connections could hold 16 GiB before anybody looked at their keys.
+inline constexpr std::uint64_t kHttpBodiesBytesMax = 16 * kHttpBodyBytesMax;
+// Browsers send 4 to 8 KiB with large cookies; bearer tokens of identity providers reach 16 KiB.
+inline constexpr std::uint32_t kHttpHeaderBytesMax = 32u << 10;
+inline constexpr std::size_t kHttpHeadersMax = 128;
+// Model names and cursors are short; 8 KiB is what proxies on the way allow.
+inline constexpr std::size_t kHttpUriBytesMax = 8u << 10;
+static_assert(kHttpUriBytesMax < kHttpHeaderBytesMax);
+// Requests that wait behind the one in progress. Past it the peer is not read until that is over.
+inline constexpr std::size_t kHttpPipelineBytesMax = 64u << 10;
+
+// 1,000 streams and as many idle keep-alive connections have room, and 4,096 of them fit the
+// descriptor limit that Linux grants at most without asking (a hard limit of 4,096 or more).
+inline constexpr int kHttpConnectionsMax = 4096 - 256;
+// Connections past that are told 503 and closed; more than this many wait in the kernel's backlog.
+inline constexpr int kHttpTurnedAwayMax = 128;
+
+// What one stream may hold for a client that takes nothing. A step with n = 128 choices and 20
+// log-probabilities each is about 400 KiB, a chunk of plain text 250 bytes: 4,000 tokens.
+inline constexpr std::size_t kHttpStreamBytesMax = 1u << 20;
+
+// A peer that neither sends nor takes a byte for this long is cut off. SDKs drop their idle
+// connections after 5 s, proxies after 60 to 75.
+inline constexpr std::chrono::seconds kHttpIdleMax{75};
+// From a request's first byte to the end of its headers: one round trip, or a slowloris.
+inline constexpr std::chrono::seconds kHttpHeaderTimeMax{15};
+// A body has this long, and longer by a second for each 8 KiB that has come: slow links pass.
+inline constexpr std::chrono::seconds kHttpBodyTimeMax{30};
+inline constexpr std::uint64_t kHttpBodyBytesPerSecondMin = 8u << 10;
+// After a refusal the rest of the request is read for a moment: a peer that is still sending would
+// lose the answer to a reset.
+inline constexpr std::chrono::seconds kHttpLingerMax{2};
+inline constexpr std::uint64_t kHttpLingerBytesMax = 64u << 20;
+
+// A longer body is handled on a thread of its own: parsing it may take tens of milliseconds, for
+// which no stream should have to wait.
+inline constexpr std::size_t kHttpLargeBodyBytes = 128u << 10;
+
+}  // namespace plinth::net
