@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/schema/validate.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/metrics.h"
@@ -23,6 +24,11 @@ struct Services {
   governance::ApiKeys& keys;
   const base::Clock& clock;
   base::Metrics& metrics;
+  // Random bits that nobody can guess; thread-safe.
+  std::function<std::uint64_t()> entropy;
+  bool ignore_unknown_fields = false;
+
+  ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };
 
 // "chatcmpl-3f9c...": 24 hex digits that no other id of this process has.

@@ -23,6 +23,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
       }
       self->release();
     });
+    for (const auto& request : requests) choices_.push_back(request.n);
     for (std::size_t i = 0; i < requests.size(); ++i) {
       auto call = exchange_->services().models.generate(
           std::move(requests[i]),
@@ -63,6 +64,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
         if (--open_ == 0) return finish();
         continue;
       }
+      if (!was_asked_for(call, event))
+        return fail(base::internal("the model answered for a choice that was not asked for"));
       if (answer_->streams() && !streaming_ && std::holds_alternative<protocol::Admitted>(event)) {
         exchange_->start_events();
         streaming_ = true;
@@ -72,6 +75,14 @@ class Generation : public std::enable_shared_from_this<Generation> {
     if (!streaming_) return;
     if (!out_.empty()) over_ = !exchange_->stream().write(out_);
     out_.clear();
+  }
+
+  // Answers are laid out by the number of choices; a worker's word is not taken for it.
+  bool was_asked_for(std::size_t call, const GenerateEvent& event) const {
+    const auto* delta = std::get_if<protocol::Delta>(&event);
+    const auto* end = std::get_if<protocol::ChoiceEnd>(&event);
+    const std::int32_t index = delta != nullptr ? delta->index : end != nullptr ? end->index : 0;
+    return index >= 0 && index < choices_[call];
   }
 
   // Called with mutex_ held, as the next.
@@ -94,6 +105,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   const ExchangePtr exchange_;
   const std::unique_ptr<Answer> answer_;
+  std::vector<std::int32_t> choices_;  // of each call; constant once the first has started
 
   std::mutex mutex_;
   std::size_t open_;  // calls that are not over; protected by mutex_, as are the following

@@ -2,6 +2,18 @@
 
 namespace plinth::api {
 
+const Schema& health_schema() {
+  static const Schema schema =
+      object("Health", {required("status", one_string_of({"ok"}, ""))}, "");
+  return schema;
+}
+
+const Schema& readiness_schema() {
+  static const Schema schema =
+      object("Readiness", {required("status", one_string_of({"ready"}, ""))}, "");
+  return schema;
+}
+
 void answer_healthz(const ExchangePtr& exchange) { exchange->send_json({{"status", "ok"}}); }
 
 void answer_readyz(const ExchangePtr& exchange) {

@@ -5,6 +5,9 @@
 
 namespace plinth::api {
 
+const Schema& health_schema();
+const Schema& readiness_schema();
+
 void answer_healthz(const ExchangePtr& exchange);
 void answer_readyz(const ExchangePtr& exchange);
 void answer_metrics(const ExchangePtr& exchange);

@@ -5,7 +5,11 @@
 #include <optional>
 
 #include "api/openai/chat_completions.h"
+#include "api/openai/chat_schema.h"
+#include "api/openai/completions.h"
+#include "api/openai/embeddings.h"
 #include "api/openai/models.h"
+#include "api/openapi.h"
 #include "api/probes.h"
 
 namespace plinth::api {
@@ -13,12 +17,60 @@ namespace plinth::api {
 namespace {
 
 constexpr std::array kRoutes{
-    Route{"GET", "/healthz", Needs::nothing, answer_healthz},
-    Route{"GET", "/readyz", Needs::nothing, answer_readyz},
-    Route{"GET", "/metrics", Needs::nothing, answer_metrics},
-    Route{"POST", "/v1/chat/completions", Needs::key, create_chat_completion},
-    Route{"GET", "/v1/models", Needs::key, list_models},
-    Route{"GET", "/v1/models/{model}", Needs::key, retrieve_model},
+    Route{"GET",
+          "/healthz",
+          Needs::nothing,
+          answer_healthz,
+          {"getHealth", "Whether the process lives.", health_schema}},
+    Route{"GET",
+          "/readyz",
+          Needs::nothing,
+          answer_readyz,
+          {"getReadiness", "Whether the models that must be loaded are.", readiness_schema}},
+    Route{"GET",
+          "/metrics",
+          Needs::nothing,
+          answer_metrics,
+          {"getMetrics", "Prometheus metrics, text format 0.0.4."}},
+    Route{"GET",
+          "/openapi.json",
+          Needs::nothing,
+          answer_openapi,
+          {"getOpenApi", "This document.", openapi_schema}},
+    Route{"POST",
+          "/v1/chat/completions",
+          Needs::key,
+          create_chat_completion,
+          {"createChatCompletion", "Continues a conversation.", chat_answer_schema,
+           chat_request_schema, chat_chunk_schema}},
+    Route{"POST",
+          "/v1/completions",
+          Needs::key,
+          create_completion,
+          {"createCompletion", "Continues texts.", completion_answer_schema,
+           completion_request_schema, completion_chunk_schema}},
+    Route{"POST",
+          "/v1/embeddings",
+          Needs::key,
+          create_embedding,
+          {"createEmbedding", "Makes vectors of texts.", embedding_answer_schema,
+           embedding_request_schema}},
+    Route{"GET",
+          "/v1/models",
+          Needs::key,
+          list_models,
+          {"listModels", "The models that can be called.", model_list_schema}},
+    Route{"GET",
+          "/v1/models/{model}",
+          Needs::key,
+          retrieve_model,
+          {"retrieveModel", "One of them.", model_schema}},
+    Route{"DELETE",
+          "/v1/models/{model}",
+          Needs::key,
+          refuse_model_deletion,
+          {"deleteModel", "Refused: models are removed on the command line of their machine.",
+           model_schema}},
 };
 
 std::string percent_decoded(std::string_view text) {

@@ -18,6 +18,15 @@ enum class Needs {
 // Answers the exchange now or later. Bad input is refused, never thrown.
 using Endpoint = void (*)(const ExchangePtr&);
 
+// What the OpenAPI document says of a route; the request's declaration also checks the request.
+struct RouteDoc {
+  std::string_view id;                   // "createChatCompletion"
+  std::string_view summary;              // one line
+  const Schema& (*answer)() = nullptr;   // of status 200; null = plain text
+  const Schema& (*request)() = nullptr;  // the JSON body, where there is one
+  const Schema& (*chunk)() = nullptr;    // one event, where the answer can be a stream
+};
+
 struct Route {
   std::string_view method;  // GET answers HEAD, too
   // "/v1/models/{model}": a {...} at the end matches the rest of the path, which may not be empty,
@@ -25,6 +34,7 @@ struct Route {
   std::string_view pattern;
   Needs needs;
   Endpoint endpoint;
+  RouteDoc doc;
 };
 
 std::span<const Route> routes();

@@ -1,5 +1,7 @@
 #include "api/server.h"
 
+#include <random>
+
 #include "api/exchange.h"
 #include "api/pipeline.h"
 #include "net/http_server.h"
@@ -8,11 +10,21 @@ namespace plinth::api {
 
 namespace {
 
+std::uint64_t system_entropy() {
+  std::random_device device;  // reads the system's own source every time
+  return (std::uint64_t{device()} << 32) | device();
+}
+
 class ServerImpl final : public Server {
  public:
-  ServerImpl(cluster::ModelService& models, governance::ApiKeys& keys, const base::Clock& clock,
-             base::Metrics& metrics)
-      : services_{models, keys, clock, metrics} {}
+  ServerImpl(const ServerOptions& options, cluster::ModelService& models, governance::ApiKeys& keys,
+             const base::Clock& clock, base::Metrics& metrics)
+      : services_{models,
+                  keys,
+                  clock,
+                  metrics,
+                  options.entropy ? options.entropy : system_entropy,
+                  options.ignore_unknown_fields} {}
 
   absl::Status listen(const ServerOptions& options) {
     net::HttpServerOptions http;
@@ -46,7 +58,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::create(const ServerOptions& opti
                                                        governance::ApiKeys& keys,
                                                        const base::Clock& clock,
                                                        base::Metrics& metrics) {
-  auto server = std::make_unique<ServerImpl>(models, keys, clock, metrics);
+  auto server = std::make_unique<ServerImpl>(options, models, keys, clock, metrics);
   RETURN_IF_ERROR(server->listen(options));
   return std::unique_ptr<Server>(std::move(server));
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,6 +18,10 @@ namespace plinth::api {
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;
+  // Passes over request fields that the server does not know, instead of refusing them by name.
+  bool ignore_unknown_fields = false;
+  // Random bits for what must not be guessed; empty = the system's.
+  std::function<std::uint64_t()> entropy;
 };
 
 class Server {

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "api/error_map.h"
+#include "api/openai/token_text.h"
 #include "api/sse_writer.h"
 
 namespace plinth::api {
@@ -30,29 +33,29 @@ class ChatDocument final : public Answer {
   }
 
   void finish(const protocol::Usage& usage, std::string& out) override {
-    base::json::array list;
+    std::string head = base::to_json(base::json::object{{"id", shape_.id},
+                                                        {"object", "chat.completion"},
+                                                        {"created", shape_.created},
+                                                        {"model", shape_.model},
+                                                        {"usage", usage_object(usage)},
+                                                        {"service_tier", "default"},
+                                                        {"system_fingerprint", fingerprint_}});
+    head.back() = ',';
+    out += head + R"("choices":[)";
     for (std::size_t i = 0; i < choices_.size(); ++i) {
       const auto& choice = choices_[i];
-      base::json::value logprobs = nullptr;
-      if (shape_.logprobs) logprobs = chat_logprobs(choice.logprobs);
-      list.push_back({{"index", i},
-                      {"message",
-                       {{"role", "assistant"},
-                        {"content", choice.text},
-                        {"refusal", nullptr},
-                        {"annotations", base::json::array()}}},
-                      {"logprobs", std::move(logprobs)},
-                      {"finish_reason", choice.reason}});
+      fmt::format_to(std::back_inserter(out),
+                     R"({}{{"index":{},"message":{{"role":"assistant","content":)",
+                     i > 0 ? "," : "", i);
+      base::append_json_string(out, choice.text);
+      out += R"(,"refusal":null,"annotations":[]},"logprobs":)";
+      if (shape_.logprobs)
+        append_chat_logprobs(out, choice.logprobs);
+      else
+        out += "null";
+      fmt::format_to(std::back_inserter(out), R"(,"finish_reason":"{}"}})", choice.reason);
     }
-    out += base::to_json(base::json::object{{"id", shape_.id},
-                                            {"object", "chat.completion"},
-                                            {"created", shape_.created},
-                                            {"model", shape_.model},
-                                            {"choices", std::move(list)},
-                                            {"usage", usage_object(usage)},
-                                            {"service_tier", "default"},
-                                            {"system_fingerprint", fingerprint_}});
-    out += '\n';
+    out += "]}\n";
   }
 
   void fail(const absl::Status&, std::string&) override {}
@@ -90,18 +93,16 @@ class ChatStream final : public Answer {
       base::append_json_string(out, delta->text);
       out += R"(},"logprobs":)";
       if (shape_.logprobs)
-        out += base::to_json(chat_logprobs(delta->logprobs));
+        append_chat_logprobs(out, delta->logprobs);
       else
         out += "null";
-      out += R"(,"finish_reason":null}])";
-      out += after_choices_;
+      end_chunk(R"(,"finish_reason":null}])", delta->text.size(), out);
     } else if (const auto* end = std::get_if<protocol::ChoiceEnd>(&event)) {
       open(end->index, out);
       begin_choice(end->index, out);
       out += R"({},"logprobs":null,"finish_reason":)";
       base::append_json_string(out, protocol::finish_reason_name(end->reason));
-      out += "}]";
-      out += after_choices_;
+      end_chunk("}]", 0, out);
     }
   }
 
@@ -110,6 +111,7 @@ class ChatStream final : public Answer {
       out += before_choices_;
       out += R"([],"usage":)";
       out += base::to_json(usage_object(usage));
+      if (shape_.obfuscator) shape_.obfuscator->append(out, 0);
       out += "}\n\n";
     }
     append_done(out);
@@ -127,7 +129,6 @@ class ChatStream final : public Answer {
     before_choices_ = "data: " + base::to_json(head);
     before_choices_.back() = ',';
     before_choices_ += R"("choices":)";
-    after_choices_ = shape_.include_usage ? ",\"usage\":null}\n\n" : "}\n\n";
   }
 
   void begin_choice(std::int32_t index, std::string& out) const {
@@ -141,26 +142,20 @@ class ChatStream final : public Answer {
     begin_choice(index, out);
     out += R"({"role":"assistant","content":"","refusal":null},"logprobs":)";
     out += shape_.logprobs ? R"({"content":[],"refusal":null})" : "null";
-    out += R"(,"finish_reason":null}])";
-    out += after_choices_;
+    end_chunk(R"(,"finish_reason":null}])", 0, out);
   }
 
-  const ChatShape shape_;
-  std::string before_choices_, after_choices_;
+  void end_chunk(std::string_view end, std::size_t text_bytes, std::string& out) {
+    out += end;
+    if (shape_.include_usage) out += R"(,"usage":null)";
+    if (shape_.obfuscator) shape_.obfuscator->append(out, text_bytes);
+    out += "}\n\n";
+  }
+
+  ChatShape shape_;
+  std::string before_choices_;
   std::vector<bool> opened_;
 };
-
-base::json::object logprob_object(const protocol::TokenLogprob& entry) {
-  base::json::array bytes;
-  for (const char c : entry.bytes) bytes.push_back(static_cast<unsigned char>(c));
-  // A token may be a part of a character; its text then shows a replacement character, bytes the
-  // truth.
-  const std::string& text = entry.bytes;
-  const auto valid = base::parse_json(base::to_json(base::json::value(base::json::string(text))));
-  return {{"token", valid.ok() ? text : std::string("\xEF\xBF\xBD")},
-          {"logprob", entry.logprob},
-          {"bytes", bytes}};
-}
 
 }  // namespace
 
@@ -182,18 +177,6 @@ base::json::object usage_object(const protocol::Usage& usage) {
             {"audio_tokens", 0},
             {"accepted_prediction_tokens", 0},
             {"rejected_prediction_tokens", 0}}}};
-}
-
-base::json::object chat_logprobs(const std::vector<protocol::PositionLogprobs>& positions) {
-  base::json::array content;
-  for (const auto& position : positions) {
-    auto entry = logprob_object(position.chosen);
-    base::json::array top;
-    for (const auto& other : position.top) top.push_back(logprob_object(other));
-    entry["top_logprobs"] = std::move(top);
-    content.push_back(std::move(entry));
-  }
-  return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
 }  // namespace plinth::api

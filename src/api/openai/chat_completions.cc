@@ -2,235 +2,181 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "api/error_map.h"
 #include "api/generation.h"
 #include "api/openai/chat_answer.h"
-#include "api/openai/fields.h"
+#include "api/openai/chat_schema.h"
 #include "api/openai/models.h"
 
 namespace plinth::api {
 
 namespace {
 
-// A request's tools and messages together; OpenAI's own bound on messages is not published.
-constexpr std::size_t kMessagesMax = 10'000;
+using base::json::value;
+using Object = base::json::object;
 
-absl::Status check_content(const base::json::value& content, std::size_t index) {
-  const std::string where = fmt::format("messages[{}].content", index);
-  if (content.is_string()) return absl::OkStatus();
-  if (!content.is_array()) {
-    return parameter_error(
-        fmt::format("Invalid type for '{}': expected one of a string or array of objects, "
-                    "but got {} instead.",
-                    where, kind_name(content)),
-        where, "invalid_type");
-  }
-  for (const auto& part : content.get_array()) {
-    const auto* object = part.if_object();
-    const auto* type = object == nullptr ? nullptr : object->if_contains("type");
-    if (type == nullptr || !type->is_string()) {
-      return parameter_error(fmt::format("Missing required parameter: '{}[].type'.", where), where,
-                             "missing_required_parameter");
-    }
-    const auto* text = object->if_contains("text");
-    if (type->get_string() != "text" || text == nullptr || !text->is_string()) {
-      return parameter_error(
-          fmt::format("Invalid value for '{}': this model takes parts of type text alone.", where),
-          where, "invalid_value");
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status check_message(const base::json::value& message, std::size_t index) {
-  const std::string where = fmt::format("messages[{}]", index);
-  const auto* object = message.if_object();
-  if (object == nullptr) {
-    return parameter_error(
-        fmt::format("Invalid type for '{}': expected an object, but got {} instead.", where,
-                    kind_name(message)),
-        where, "invalid_type");
-  }
-  const auto* role = object->if_contains("role");
-  if (role == nullptr) {
-    return parameter_error(fmt::format("Missing required parameter: '{}.role'.", where),
-                           where + ".role", "missing_required_parameter");
-  }
-  if (!role->is_string() || (role->get_string() != "system" && role->get_string() != "user" &&
-                             role->get_string() != "assistant" &&
-                             role->get_string() != "developer" && role->get_string() != "tool")) {
-    return parameter_error(
-        fmt::format("Invalid value for '{}.role': supported values are 'system', 'assistant', "
-                    "'user', 'developer' and 'tool'.",
-                    where),
-        where + ".role", "invalid_value");
-  }
-  const auto* content = object->if_contains("content");
+// Templates expect what Hugging Face's own code hands them: plain texts, and the arguments of a
+// call as an object rather than as JSON text (they would otherwise be quoted twice).
+void flatten_content(Object& message) {
+  auto* content = message.if_contains("content");
   if (content == nullptr || content->is_null()) {
-    if (role->get_string() == "assistant") return absl::OkStatus();
-    return parameter_error(fmt::format("Missing required parameter: '{}.content'.", where),
-                           where + ".content", "missing_required_parameter");
+    message["content"] = "";
+    return;
   }
-  return check_content(*content, index);
+  if (!content->is_array()) return;
+  std::string text;
+  for (const auto& part : content->get_array()) {
+    const auto& object = part.get_object();
+    text += std::string_view(object.at(object.contains("text") ? "text" : "refusal").get_string());
+  }
+  *content = text;
 }
 
-absl::Status read_messages(const base::json::value* messages, protocol::ChatPrompt& prompt) {
-  if (messages == nullptr) {
-    return parameter_error("Missing required parameter: 'messages'.", "messages",
-                           "missing_required_parameter");
+void parse_arguments(Object& message) {
+  for (auto& call : message["tool_calls"].get_array()) {
+    auto& arguments = call.get_object()["function"].get_object()["arguments"];
+    const auto parsed = base::parse_json(std::string_view(arguments.get_string()));
+    if (parsed.ok() && parsed->is_object()) arguments = *parsed;
   }
-  if (!messages->is_array()) {
-    return parameter_error(
-        fmt::format(
-            "Invalid type for 'messages': expected an array of objects, but got {} instead.",
-            kind_name(*messages)),
-        "messages", "invalid_type");
-  }
-  auto list = messages->get_array();
-  if (list.empty()) {
-    return parameter_error(
-        "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an "
-        "empty array instead.",
-        "messages", "empty_array");
-  }
-  if (list.size() > kMessagesMax)
-    return parameter_error("Invalid 'messages': array too long.", "messages",
-                           "array_above_max_length");
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    RETURN_IF_ERROR(check_message(list[i], i));
-    auto& message = list[i].get_object();
+}
+
+absl::Status orphan(std::size_t index) {
+  return parameter_error(
+      "Invalid parameter: messages with role 'tool' must answer a call of the 'tool_calls' of an "
+      "assistant message before them.",
+      fmt::format("messages[{}].role", index));
+}
+
+// Rewrites validated messages for the template. A tool's answer must follow the call it answers:
+// templates would otherwise write a conversation that no model has seen.
+absl::Status prepare_messages(base::json::array& messages) {
+  std::set<std::string> open_calls;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    auto& message = messages[i].get_object();
+    // An absent field and a null one mean the same, but not to every template.
+    for (auto it = message.begin(); it != message.end();) {
+      it = it->value().is_null() && it->key() != "content" ? message.erase(it) : std::next(it);
+    }
+    auto& role = message["role"].get_string();
     // Templates know no developer role: it is OpenAI's newer name for system.
-    if (message["role"] == "developer") message["role"] = "system";
-    if (message.if_contains("content") == nullptr || message["content"].is_null())
-      message["content"] = "";
-    // Templates written for plain text get plain text.
-    if (message["content"].is_array()) {
-      std::string text;
-      for (const auto& part : message["content"].get_array())
-        text += std::string_view(part.at("text").get_string());
-      message["content"] = text;
+    if (role == "developer") role = "system";
+    if (role == "tool") {
+      if (!open_calls.contains(std::string(message["tool_call_id"].get_string()))) return orphan(i);
+    } else {
+      open_calls.clear();
+    }
+    flatten_content(message);
+    if (auto* calls = message.if_contains("tool_calls")) {
+      for (const auto& call : calls->get_array())
+        open_calls.emplace(call.get_object().at("id").get_string());
+      if (calls->get_array().empty()) {
+        message.erase("tool_calls");
+      } else {
+        parse_arguments(message);
+      }
     }
   }
-  prompt.messages_json = base::to_json(list);
   return absl::OkStatus();
 }
 
-// Known to OpenAI, not offered here: fine at the value that changes nothing, refused by name
-// otherwise.
-void refuse_unsupported(Fields& fields) {
-  const auto refuse = [&](const char* name) {
-    fields.fail(parameter_error(
-        fmt::format("Unsupported parameter: '{}' is not supported by this server.", name), name,
-        "unsupported_parameter"));
-  };
-  for (const char* name : {"tools", "functions"}) {
-    const auto* value = fields.any(name);
-    if (value != nullptr && !(value->is_array() && value->get_array().empty())) refuse(name);
+absl::Status read_limits(const Values& body, protocol::GenerateRequest& generate) {
+  const auto* older = body.find("max_tokens");
+  const auto* newer = body.find("max_completion_tokens");
+  if (older != nullptr && newer != nullptr) {
+    return parameter_error(
+        "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+        "max_tokens", "invalid_parameter_combination");
   }
-  for (const char* name : {"tool_choice", "function_call"}) {
-    const auto* value = fields.any(name);
-    if (value != nullptr && *value != "none" && *value != "auto") refuse(name);
+  if (const auto* limit = older != nullptr ? older : newer)
+    generate.max_tokens = static_cast<std::int32_t>(to_integer(*limit));
+  generate.logprobs = body.boolean("logprobs");
+  const auto* top = body.find("top_logprobs");
+  if (top != nullptr && !generate.logprobs) {
+    return parameter_error(
+        "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.", "top_logprobs");
   }
-  if (const auto* format = fields.any("response_format")) {
-    const auto* object = format->if_object();
-    const auto* type = object == nullptr ? nullptr : object->if_contains("type");
-    if (type == nullptr || *type != "text") refuse("response_format");
-  }
-  for (const char* name :
-       {"audio", "prediction", "web_search_options", "reasoning_effort", "verbosity"}) {
-    if (fields.any(name) != nullptr) refuse(name);
-  }
-  if (fields.boolean("store").value_or(false)) refuse("store");
-  (void)fields.boolean("parallel_tool_calls");
-  const auto* modalities = fields.any("modalities");
-  if (modalities != nullptr && *modalities != base::json::array{"text"}) refuse("modalities");
-  for (const char* name : {"metadata", "safety_identifier", "prompt_cache_key"})
-    (void)fields.any(name);
+  if (top != nullptr) generate.top_logprobs = static_cast<std::int32_t>(to_integer(*top));
+  return absl::OkStatus();
 }
 
-void read_stream_options(Fields& fields, ChatRequest& request) {
-  request.stream = fields.boolean("stream").value_or(false);
-  const auto* options = fields.any("stream_options");
-  if (options == nullptr) return;
-  if (!request.stream) {
-    return fields.fail(
-        parameter_error("The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-                        "stream_options"));
+absl::Status read_template_inputs(const Values& body, protocol::ChatPrompt& prompt) {
+  const auto* tools = body.find("tools");
+  const auto* choice = body.find("tool_choice");
+  // "none" is a promise that no tool is called: the model is not told of any.
+  const bool hidden = choice != nullptr && *choice == "none";
+  if (tools != nullptr && !tools->get_array().empty() && !hidden)
+    prompt.tools_json = base::to_json(*tools);
+  const auto* kwargs = body.find("chat_template_kwargs");
+  if (kwargs == nullptr) return absl::OkStatus();
+  for (const char* name : {"messages", "tools", "add_generation_prompt"}) {
+    if (!kwargs->get_object().contains(name)) continue;
+    const std::string path = fmt::format("chat_template_kwargs.{}", name);
+    return parameter_error(
+        fmt::format("Invalid '{}': this variable belongs to the request itself.", path), path,
+        "invalid_value");
   }
-  const auto* object = options->if_object();
-  if (object == nullptr)
-    return fields.fail(parameter_error("Invalid type for 'stream_options': expected an object.",
-                                       "stream_options", "invalid_type"));
-  Fields inner(*object);
-  request.include_usage = inner.boolean("include_usage").value_or(false);
-  (void)inner.boolean("include_obfuscation");
-  fields.fail(inner.finish());
+  prompt.template_kwargs_json = base::to_json(*kwargs);
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body) {
-  const auto document = base::parse_json(body);
-  if (!document.ok() || !document->is_object()) {
+absl::StatusOr<base::json::value> parse_body(std::string_view body, const Schema& schema,
+                                             const ValidateOptions& options) {
+  auto document = base::parse_json(body);
+  if (!document.ok()) {
+    return base::invalid_argument(
+        fmt::format("We could not parse the JSON body of your request. The server expects a JSON "
+                    "object in UTF-8: {}.",
+                    base::message(document.status())));
+  }
+  if (!document->is_object()) {
     return base::invalid_argument(
         "We could not parse the JSON body of your request. The server expects a JSON object.");
   }
+  RETURN_IF_ERROR(validate(schema, *document, options));
+  return document;
+}
+
+absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body,
+                                               const ValidateOptions& options) {
+  ASSIGN_OR_RETURN(auto document, parse_body(body, chat_request_schema(), options));
+  auto& object = document.get_object();
+  const Values values(chat_request_schema(), object);
   ChatRequest request;
-  auto& generate = request.generate;
-  Fields fields(document->get_object());
-  read_sampling(fields, generate);
+  RETURN_IF_ERROR(read_sampling(values, request.generate));
+  RETURN_IF_ERROR(read_limits(values, request.generate));
+  ASSIGN_OR_RETURN(request.stream, read_stream_options(values));
   protocol::ChatPrompt prompt;
-  fields.fail(read_messages(fields.any("messages"), prompt));
-  const auto max_tokens = fields.integer("max_tokens", 1, INT32_MAX);
-  const auto max_completion = fields.integer("max_completion_tokens", 1, INT32_MAX);
-  if (max_tokens && max_completion) {
-    fields.fail(parameter_error(
-        "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
-        "max_tokens", "invalid_parameter_combination"));
-  }
-  if (max_tokens) generate.max_tokens = static_cast<std::int32_t>(*max_tokens);
-  if (max_completion) generate.max_tokens = static_cast<std::int32_t>(*max_completion);
-  generate.logprobs = fields.boolean("logprobs").value_or(false);
-  const auto top = fields.integer("top_logprobs", 0, 20);
-  if (top && !generate.logprobs) {
-    fields.fail(
-        parameter_error("The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.",
-                        "top_logprobs"));
-  }
-  generate.top_logprobs = static_cast<std::int32_t>(top.value_or(0));
-  if (const auto* kwargs = fields.any("chat_template_kwargs")) {
-    if (kwargs->is_object())
-      prompt.template_kwargs_json = base::to_json(*kwargs);
-    else
-      fields.fail(parameter_error("Invalid type for 'chat_template_kwargs': expected an object.",
-                                  "chat_template_kwargs", "invalid_type"));
-  }
-  read_stream_options(fields, request);
-  refuse_unsupported(fields);
-  RETURN_IF_ERROR(fields.finish());
-  generate.prompt = std::move(prompt);
+  RETURN_IF_ERROR(read_template_inputs(values, prompt));
+  RETURN_IF_ERROR(prepare_messages(object["messages"].get_array()));
+  prompt.messages_json = base::to_json(object["messages"]);
+  request.generate.prompt = std::move(prompt);
   return request;
 }
 
 void create_chat_completion(const ExchangePtr& exchange) {
-  auto request = parse_chat_request(exchange->request().body);
-  if (!request.ok()) return exchange->refuse(request.status());
   auto& services = exchange->services();
-  auto& generate_request = request->generate;
-  if (!services.models.find(generate_request.model).ok())
-    return exchange->refuse(model_not_found(generate_request.model, false));
+  auto request = parse_chat_request(exchange->request().body, services.validation());
+  if (!request.ok()) return exchange->refuse(request.status());
+  auto& call = request->generate;
+  if (const auto status = check_generates(services, call.model, "chat completions"); !status.ok())
+    return exchange->refuse(status);
   ChatShape shape;
   shape.id = next_id(services.clock, "chatcmpl-");
-  shape.model = generate_request.model;
+  shape.model = call.model;
   shape.created = services.clock.unix_seconds();
-  shape.n = generate_request.n;
-  shape.logprobs = generate_request.logprobs;
-  shape.include_usage = request->include_usage;
-  generate_request.request_id = shape.id;
-  auto answer =
-      request->stream ? make_chat_stream(std::move(shape)) : make_chat_document(std::move(shape));
+  shape.n = call.n;
+  shape.logprobs = call.logprobs;
+  shape.include_usage = request->stream.include_usage;
+  if (request->stream.include_obfuscation) shape.obfuscator.emplace(services.entropy());
+  call.request_id = shape.id;
+  auto answer = request->stream.stream ? make_chat_stream(std::move(shape))
+                                       : make_chat_document(std::move(shape));
   std::vector<protocol::GenerateRequest> calls;
-  calls.push_back(std::move(generate_request));
+  calls.push_back(std::move(call));
   generate(exchange, std::move(calls), std::move(answer));
 }
 

@@ -1,9 +1,11 @@
-// POST /v1/chat/completions: validation, and the endpoint.
+// POST /v1/chat/completions: from a body to a protocol::GenerateRequest.
 #pragma once
 
 #include <string_view>
 
 #include "api/exchange.h"
+#include "api/openai/sampling_fields.h"
+#include "api/schema/validate.h"
 #include "base/status.h"
 #include "protocol/generate.h"
 
@@ -11,12 +13,18 @@ namespace plinth::api {
 
 struct ChatRequest {
   protocol::GenerateRequest generate;
-  bool stream = false;
-  bool include_usage = false;
+  StreamOptions stream;
 };
 
-absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body);
+absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body,
+                                               const ValidateOptions& options = {});
 
+// A body as a validated object, for every endpoint: InvalidArgument where it is no JSON object or
+// does not fit the declaration.
+absl::StatusOr<base::json::value> parse_body(std::string_view body, const Schema& schema,
+                                             const ValidateOptions& options);
+
+// The endpoint.
 void create_chat_completion(const ExchangePtr& exchange);
 
 }  // namespace plinth::api

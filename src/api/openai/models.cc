@@ -3,10 +3,20 @@
 #include <fmt/format.h>
 
 #include "absl/strings/cord.h"
+#include "api/error_map.h"
+#include "protocol/generate.h"
 
 namespace plinth::api {
 
 namespace {
+
+absl::Status wrong_kind(const cluster::ModelCard& card, std::string_view endpoint) {
+  const char* hint = card.embeds ? "It makes embeddings: use /v1/embeddings."
+                                 : "It generates text: use /v1/chat/completions.";
+  return parameter_error(
+      fmt::format("The model `{}` does not serve {}. {}", card.id, endpoint, hint), "model",
+      "model_not_supported");
+}
 
 base::json::object model_object(const cluster::ModelCard& card) {
   return {{"id", card.id},
@@ -17,7 +27,25 @@ base::json::object model_object(const cluster::ModelCard& card) {
 
 }  // namespace
 
-absl::Status model_not_found(const std::string& name, bool with_param) {
+const Schema& model_schema() {
+  static const Schema schema =
+      object("Model",
+             {required("id", string("")), required("object", one_string_of({"model"}, "")),
+              required("created", integer(0, INT64_MAX, "Seconds since 1970.")),
+              required("owned_by", string(""))},
+             "");
+  return schema;
+}
+
+const Schema& model_list_schema() {
+  static const Schema schema = object("ModelList",
+                                      {required("object", one_string_of({"list"}, "")),
+                                       required("data", array(model_schema(), 0, SIZE_MAX, ""))},
+                                      "");
+  return schema;
+}
+
+absl::Status model_not_found(std::string_view name, bool with_param) {
   absl::Status status = base::not_found(
       fmt::format("The model `{}` does not exist or you do not have access to it.", name));
   status.SetPayload(protocol::kCodePayload, absl::Cord("model_not_found"));
@@ -36,6 +64,31 @@ void retrieve_model(const ExchangePtr& exchange) {
   const auto card = exchange->services().models.find(name);
   if (!card.ok()) return exchange->refuse(model_not_found(name, true));
   exchange->send_json(model_object(*card));
+}
+
+void refuse_model_deletion(const ExchangePtr& exchange) {
+  const auto& name = exchange->path_parameter;
+  if (!exchange->services().models.find(name).ok())
+    return exchange->refuse(model_not_found(name, true));
+  exchange->refuse(absl::PermissionDeniedError(base::to_absl(fmt::format(
+      "The model `{}` cannot be deleted over this API: only fine-tuned models can. Its owner "
+      "removes it with `plinth model rm`.",
+      name))));
+}
+
+absl::Status check_generates(const Services& services, const std::string& model,
+                             std::string_view endpoint) {
+  const auto card = services.models.find(model);
+  if (absl::IsNotFound(card.status())) return model_not_found(model, false);
+  RETURN_IF_ERROR(card.status());
+  return card->generates ? absl::OkStatus() : wrong_kind(*card, endpoint);
+}
+
+absl::Status check_embeds(const Services& services, const std::string& model) {
+  const auto card = services.models.find(model);
+  if (absl::IsNotFound(card.status())) return model_not_found(model, false);
+  RETURN_IF_ERROR(card.status());
+  return card->embeds ? absl::OkStatus() : wrong_kind(*card, "embeddings");
 }
 
 }  // namespace plinth::api

@@ -1,0 +1,44 @@
+// Bounds of what one request may ask for, with their reasons.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "protocol/limits.h"
+
+namespace plinth::api {
+
+// OpenAI publishes no bound on messages; the body limit of 16 MiB allows about this many short
+// ones, and each costs a template some two hundred steps of its twenty million.
+inline constexpr std::size_t kMessagesMax = 10'000;
+inline constexpr std::size_t kContentPartsMax = 1024;  // far past what a person writes
+inline constexpr std::size_t kToolsMax = 128;          // OpenAI's limit
+inline constexpr std::size_t kToolCallsMax = 128;      // a message answers at most every tool
+inline constexpr std::size_t kFunctionNameMax = 64;    // OpenAI's limit
+inline constexpr std::size_t kStopMax = 4;             // OpenAI's limit
+inline constexpr std::size_t kLogitBiasMax = 1024;     // OpenAI's limit
+inline constexpr std::size_t kMetadataMax = 16;        // OpenAI's limits: pairs, key, value
+inline constexpr std::size_t kMetadataKeyMax = 64;
+inline constexpr std::size_t kMetadataValueMax = 512;
+inline constexpr std::size_t kUserMax = 512;  // an opaque id, never a document
+inline constexpr std::size_t kModelNameMax = 512;
+inline constexpr int kChoicesMax = protocol::kChoicesMax;
+inline constexpr int kTopLogprobsMax = 20;        // OpenAI's limit for chat
+inline constexpr int kCompletionLogprobsMax = 5;  // OpenAI's limit for text completions
+
+// Prompts of one text completion. They run at once: a quarter of a model's queue of 1,024, so that
+// one request leaves room for others. Evaluation harnesses send some tens.
+inline constexpr std::size_t kPromptsMax = 256;
+// All choices of one text completion together: the answer is held in memory until it is whole.
+inline constexpr std::size_t kCompletionChoicesMax = 1024;
+
+inline constexpr std::size_t kEmbedInputsMax = protocol::kEmbedInputsMax;
+// The widest published embedding has 12,288 numbers; a model's own width is the real bound.
+inline constexpr std::int64_t kDimensionsMax = 65'536;
+inline constexpr std::int64_t kTokenIdMax = INT32_MAX;
+inline constexpr std::size_t kPromptTokensMax = protocol::kPromptTokensMax;
+
+static_assert(kStopMax <= protocol::kStopMax);
+static_assert(kLogitBiasMax <= protocol::kLogitBiasMax);
+
+}  // namespace plinth::api

@@ -1,0 +1,54 @@
+#include "api/openapi.h"
+
+#include "api/routes.h"
+#include "api/schema/openapi_document.h"
+
+namespace plinth::api {
+
+namespace {
+
+// What an endpoint may answer besides 200 follows from what it needs and takes.
+std::vector<int> errors_of(const Route& route) {
+  if (route.needs == Needs::nothing)
+    return route.pattern == "/readyz" ? std::vector{503} : std::vector<int>{};
+  std::vector<int> errors{401};
+  if (route.doc.request != nullptr) {
+    for (const int status : {400, 404, 413, 429, 500, 503, 504}) errors.push_back(status);
+  } else if (route.pattern.find('{') != std::string_view::npos) {
+    for (const int status : {400, 404}) errors.push_back(status);
+  }
+  if (route.method == "DELETE") errors.push_back(403);
+  return errors;
+}
+
+Operation operation_of(const Route& route) {
+  Operation operation;
+  operation.method = route.method;
+  operation.path = route.pattern;
+  operation.id = route.doc.id;
+  operation.summary = route.doc.summary;
+  operation.needs_key = route.needs != Needs::nothing;
+  const auto schema = [](const Schema& (*of)()) { return of == nullptr ? nullptr : &of(); };
+  operation.request = schema(route.doc.request);
+  operation.answer = schema(route.doc.answer);
+  operation.chunk = schema(route.doc.chunk);
+  operation.errors = errors_of(route);
+  return operation;
+}
+
+}  // namespace
+
+const Schema& openapi_schema() {
+  static const Schema schema = map(any(""), SIZE_MAX, "This document.");
+  return schema;
+}
+
+void answer_openapi(const ExchangePtr& exchange) {
+  std::vector<Operation> operations;
+  for (const auto& route : routes()) operations.push_back(operation_of(route));
+  const auto document =
+      openapi_document(operations, {"0.1.0", exchange->services().ignore_unknown_fields});
+  exchange->send(200, "application/json", base::to_json(document) + "\n");
+}
+
+}  // namespace plinth::api
