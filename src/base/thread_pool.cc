@@ -13,8 +13,8 @@ namespace plinth::base {
 
 namespace {
 
-// About 20 us: longer than the gap between two loops of a forward pass, short enough that an idle
-// engine gives the core back.
+// 20 to 90 us, by the length of the pause instruction: longer than the gap between two loops of a
+// forward pass, short enough that an idle engine gives the core back to those who share it.
 constexpr int kSpinsMax = 2000;
 
 void relax() {
@@ -31,7 +31,8 @@ struct ThreadPool::State {
   std::atomic<std::uint64_t> epoch{0};
   std::atomic<int> remaining{0};
   std::atomic<bool> stopping{false};
-  const std::function<void(int)>* body = nullptr;  // published by epoch
+  std::atomic<int> parked{0};
+  const absl::FunctionRef<void(int)>* body = nullptr;  // published by epoch
   std::mutex mutex;
   std::condition_variable wake;
 
@@ -41,10 +42,7 @@ struct ThreadPool::State {
       for (int spins = 0; spins < kSpinsMax && epoch.load(std::memory_order_acquire) == seen;
            ++spins)
         relax();
-      if (epoch.load(std::memory_order_acquire) == seen) {
-        std::unique_lock lock(mutex);
-        wake.wait(lock, [&] { return epoch.load(std::memory_order_acquire) != seen; });
-      }
+      if (epoch.load(std::memory_order_acquire) == seen) park(seen);
       seen = epoch.load(std::memory_order_acquire);
       if (stopping.load(std::memory_order_acquire)) return;
       (*body)(index);
@@ -52,11 +50,19 @@ struct ThreadPool::State {
     }
   }
 
+  // `parked` and `epoch` are sequentially consistent: either publish() sees the worker parked, or
+  // the worker sees the new epoch before it waits.
+  void park(std::uint64_t seen) {
+    std::unique_lock lock(mutex);
+    parked.fetch_add(1);
+    wake.wait(lock, [&] { return epoch.load() != seen; });
+    parked.fetch_sub(1);
+  }
+
   void publish() {
-    {
-      std::lock_guard lock(mutex);
-      epoch.fetch_add(1, std::memory_order_acq_rel);
-    }
+    epoch.fetch_add(1);
+    if (parked.load() == 0) return;
+    { std::lock_guard lock(mutex); }  // one that has checked `epoch` is now waiting
     wake.notify_all();
   }
 };
@@ -77,7 +83,7 @@ ThreadPool::~ThreadPool() {
 
 int ThreadPool::size() const { return state_->size; }
 
-void ThreadPool::run(const std::function<void(int)>& body) {
+void ThreadPool::run(absl::FunctionRef<void(int)> body) {
   if (state_->size == 1) {
     body(0);
     return;
@@ -94,7 +100,7 @@ void ThreadPool::run(const std::function<void(int)>& body) {
 }
 
 void ThreadPool::parallel_for(std::int64_t count, std::int64_t grain,
-                              const std::function<void(std::int64_t, std::int64_t)>& body) {
+                              absl::FunctionRef<void(std::int64_t, std::int64_t)> body) {
   if (count <= 0) return;
   grain = std::max<std::int64_t>(grain, 1);
   if (state_->size == 1 || count <= grain) {
