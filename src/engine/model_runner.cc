@@ -23,6 +23,12 @@ std::int32_t context_of(const model::DecoderSpec& spec, std::int32_t wanted) {
   return wanted > 0 ? std::min(wanted, spec.context) : spec.context;
 }
 
+// The reference path keeps every bit; the fast one halves what a long context reads.
+tensor::KvType kv_type_of(const ModelRunnerOptions& options) {
+  if (options.kv.has_value()) return *options.kv;
+  return options.mode == tensor::LinearMode::exact ? tensor::KvType::f32 : tensor::KvType::f16;
+}
+
 class ModelRunner final : public Runner {
  public:
   ModelRunner(std::unique_ptr<model::ModelFile> file, const ModelRunnerOptions& options)
@@ -31,12 +37,12 @@ class ModelRunner final : public Runner {
         options_(options),
         pool_(options.threads),
         context_{spec_, tensor::ops_for(options.isa), pool_},
-        pages_(spec_),
+        pages_(spec_, kv_type_of(options)),
         feed_forward_(context_),
         experts_(context_) {}
 
   absl::Status pack() {
-    const tensor::LinearOptions linear{options_.isa, options_.mode};
+    const tensor::LinearOptions linear{options_.isa, options_.mode, &pool_};
     for (int i = 0; i < spec_.layers; ++i) {
       const auto& weights = file_->weights.layers[static_cast<std::size_t>(i)];
       ASSIGN_OR_RETURN(auto layer, pack_layer(spec_, weights, i, linear));
@@ -57,7 +63,7 @@ class ModelRunner final : public Runner {
     RETURN_IF_ERROR(pages_.allocate(blocks));
     const std::int64_t longest =
         std::min(std::int64_t{info_.context_tokens_max}, std::int64_t{blocks} * kBlockTokens);
-    attention_.emplace(context_, pages_, longest > spec_.rope.original_context);
+    attention_.emplace(context_, pages_, options_.isa, longest > spec_.rope.original_context);
     return absl::OkStatus();
   }
 
@@ -132,7 +138,7 @@ class ModelRunner final : public Runner {
     if (spec_.post_norms) {
       norm_rows(context_, h_.data(), layer.weights->ffn_post_norm, m, h_.data());
     }
-    context_.ops.add(x_.data(), h_.data(), std::int64_t{m} * spec_.width);
+    add_rows(context_, h_.data(), m, x_.data());
   }
 
   // Only the rows whose logits are wanted go through the head.

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "engine/runner.h"
 #include "model/model_file.h"
+#include "tensor/attention.h"
 #include "tensor/linear.h"
 
 namespace plinth::engine {
@@ -17,6 +19,8 @@ struct ModelRunnerOptions {
   // takes its short or its long frequencies, once and for all: no token then depends on how its
   // prompt was cut.
   std::int32_t context_tokens = 0;
+  // How keys and values are kept; by default f16 where fast, f32 where exact.
+  std::optional<tensor::KvType> kv = {};
 };
 
 // Packs the weights; the file is kept for its embedding table.

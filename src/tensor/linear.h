@@ -24,6 +24,7 @@ enum class LinearMode { fast, exact };
 struct LinearOptions {
   Isa isa = Isa::scalar;
   LinearMode mode = LinearMode::fast;
+  base::ThreadPool* pool = nullptr;  // packs on its threads where given
 };
 
 // Activations of m tokens, prepared once and shared by the matrices that read the same x (q, k, v;

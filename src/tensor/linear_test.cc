@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 
 #include "base/file.h"
@@ -143,7 +144,8 @@ TEST(Linear, EveryTypeAndInstructionSetIsNearTheExactProduct) {
 
 // Promise 3 stands on this: a row's bits do not depend on the other rows or on the threads.
 TEST(Linear, BitsDependOnNeitherBatchNorThreads) {
-  for (DType dtype : {DType::q4_1, DType::q8_0, DType::q5_1, DType::q6_k, DType::bf16}) {
+  for (DType dtype : {DType::q4_1, DType::q8_0, DType::q5_1, DType::q6_k, DType::iq4_xs,
+                      DType::q2_k, DType::bf16}) {
     const Matrix w = random_matrix(dtype, 100, 256, 3);
     const auto x = random_rows(150, 256, 4);
     for (Isa isa : supported_isas()) {
@@ -158,6 +160,73 @@ TEST(Linear, BitsDependOnNeitherBatchNorThreads) {
           }
         }
       }
+    }
+  }
+}
+
+// The reference of the compact kernels, bit by bit: every type, rows that fill no group, few and
+// many tokens, and rows long enough that the sums pause between ranges of blocks.
+TEST(Linear, Avx2HasTheBitsOfTheScalarReference) {
+  if (best_isa() < Isa::avx2) GTEST_SKIP() << "no AVX2 on this machine";
+  for (DType dtype : kAll) {
+    if (dtype_info(dtype).block_elements == 1) continue;
+    for (std::int64_t columns : {256, 4096 + 256}) {
+      const Matrix w = random_matrix(dtype, 37, columns, 12);
+      const auto x = random_rows(71, columns, 13);
+      const auto reference = *pack_linear({&w.view, 1}, {Isa::scalar, LinearMode::fast});
+      const auto vectors = *pack_linear({&w.view, 1}, {Isa::avx2, LinearMode::fast});
+      for (int m : {1, 2, 3, 4, 5, 7, 71}) {
+        const auto expected = multiply(*reference, x.data(), m, 1);
+        const auto y = multiply(*vectors, x.data(), m, 2);
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          ASSERT_EQ(y[i], expected[i])
+              << dtype_info(dtype).name << " columns " << columns << " m " << m << " at " << i;
+        }
+      }
+    }
+  }
+}
+
+// An infinite or missing activation spoils its own row, visibly, and no other; one too small for
+// its block's scale counts as zero.
+TEST(Linear, StrangeActivationsStayInTheirRow) {
+  const Matrix w = random_matrix(DType::q4_1, 24, 96, 14);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (Isa isa : supported_isas()) {
+    if (isa > Isa::avx2) continue;
+    const auto linear = *pack_linear({&w.view, 1}, {isa, LinearMode::fast});
+    auto x = random_rows(4, 96, 15);
+    x[40] = nan;
+    x[96 + 7] = -infinity;
+    std::fill(x.begin() + 2 * 96, x.begin() + 3 * 96, 1e-38f);
+    const auto y = multiply(*linear, x.data(), 4, 1);
+    const auto alone = multiply(*linear, x.data() + 3 * 96, 1, 1);
+    for (std::size_t r = 0; r < 24; ++r) {
+      EXPECT_TRUE(std::isnan(y[r])) << isa_name(isa);
+      EXPECT_TRUE(std::isnan(y[24 + r]));
+      EXPECT_EQ(y[48 + r], 0.0f);
+      EXPECT_EQ(y[72 + r], alone[r]);
+    }
+  }
+}
+
+// Scales far outside fp16's range survive packing: only their ratio within a row counts.
+TEST(Linear, ScalesOfAnyMagnitudeSurvivePacking) {
+  for (const int d : {0x0001, 0x0400, 0x3c00, 0x7bff}) {  // 6e-8 to 65504 as fp16
+    Matrix w;
+    for (int block = 0; block < 8 * 3; ++block) {
+      w.bytes.push_back(static_cast<std::uint8_t>(d & 0xff));
+      w.bytes.push_back(static_cast<std::uint8_t>(d >> 8));
+      w.bytes.insert(w.bytes.end(), 32, 5);
+    }
+    w.view = {w.bytes.data(), DType::q8_0, 8, 96};
+    const std::vector<float> x(96, 127.0f);
+    std::vector<float> row(96);
+    dequantize_row(DType::q8_0, w.bytes.data(), row.data(), 96);
+    for (Isa isa : supported_isas()) {
+      const auto y = multiply(**pack_linear({&w.view, 1}, {isa, LinearMode::fast}), x.data(), 1, 1);
+      for (float value : y) EXPECT_FLOAT_EQ(value, row[0] * 127 * 96) << isa_name(isa) << " " << d;
     }
   }
 }

@@ -1,5 +1,5 @@
-// The element-wise and attention operations of a decoder, chosen for an instruction set by
-// ops_for(). All fp32. Legend: m tokens, width d, heads h, head width e.
+// The element-wise operations of a decoder or encoder and an encoder's attention, chosen for an
+// instruction set by ops_for(). All fp32. Legend: m tokens, width d, heads h, head width e.
 //
 // Each output row is computed from its own inputs in a fixed order, so its bits depend on neither
 // the batch nor the threads.
@@ -12,25 +12,8 @@
 
 namespace plinth::tensor {
 
-// One key/value page holds kPageTokens positions of every kv head: [kv_heads, kPageTokens, e].
+// Positions of one page of keys and values (tensor/attention.h).
 inline constexpr int kPageTokens = 16;
-
-struct AttentionArgs {
-  const float* q = nullptr;  // [group, e]: the query heads that share one kv head
-  int group = 1;
-  const float* const* k_pages = nullptr;  // page i holds positions [16 i, 16 i + 16) of this head
-  const float* const* v_pages = nullptr;
-  // Attends to [first, positions). A sliding window of w tokens has first = max(0, positions - w);
-  // pages that end before first are not read and may be null.
-  int first = 0;
-  int positions = 0;
-  int head_width = 0;
-  float scale = 1;
-  // Scores become softcap * tanh(score / softcap) before the softmax (Gemma 2); 0 = off.
-  float softcap = 0;
-  float* scores = nullptr;  // scratch, [group, positions rounded up to 16]
-  float* out = nullptr;     // [group, e]
-};
 
 // Every token of one text attends to every token of it. Row t of q, k, v and out begins at
 // t * stride; each head of a token is e consecutive floats.
@@ -75,9 +58,6 @@ struct Ops {
   // Su et al., "RoFormer", 2021. half_split as in model::RopeSpec.
   void (*rope)(float* head, const float* cosine, const float* sine, int dimensions,
                bool half_split);
-  // softmax(softcap(q k^T * scale)) v for one token and one kv head. A query's bits depend on its
-  // own [first, positions) alone: sums run in the order of the positions.
-  void (*attention)(const AttentionArgs& args);
   // softmax(q k^T * scale) v for all tokens of one text and one head (an encoder's).
   void (*full_attention)(const FullAttentionArgs& args);
 };

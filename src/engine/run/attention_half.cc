@@ -2,13 +2,22 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 namespace plinth::engine {
 
-AttentionHalf::AttentionHalf(const RunContext& context, KvPages& pages, bool long_context)
+namespace {
+
+// Tokens that share one pass over the keys and values: with the query heads of a kv head enough
+// rows to use each page well, and enough runs of a prompt to keep the threads busy.
+constexpr int kRunTokens = 32;
+
+}  // namespace
+
+AttentionHalf::AttentionHalf(const RunContext& context, KvPages& pages, tensor::Isa isa,
+                             bool long_context)
     : context_(context),
       pages_(pages),
+      kernels_(tensor::attention_kernels(isa, pages.type())),
       global_rope_(context.spec.rope, long_context),
       local_rope_(context.spec.local_rope, long_context),
       q_width_(context.spec.heads * context.spec.head_width),
@@ -18,6 +27,16 @@ AttentionHalf::AttentionHalf(const RunContext& context, KvPages& pages, bool lon
 void AttentionHalf::begin(const Step& step) {
   global_rope_.reserve(step.positions);
   local_rope_.reserve(step.positions);
+  runs_.clear();
+  for (int t = 0; t < step.size(); ++t) {
+    const auto& token = step.tokens[static_cast<std::size_t>(t)];
+    if (!runs_.empty() && runs_.back().tokens < kRunTokens &&
+        step.tokens[static_cast<std::size_t>(t) - 1].entry == token.entry) {
+      ++runs_.back().tokens;
+    } else {
+      runs_.push_back({t, 1});
+    }
+  }
 }
 
 void AttentionHalf::run(const PackedLayer& layer, const Step& step, float* x) {
@@ -36,16 +55,7 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, float* x) {
     }
   });
   attended_.resize(static_cast<std::size_t>(std::int64_t{m} * q_width_));
-  const std::int64_t tasks = std::int64_t{m} * spec.kv_heads;
-  std::atomic<std::int64_t> next{0};
-  pool.run([&](int thread) {
-    auto& scratch = scratch_[static_cast<std::size_t>(thread)];
-    for (auto task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) {
-      const auto t = static_cast<int>(task / spec.kv_heads);
-      attend(layer, step.tokens[static_cast<std::size_t>(t)], t,
-             static_cast<int>(task % spec.kv_heads), scratch);
-    }
-  });
+  attend_all(layer, step);
   layer.o->prepare(attended_.data(), q_width_, m, activations_, pool);
   layer.o->multiply(activations_, m, normed_.data(), d, pool);
   const auto& bias = layer.weights->o_bias;
@@ -55,7 +65,21 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, float* x) {
   if (spec.post_norms) {
     norm_rows(context_, normed_.data(), layer.weights->attention_post_norm, m, normed_.data());
   }
-  context_.ops.add(x, normed_.data(), m * d);
+  add_rows(context_, normed_.data(), m, x);
+}
+
+void AttentionHalf::attend_all(const PackedLayer& layer, const Step& step) {
+  const int kv_heads = context_.spec.kv_heads;
+  const auto tasks = static_cast<std::int64_t>(runs_.size()) * kv_heads;
+  std::atomic<std::int64_t> next{0};
+  context_.pool.run([&](int thread) {
+    auto& scratch = scratch_[static_cast<std::size_t>(thread)];
+    for (auto task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) {
+      // The last runs of a prompt attend to most: they go first.
+      const auto& run = runs_[static_cast<std::size_t>((tasks - 1 - task) / kv_heads)];
+      attend(layer, step, run, static_cast<int>(task % kv_heads), scratch);
+    }
+  });
 }
 
 const RopeTable* AttentionHalf::rope_of(const PackedLayer& layer) const {
@@ -82,47 +106,46 @@ void AttentionHalf::finish_qkv(const PackedLayer& layer, const StepToken& token,
   }
   const BlockId block =
       token.entry->blocks[static_cast<std::size_t>(token.position / kBlockTokens)];
-  const int offset = token.position % kBlockTokens * e;
-  float* keys = pages_.keys(layer.index, block) + offset;
-  float* values = pages_.values(layer.index, block) + offset;
   for (int h = 0; h < spec.kv_heads; ++h) {
-    const auto bytes = static_cast<std::size_t>(e) * sizeof(float);
-    std::memcpy(keys + h * kBlockTokens * e, row + q_width_ + h * e, bytes);
-    std::memcpy(values + h * kBlockTokens * e, row + q_width_ + kv_width_ + h * e, bytes);
+    kernels_.store(row + q_width_ + h * e, row + q_width_ + kv_width_ + h * e, e,
+                   token.position % kBlockTokens, pages_.keys(layer.index, block, h),
+                   pages_.values(layer.index, block, h));
   }
 }
 
-void AttentionHalf::attend(const PackedLayer& layer, const StepToken& token, int t, int kv_head,
+void AttentionHalf::attend(const PackedLayer& layer, const Step& step, const Run& run, int kv_head,
                            Scratch& scratch) {
   const auto& spec = context_.spec;
   const int e = spec.head_width, group = spec.heads / spec.kv_heads;
-  const int positions = token.position + 1;
+  const auto& token = step.tokens[static_cast<std::size_t>(run.first)];
   const int window = layer.spec.window;
-  const int first = window > 0 ? std::max(0, positions - window) : 0;
-  const int pages = (positions + kBlockTokens - 1) / kBlockTokens;
+  const int first = window > 0 ? std::max(0, token.position + 1 - window) : 0;
+  const int pages = (token.position + run.tokens + kBlockTokens - 1) / kBlockTokens;
   scratch.k.resize(static_cast<std::size_t>(pages));
   scratch.v.resize(scratch.k.size());
   for (int i = first / kBlockTokens; i < pages; ++i) {
     const BlockId block = token.entry->blocks[static_cast<std::size_t>(i)];
-    const int offset = kv_head * kBlockTokens * e;
-    scratch.k[static_cast<std::size_t>(i)] = pages_.keys(layer.index, block) + offset;
-    scratch.v[static_cast<std::size_t>(i)] = pages_.values(layer.index, block) + offset;
+    scratch.k[static_cast<std::size_t>(i)] = pages_.keys(layer.index, block, kv_head);
+    scratch.v[static_cast<std::size_t>(i)] = pages_.values(layer.index, block, kv_head);
   }
-  scratch.scores.resize(static_cast<std::size_t>(group) * static_cast<std::size_t>(pages) *
-                        kBlockTokens);
-  tensor::AttentionArgs args;
-  args.q = qkv_.data() + std::int64_t{t} * (q_width_ + 2 * kv_width_) + kv_head * group * e;
+  const auto floats = tensor::attention_scratch_floats(run.tokens, group, e);
+  if (scratch.floats.size() < floats) scratch.floats.resize(floats);
+  tensor::AttentionRun args;
+  args.ldq = q_width_ + 2 * std::int64_t{kv_width_};
+  args.ldo = q_width_;
+  args.q = qkv_.data() + run.first * args.ldq + kv_head * group * e;
+  args.out = attended_.data() + run.first * args.ldo + kv_head * group * e;
+  args.tokens = run.tokens;
+  args.position = token.position;
+  args.window = window;
   args.group = group;
-  args.k_pages = scratch.k.data();
-  args.v_pages = scratch.v.data();
-  args.first = first;
-  args.positions = positions;
   args.head_width = e;
   args.scale = spec.attention_scale;
   args.softcap = spec.attention_softcap;
-  args.scores = scratch.scores.data();
-  args.out = attended_.data() + std::int64_t{t} * q_width_ + kv_head * group * e;
-  context_.ops.attention(args);
+  args.k_pages = scratch.k.data();
+  args.v_pages = scratch.v.data();
+  args.scratch = scratch.floats.data();
+  kernels_.attend(args);
 }
 
 }  // namespace plinth::engine

@@ -7,6 +7,7 @@
 #include "engine/run/packed_layer.h"
 #include "engine/run/rope_table.h"
 #include "engine/run/step.h"
+#include "tensor/attention.h"
 #include "tensor/linear.h"
 
 namespace plinth::engine {
@@ -15,7 +16,7 @@ namespace plinth::engine {
 class AttentionHalf {
  public:
   // long_context: take LongRoPE's long frequencies.
-  AttentionHalf(const RunContext& context, KvPages& pages, bool long_context);
+  AttentionHalf(const RunContext& context, KvPages& pages, tensor::Isa isa, bool long_context);
 
   // Before the first layer of a step.
   void begin(const Step& step);
@@ -23,24 +24,31 @@ class AttentionHalf {
   void run(const PackedLayer& layer, const Step& step, float* x);
 
  private:
+  // Consecutive tokens of one entry, which read each page of keys and values together.
+  struct Run {
+    int first, tokens;  // of the step
+  };
   // Of one thread.
   struct Scratch {
-    std::vector<const float*> k, v;  // by page
-    std::vector<float> scores;
+    std::vector<const void*> k, v;  // by page
+    std::vector<float> floats;
   };
 
   const RopeTable* rope_of(const PackedLayer& layer) const;
   // Bias, per-head norms and rope of one token; its keys and values go to their page.
   void finish_qkv(const PackedLayer& layer, const StepToken& token, float* row);
-  void attend(const PackedLayer& layer, const StepToken& token, int t, int kv_head,
+  void attend(const PackedLayer& layer, const Step& step, const Run& run, int kv_head,
               Scratch& scratch);
+  void attend_all(const PackedLayer& layer, const Step& step);
 
   const RunContext context_;
   KvPages& pages_;
+  const tensor::AttentionKernels& kernels_;
   RopeTable global_rope_, local_rope_;
   const int q_width_, kv_width_;
   tensor::Activations activations_;
   std::vector<float> normed_, qkv_, attended_;
+  std::vector<Run> runs_;         // of this step
   std::vector<Scratch> scratch_;  // by thread
 };
 

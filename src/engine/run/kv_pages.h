@@ -1,4 +1,5 @@
-// The memory of keys and values: [layers, blocks, 2, kv_heads, kBlockTokens, head_width] fp32.
+// The memory of keys and values: [layers, blocks, 2, kv_heads, one head's page], the page as
+// tensor/attention.h lays it out.
 #pragma once
 
 #include <cstddef>
@@ -9,33 +10,37 @@
 #include "base/status.h"
 #include "engine/runner.h"
 #include "model/decoder_spec.h"
+#include "tensor/attention.h"
 
 namespace plinth::engine {
 
 class KvPages {
  public:
-  explicit KvPages(const model::DecoderSpec& spec);
+  KvPages(const model::DecoderSpec& spec, tensor::KvType type);
 
   // Of one block, all layers.
   std::size_t block_bytes() const;
   // Once. ResourceExhausted where there is no memory.
   absl::Status allocate(std::int32_t blocks);
   std::int32_t blocks() const { return blocks_; }
-  // One page, [kv_heads, kBlockTokens, head_width].
-  float* keys(int layer, BlockId block) { return page(layer, block, 0); }
-  float* values(int layer, BlockId block) { return page(layer, block, 1); }
+  tensor::KvType type() const { return type_; }
+  // One head's page.
+  void* keys(int layer, BlockId block, int kv_head) { return page(layer, block, 0, kv_head); }
+  void* values(int layer, BlockId block, int kv_head) { return page(layer, block, 1, kv_head); }
   void clear(std::span<const BlockId> blocks);
 
  private:
   struct Free {
-    void operator()(float* memory) const { std::free(memory); }
+    void operator()(std::byte* memory) const { std::free(memory); }
   };
-  float* page(int layer, BlockId block, std::size_t which);
+  std::byte* page(int layer, BlockId block, std::size_t which, int kv_head);
 
   const std::int32_t layers_;
-  const std::size_t page_floats_;
+  const tensor::KvType type_;
+  const std::size_t head_bytes_;  // of one head's page
+  const std::size_t page_bytes_;  // of all heads
   std::int32_t blocks_ = 0;
-  std::unique_ptr<float[], Free> memory_;
+  std::unique_ptr<std::byte[], Free> memory_;
 };
 
 }  // namespace plinth::engine

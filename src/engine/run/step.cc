@@ -19,4 +19,11 @@ void norm_rows(const RunContext& context, const float* x, const model::NormWeigh
   });
 }
 
+void add_rows(const RunContext& context, const float* y, int m, float* x) {
+  const std::int64_t d = context.spec.width;
+  context.pool.parallel_for(m, 32, [&](std::int64_t begin, std::int64_t end) {
+    context.ops.add(x + begin * d, y + begin * d, (end - begin) * d);
+  });
+}
+
 }  // namespace plinth::engine

@@ -33,4 +33,7 @@ struct RunContext {
 void norm_rows(const RunContext& context, const float* x, const model::NormWeights& weights, int m,
                float* y);
 
+// x += y, row by row. x, y: [m, width].
+void add_rows(const RunContext& context, const float* y, int m, float* x);
+
 }  // namespace plinth::engine

@@ -19,9 +19,6 @@ std::uint32_t load32(const u8* p) {
 float load_f16(const u8* p) { return f16_to_f32(load16(p)); }
 std::int16_t narrow(int value) { return static_cast<std::int16_t>(value); }
 
-// The non-linear 4-bit code book of IQ4_NL and IQ4_XS.
-constexpr int kIq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-
 // 4- and 5-bit blocks of 32: element j in the low nibble of byte j, element j + 16 in the high one.
 void nibbles(const u8* q, int offset, SubBlock& out) {
   for (int j = 0; j < 16; ++j) {
@@ -60,7 +57,7 @@ int small_block(DType dtype, const u8* b, SubBlock& out) {
       break;
     default:  // iq4_nl
       nibbles(b + 2, 0, out);
-      for (auto& q : out.q) q = narrow(kIq4[q]);
+      for (auto& q : out.q) q = narrow(kIq4Values[q]);
   }
   return 1;
 }
@@ -162,7 +159,7 @@ int iq4_xs(const u8* b, SubBlock* out) {
     out[s].d = d * static_cast<float>((low | (high >> (2 * s) & 3) << 4) - 32);
     out[s].m = 0;
     nibbles(b + 8 + s * 16, 0, out[s]);
-    for (auto& q : out[s].q) q = narrow(kIq4[q]);
+    for (auto& q : out[s].q) q = narrow(kIq4Values[q]);
   }
   return 8;
 }

@@ -15,6 +15,10 @@ struct SubBlock {
   std::int16_t q[32];  // integers as stored: -128..255
 };
 
+// The non-linear 4-bit code book of IQ4_NL and IQ4_XS.
+inline constexpr std::int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                               1,    13,   25,  38,  53,  69,  89,  113};
+
 float f16_to_f32(std::uint16_t bits);
 std::uint16_t f32_to_f16(float value);  // to nearest even
 float bf16_to_f32(std::uint16_t bits);

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "tensor/x86/linear_kernels.h"
+#include "tensor/x86/wide_kernels.h"
 
 namespace plinth::tensor {
 
@@ -127,11 +127,11 @@ void quant(const std::uint8_t* group, int bits, const QuantizedRows& x, int m, f
     }
     _tile_release();
   }
-  if (done < m) kAvx512Kernels.quant(group, bits, from(done), m - done, y + done * ldy, ldy);
+  if (done < m) kWideAvx512.quant(group, bits, from(done), m - done, y + done * ldy, ldy);
 }
 
 }  // namespace
 
-const LinearKernels kAmxKernels = {quant, kAvx512Kernels.floats, kAvx512Kernels.quantize};
+const WideKernels kWideAmx = {quant, kWideAvx512.quantize};
 
 }  // namespace plinth::tensor

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "tensor/x86/linear_kernels.h"
+#include "tensor/x86/float_kernels.h"
+#include "tensor/x86/wide_kernels.h"
 
 namespace plinth::tensor {
 
@@ -126,6 +127,7 @@ void quantize(const float* x, std::int64_t columns, std::int8_t* q, float* d, fl
 
 }  // namespace
 
-const LinearKernels kAvx512Kernels = {quant, floats, quantize};
+const WideKernels kWideAvx512 = {quant, quantize};
+const FloatKernel kFloatsAvx512 = floats;
 
 }  // namespace plinth::tensor

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "tensor/ops.h"
+#include "tensor/x86/vector8.h"
 
 namespace plinth::tensor {
 
@@ -23,6 +24,8 @@ constexpr std::size_t padded_width(int head_width) { return padded_positions(hea
 
 template <typename Tag>
 struct OpsBody {
+  using V = Vector8Ops<Tag>;
+
   // Sixteen partial sums and one fixed tree, whatever the vector width.
   static float tree(const float* lanes) {
     float eight[8], four[4];
@@ -89,57 +92,70 @@ struct OpsBody {
     for (int i = 0; i < d; ++i) y[i] = y[i] * scale * w[i] + b[i];
   }
 
+  // x[i] = f(x[i], y[i]) in vectors of eight; y may be x.
+  template <typename F>
+  static void map(float* x, const float* y, std::int64_t n, F f) {
+    std::int64_t i = 0;
+    for (; i + 8 <= n; i += 8) V::store(x + i, f(V::load(x + i), V::load(y + i)));
+    if (i == n) return;
+    float last_x[8] = {}, last_y[8] = {};
+    for (std::int64_t j = i; j < n; ++j) {
+      last_x[j - i] = x[j];
+      last_y[j - i] = y[j];
+    }
+    V::store(last_x, f(V::load(last_x), V::load(last_y)));
+    for (std::int64_t j = i; j < n; ++j) x[j] = last_x[j - i];
+  }
+
   // x Phi(x), with erfc(z) for z >= 0 by Abramowitz and Stegun 7.1.26 (within 1.5e-7).
   static void gelu_erf(float* x, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) {
-      const float z = std::fabs(x[i]) * 0.707106781f;
-      const float t = 1.0f / (1.0f + 0.3275911f * z);
-      float p = 1.061405429f;
+    map(x, x, n, [](Vector8 v, Vector8) {
+      const Vector8 z = (v < 0.0f ? -v : v) * 0.707106781f;
+      const Vector8 t = 1.0f / (1.0f + 0.3275911f * z);
+      Vector8 p = V::splat(1.061405429f);
       p = p * t - 1.453152027f;
       p = p * t + 1.421413741f;
       p = p * t - 0.284496736f;
       p = p * t + 0.254829592f;
-      const float tail = 0.5f * p * t * exp_approx(-z * z);  // Phi(-|x|)
-      x[i] = x[i] * (x[i] < 0.0f ? tail : 1.0f - tail);
-    }
+      const Vector8 tail = 0.5f * p * t * V::exp(-z * z);  // Phi(-|x|)
+      return v * (v < 0.0f ? tail : 1.0f - tail);
+    });
   }
 
   static void silu_mul(float* gate, const float* up, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) {
-      gate[i] = gate[i] / (1.0f + exp_approx(-gate[i])) * up[i];
-    }
+    map(gate, up, n, [](Vector8 v, Vector8 u) { return v / (1.0f + V::exp(-v)) * u; });
   }
 
   // x * (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), which is x * sigmoid(2 u).
-  static float gelu_gate(float x) {
-    const float u = 0.797884561f * (x + 0.044715f * x * x * x);
-    return x / (1.0f + exp_approx(-2.0f * u));
+  static Vector8 gelu_gate(Vector8 x) {
+    const Vector8 u = 0.797884561f * (x + 0.044715f * x * x * x);
+    return x / (1.0f + V::exp(-2.0f * u));
   }
 
   static void gelu_tanh(float* x, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) x[i] = gelu_gate(x[i]);
+    map(x, x, n, [](Vector8 v, Vector8) { return gelu_gate(v); });
   }
 
   static void gelu_tanh_mul(float* gate, const float* up, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; ++i) gate[i] = gelu_gate(gate[i]) * up[i];
+    map(gate, up, n, [](Vector8 v, Vector8 u) { return gelu_gate(v) * u; });
   }
 
   // Within 2 ulp: an odd polynomial near 0, where 1 - 2 / (1 + exp(2 x)) would cancel.
-  static float tanh_approx(float x) {
-    const float z = x * x;
-    float p = -5.70498872745e-3f;
+  static Vector8 tanh_approx(Vector8 x) {
+    const Vector8 z = x * x;
+    Vector8 p = V::splat(-5.70498872745e-3f);
     p = p * z + 2.06390887954e-2f;
     p = p * z - 5.37397155531e-2f;
     p = p * z + 1.33314422036e-1f;
     p = p * z - 3.33332819422e-1f;
-    const float near = p * z * x + x;
-    const float far = 1.0f - 2.0f / (1.0f + exp_approx(2.0f * x));
+    const Vector8 near = p * z * x + x;
+    const Vector8 far = 1.0f - 2.0f / (1.0f + V::exp(2.0f * x));
     return z < 0.390625f ? near : far;
   }
 
   static void softcap(float* x, float cap, std::int64_t n) {
     const float inverse = 1.0f / cap;
-    for (std::int64_t i = 0; i < n; ++i) x[i] = cap * tanh_approx(x[i] * inverse);
+    map(x, x, n, [=](Vector8 v, Vector8) { return cap * tanh_approx(v * inverse); });
   }
 
   static void scale(float* x, float factor, std::int64_t n) {
@@ -166,38 +182,6 @@ struct OpsBody {
       head[2 * i] = a * cosine[i] - b * sine[i];
       head[2 * i + 1] = a * sine[i] + b * cosine[i];
     }
-  }
-
-  static void attention(const AttentionArgs& args) {
-    const int e = args.head_width;
-    // Scores are kept from the start of the page that holds `first`.
-    const int origin = args.first / kPageTokens * kPageTokens;
-    const int padded = round_up_to_page(args.positions) - origin;
-    for (int h = 0; h < args.group; ++h) {
-      const float* q = args.q + h * e;
-      float* scores = args.scores + static_cast<std::int64_t>(h) * padded;
-      for (int p = origin; p < args.first; ++p) scores[p - origin] = -INFINITY;
-      for (int p = args.first; p < args.positions; ++p) {
-        const float* k = args.k_pages[p / kPageTokens] + (p % kPageTokens) * e;
-        scores[p - origin] = dot(q, k, e) * args.scale;
-      }
-      if (args.softcap > 0) {
-        softcap(scores + args.first - origin, args.softcap, args.positions - args.first);
-      }
-      for (int p = args.positions - origin; p < padded; ++p) scores[p] = -INFINITY;
-      softmax(scores, padded);
-      float* out = args.out + h * e;
-      for (int i = 0; i < e; ++i) out[i] = 0;
-      for (int p = args.first; p < args.positions; ++p) {
-        const float* v = args.v_pages[p / kPageTokens] + (p % kPageTokens) * e;
-        const float weight = scores[p - origin];
-        for (int i = 0; i < e; ++i) out[i] += weight * v[i];
-      }
-    }
-  }
-
-  static int round_up_to_page(int positions) {
-    return (positions + kPageTokens - 1) / kPageTokens * kPageTokens;
   }
 
   // y[r][l] = sum over i < n of a[r * lda + i] * b[i * ldb + l], for kQueryRows rows and 16 lanes.
@@ -295,7 +279,6 @@ struct OpsBody {
       .gelu_tanh = gelu_tanh,
       .add = add,
       .rope = rope,
-      .attention = attention,
       .full_attention = full_attention,
   };
 };

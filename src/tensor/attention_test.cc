@@ -1,0 +1,192 @@
+#include "tensor/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace plinth::tensor {
+namespace {
+
+struct Shape {
+  int group, head_width, window = 0;
+  float softcap = 0;
+};
+
+constexpr int kPositions = 200;
+constexpr float kScale = 0.3f;
+
+// One sequence of one kv head: queries, keys and values of every position, and the pages as a
+// runner would fill them, in shuffled order.
+class Sequence {
+ public:
+  Sequence(const Shape& shape, Isa isa, KvType type)
+      : shape_(shape), kernels_(attention_kernels(isa, type)) {
+    std::mt19937 random(7);
+    std::normal_distribution<float> normal;
+    const auto fill = [&](std::vector<float>& values, int width) {
+      values.resize(static_cast<std::size_t>(kPositions * width));
+      for (float& value : values) value = normal(random);
+    };
+    fill(q_, shape.group * shape.head_width);
+    fill(k_, shape.head_width);
+    fill(v_, shape.head_width);
+    constexpr int kPages = (kPositions + kPageTokens - 1) / kPageTokens;
+    const auto page_bytes =
+        static_cast<std::size_t>(kv_page_elements(shape.head_width)) * kv_element_bytes(type);
+    // What no position has written is NaN: reading it would show.
+    memory_.assign(2 * kPages * page_bytes, 0xff);
+    for (int i = 0; i < kPages; ++i) {
+      const auto at = static_cast<std::size_t>(i * 5 % kPages) * 2 * page_bytes;
+      k_pages_.push_back(memory_.data() + at);
+      v_pages_.push_back(memory_.data() + at + page_bytes);
+    }
+  }
+
+  void store_until(int position) {
+    for (; stored_ < position; ++stored_) {
+      const auto at = static_cast<std::size_t>(stored_ * shape_.head_width);
+      const auto page = static_cast<std::size_t>(stored_ / kPageTokens);
+      kernels_.store(&k_[at], &v_[at], shape_.head_width, stored_ % kPageTokens, k_pages_[page],
+                     v_pages_[page]);
+    }
+  }
+
+  // Outputs of positions [position, position + tokens).
+  std::vector<float> attend(int position, int tokens) {
+    store_until(position + tokens);
+    const int width = shape_.group * shape_.head_width;
+    std::vector<const void*> k(k_pages_.begin(), k_pages_.end()),
+        v(v_pages_.begin(), v_pages_.end());
+    // Pages before the window have no memory: reading one would be a null pointer.
+    for (int i = 0; shape_.window > 0 && (i + 1) * kPageTokens <= position + 1 - shape_.window;
+         ++i) {
+      k[static_cast<std::size_t>(i)] = v[static_cast<std::size_t>(i)] = nullptr;
+    }
+    std::vector<float> out(static_cast<std::size_t>(tokens * width));
+    std::vector<float> scratch(attention_scratch_floats(tokens, shape_.group, shape_.head_width));
+    AttentionRun run;
+    run.q = &q_[static_cast<std::size_t>(position * width)];
+    run.ldq = run.ldo = width;
+    run.out = out.data();
+    run.tokens = tokens;
+    run.position = position;
+    run.window = shape_.window;
+    run.group = shape_.group;
+    run.head_width = shape_.head_width;
+    run.scale = kScale;
+    run.softcap = shape_.softcap;
+    run.k_pages = k.data();
+    run.v_pages = v.data();
+    run.scratch = scratch.data();
+    kernels_.attend(run);
+    return out;
+  }
+
+  // The definition in double precision, for one position and head.
+  std::vector<double> expected(int position, int h) const {
+    const int e = shape_.head_width;
+    const int first = shape_.window > 0 ? std::max(0, position + 1 - shape_.window) : 0;
+    std::vector<double> out(static_cast<std::size_t>(e));
+    double total = 0;
+    for (int p = first; p <= position; ++p) {
+      double score = 0;
+      for (int i = 0; i < e; ++i) {
+        score += static_cast<double>(
+                     q_[static_cast<std::size_t>((position * shape_.group + h) * e + i)]) *
+                 k_[static_cast<std::size_t>(p * e + i)];
+      }
+      score *= static_cast<double>(kScale);
+      const double cap = shape_.softcap;
+      if (cap > 0) score = cap * std::tanh(score / cap);
+      const double weight = std::exp(score);
+      total += weight;
+      for (int i = 0; i < e; ++i) {
+        out[static_cast<std::size_t>(i)] += weight * v_[static_cast<std::size_t>(p * e + i)];
+      }
+    }
+    for (double& value : out) value /= total;
+    return out;
+  }
+
+ private:
+  const Shape shape_;
+  const AttentionKernels& kernels_;
+  std::vector<float> q_, k_, v_;
+  std::vector<std::uint8_t> memory_;
+  std::vector<std::uint8_t*> k_pages_, v_pages_;
+  int stored_ = 0;
+};
+
+constexpr Shape kShapes[] = {{3, 64}, {1, 20}, {8, 32}, {5, 24, 30}, {2, 16, 100, 2.0f}, {7, 8, 1}};
+
+std::string name(const Shape& shape, Isa isa, KvType type) {
+  return std::string(isa_name(isa)) + (type == KvType::f16 ? " f16" : " f32") + " group " +
+         std::to_string(shape.group) + " width " + std::to_string(shape.head_width) + " window " +
+         std::to_string(shape.window);
+}
+
+TEST(Attention, IsSoftmaxOverTheWindow) {
+  for (const auto& shape : kShapes) {
+    for (Isa isa : supported_isas()) {
+      for (KvType type : {KvType::f32, KvType::f16}) {
+        Sequence sequence(shape, isa, type);
+        const auto out = sequence.attend(0, kPositions);
+        for (int position = 0; position < kPositions; ++position) {
+          for (int h = 0; h < shape.group; ++h) {
+            const auto expected = sequence.expected(position, h);
+            for (std::size_t i = 0; i < expected.size(); ++i) {
+              const auto at =
+                  static_cast<std::size_t>((position * shape.group + h) * shape.head_width) + i;
+              ASSERT_NEAR(out[at], expected[i], type == KvType::f32 ? 1e-5 : 5e-3)
+                  << name(shape, isa, type) << " position " << position;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// Promise 3: however a prompt is cut, a query's bits are the same.
+TEST(Attention, BitsDoNotDependOnTheRun) {
+  for (const auto& shape : kShapes) {
+    for (Isa isa : supported_isas()) {
+      for (KvType type : {KvType::f32, KvType::f16}) {
+        const auto whole = Sequence(shape, isa, type).attend(0, kPositions);
+        Sequence cut(shape, isa, type);
+        const auto row = static_cast<std::size_t>(shape.group * shape.head_width);
+        int position = 0;
+        for (int tokens : {1, 1, 2, 13, 17, 1, 64, 3, 50, 1, 47}) {
+          const auto part = cut.attend(position, tokens);
+          ASSERT_EQ(std::memcmp(part.data(), &whole[static_cast<std::size_t>(position) * row],
+                                part.size() * sizeof(float)),
+                    0)
+              << name(shape, isa, type) << " at " << position << " tokens " << tokens;
+          position += tokens;
+        }
+        ASSERT_EQ(position, kPositions);
+      }
+    }
+  }
+}
+
+// Keys and values beyond fp16's range stay finite.
+TEST(Attention, HugeKeysAreBounded) {
+  for (Isa isa : supported_isas()) {
+    const auto& kernels = attention_kernels(isa, KvType::f16);
+    std::vector<std::uint16_t> k(static_cast<std::size_t>(kv_page_elements(8))), v(k);
+    const float huge[8] = {1e30f, -1e30f, 65505, 1, 0, -0.0f, 1e-8f, 70000};
+    kernels.store(huge, huge, 8, 3, k.data(), v.data());
+    EXPECT_EQ(k[3], 0x7bff) << isa_name(isa);
+    EXPECT_EQ(k[16 + 3], 0xfbff);
+    EXPECT_EQ(v[3 * 8 + 7], 0x7bff);
+    EXPECT_EQ(v[3 * 8 + 3], 0x3c00);
+  }
+}
+
+}  // namespace
+}  // namespace plinth::tensor

@@ -1,0 +1,12 @@
+#include "tensor/x86/attention_body.h"
+
+namespace plinth::tensor {
+
+namespace {
+struct Tag {};
+}  // namespace
+
+const AttentionKernels kAvx512Attention[2] = {AttentionBody<Tag, float>::kTable,
+                                              AttentionBody<Tag, std::uint16_t>::kTable};
+
+}  // namespace plinth::tensor

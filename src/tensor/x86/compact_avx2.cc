@@ -1,0 +1,362 @@
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "tensor/quant/blocks.h"
+#include "tensor/x86/compact_kernels.h"
+
+// Zen 3 and Haswell onwards have 16 vector registers. The tile of two groups of 8 rows and 4 tokens
+// keeps 8 running int16 sums in them, and two vectors of weights; each broadcast of activations
+// serves both groups, so that the two load ports keep up with the four arithmetic ones. The fp32
+// sums live in the first-level cache, touched once a block.
+// vpmaddubsw multiplies unsigned weights by signed activations and adds pairs in int16. Sums of
+// pairs stay in int16 as long as they fit: 8 pairs of nibbles (8 * 2 * 15 * 127 = 30,480), 4 of
+// five-bit integers (31,496), 2 of six-bit ones (32,004).
+namespace plinth::tensor {
+
+namespace {
+
+[[gnu::always_inline]] inline __m256i load(const std::uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+
+[[gnu::always_inline]] inline __m256i broadcast4(const std::int8_t* q) {
+  int bytes = 0;
+  __builtin_memcpy(&bytes, q, 4);
+  return _mm256_set1_epi32(bytes);
+}
+
+[[gnu::always_inline]] inline __m256 load_halves(const std::uint8_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+[[gnu::always_inline]] inline __m256i widen(__m256i pairs) {
+  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
+// Keeps the sums one chain each: compilers would add up trees, which need more registers than there
+// are.
+[[gnu::always_inline]] inline void pin(__m256i& sum) { __asm__("" : "+x"(sum)); }
+
+// Unsigned integers of vector kVector of 8 rows.
+template <Integers kIntegers, int kVector>
+[[gnu::always_inline]] inline __m256i load_unsigned(const std::uint8_t* q) {
+  const __m256i nibble = _mm256_set1_epi8(15);
+  __m256i w = load(q + kVector % 4 * 32);
+  if constexpr (kVector >= 4) w = _mm256_srli_epi16(w, 4);
+  w = _mm256_and_si256(w, nibble);
+  if constexpr (kIntegers == Integers::five) {
+    const __m256i high = load(q + 128);
+    const __m256i moved =
+        kVector < 4 ? _mm256_slli_epi16(high, 4 - kVector) : _mm256_srli_epi16(high, kVector - 4);
+    w = _mm256_or_si256(w, _mm256_and_si256(moved, _mm256_set1_epi8(16)));
+  }
+  if constexpr (kIntegers == Integers::six) {
+    const __m256i high = load(q + 128 + kVector / 4 * 32);
+    constexpr int kUp = 4 - kVector % 4 * 2;
+    const __m256i moved = kUp >= 0 ? _mm256_slli_epi16(high, kUp) : _mm256_srli_epi16(high, -kUp);
+    w = _mm256_or_si256(w, _mm256_and_si256(moved, _mm256_set1_epi8(48)));
+  }
+  return w;
+}
+
+[[gnu::always_inline]] inline __m256i row_mask(int rows) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(rows), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+// Sums of kGroups groups of 8 rows and kM tokens, in registers across the blocks.
+template <int kGroups, int kM>
+struct Sums {
+  __m256 at[kGroups][kM];
+
+  [[gnu::always_inline]] void begin(const CompactTask& task) {
+    const __m256i mask = row_mask(task.rows);
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+#pragma GCC unroll 4
+      for (int t = 0; t < kM; ++t) {
+        at[g][t] = task.first_block == 0
+                       ? _mm256_setzero_ps()
+                       : _mm256_maskload_ps(task.y + t * task.ldy + g * kCompactRows, mask);
+      }
+    }
+  }
+  [[gnu::always_inline]] void end(const CompactTask& task, std::int64_t group_bytes) {
+    const __m256i mask = row_mask(task.rows);
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+      const __m256 scale =
+          task.last_block == task.blocks
+              ? _mm256_loadu_ps(reinterpret_cast<const float*>(task.group + g * group_bytes))
+              : _mm256_set1_ps(1.0f);
+#pragma GCC unroll 4
+      for (int t = 0; t < kM; ++t) {
+        _mm256_maskstore_ps(task.y + t * task.ldy + g * kCompactRows, mask,
+                            _mm256_mul_ps(at[g][t], scale));
+      }
+    }
+  }
+};
+
+// Pair sums of vectors [kVector, kVector + kLeft) join `pairs`, which is empty where kFresh. One
+// broadcast of the activations serves every group.
+template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kGroups, int kM>
+[[gnu::always_inline]] inline void add_pairs(const std::uint8_t* q, std::int64_t group_bytes,
+                                             const PanelBlock& x, __m256i pairs[kGroups][kM]) {
+  if constexpr (kLeft > 0) {
+    __m256i w[kGroups];
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+      w[g] = load_unsigned<kIntegers, kVector>(q + g * group_bytes);
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < kM; ++t) {
+      const __m256i four = broadcast4(x.q[t] + 4 * kVector);
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        const __m256i product = _mm256_maddubs_epi16(w[g], four);
+        pairs[g][t] = kFresh ? product : _mm256_add_epi16(pairs[g][t], product);
+        pin(pairs[g][t]);
+      }
+    }
+    add_pairs<kIntegers, kVector + 1, kLeft - 1, false, kGroups, kM>(q, group_bytes, x, pairs);
+  }
+}
+
+// Exact sums of products over vectors [kVector, kVector + kLeft), in int32.
+template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kGroups, int kM>
+[[gnu::always_inline]] inline void add_dots(const std::uint8_t* q, std::int64_t group_bytes,
+                                            const PanelBlock& x, __m256i dots[kGroups][kM]) {
+  constexpr int kFits = kIntegers == Integers::six ? 2 : (kIntegers == Integers::five ? 4 : 8);
+  constexpr int kRun = kFits < kLeft ? kFits : kLeft;
+  if constexpr (kLeft > 0) {
+    __m256i pairs[kGroups][kM];
+    add_pairs<kIntegers, kVector, kRun, true, kGroups, kM>(q, group_bytes, x, pairs);
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+#pragma GCC unroll 4
+      for (int t = 0; t < kM; ++t) {
+        const __m256i wide = widen(pairs[g][t]);
+        dots[g][t] = kFresh ? wide : _mm256_add_epi32(dots[g][t], wide);
+      }
+    }
+    add_dots<kIntegers, kVector + kRun, kLeft - kRun, false, kGroups, kM>(q, group_bytes, x, dots);
+  }
+}
+
+// Sub-block kSub of one block: dots, scales and offsets join the sums.
+template <Integers kIntegers, int kSubs, int kSub, bool kOffsets, int kGroups, int kM>
+[[gnu::always_inline]] inline void add_sub_block(const std::uint8_t* q, const std::uint8_t* scales,
+                                                 std::int64_t group_bytes, __m256 minus_zero,
+                                                 const PanelBlock& x, __m256 sums[kGroups][kM]) {
+  constexpr int kVectors = 8 / kSubs;
+  __m256i dots[kGroups][kM];
+  add_dots<kIntegers, kSub * kVectors, kVectors, true, kGroups, kM>(q, group_bytes, x, dots);
+#pragma GCC unroll 2
+  for (int g = 0; g < kGroups; ++g) {
+    const std::uint8_t* at = scales + g * group_bytes;
+    const __m256 d = load_halves(at + kSub * 16);
+    const __m256 m =
+        kOffsets ? load_halves(at + (kSubs + kSub) * 16) : _mm256_mul_ps(d, minus_zero);
+#pragma GCC unroll 4
+    for (int t = 0; t < kM; ++t) {
+      const auto& scale = x.scale[t];
+      const __m256 both = _mm256_mul_ps(d, _mm256_set1_ps(scale.d));
+      const float s = kSubs == 1 ? scale.s : (kSub == 0 ? scale.low_s : scale.high_s);
+      sums[g][t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[g][t]), both, sums[g][t]);
+      sums[g][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(s), sums[g][t]);
+    }
+  }
+}
+
+template <Integers kIntegers, int kSubs, bool kOffsets, int kGroups, int kM>
+void unsigned_tile(const CompactTask& task) {
+  const CompactForm& form = *task.form;
+  constexpr std::int64_t kScaleBytes = 16 * kSubs * (kOffsets ? 2 : 1);
+  constexpr std::int64_t kIntegerBytes =
+      kIntegers == Integers::nibbles ? 128 : (kIntegers == Integers::five ? 160 : 192);
+  const std::int64_t group_bytes = form.group_bytes(task.blocks);
+  const std::uint8_t* scales = task.group + 32 + task.first_block * kScaleBytes;
+  const std::uint8_t* q =
+      task.group + form.integers_at(task.blocks) + task.first_block * kIntegerBytes;
+  const __m256 minus_zero = _mm256_set1_ps(-static_cast<float>(form.zero));
+  Sums<kGroups, kM> sums;
+  sums.begin(task);
+  const PanelBlock* x = task.panels + task.first_block;
+  for (auto b = task.first_block; b < task.last_block;
+       ++b, ++x, scales += kScaleBytes, q += kIntegerBytes) {
+    add_sub_block<kIntegers, kSubs, 0, kOffsets, kGroups, kM>(q, scales, group_bytes, minus_zero,
+                                                              *x, sums.at);
+    if constexpr (kSubs == 2) {
+      add_sub_block<kIntegers, kSubs, 1, kOffsets, kGroups, kM>(q, scales, group_bytes, minus_zero,
+                                                                *x, sums.at);
+    }
+  }
+  sums.end(task, group_bytes);
+}
+
+// One vector of signed weights and its magnitudes.
+template <Integers kIntegers>
+[[gnu::always_inline]] inline void load_signed(const std::uint8_t* q, int vector, __m256i& w,
+                                               __m256i& magnitude) {
+  if constexpr (kIntegers == Integers::bytes) {
+    w = load(q + vector * 32);
+  } else {
+    const __m256i table = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(quant::kIq4Values)));
+    __m256i nibbles = load(q + vector % 4 * 32);
+    if (vector >= 4) nibbles = _mm256_srli_epi16(nibbles, 4);
+    w = _mm256_shuffle_epi8(table, _mm256_and_si256(nibbles, _mm256_set1_epi8(15)));
+  }
+  magnitude = _mm256_abs_epi8(w);
+}
+
+// Signed weights: magnitudes times activations with the weights' signs. A pair is at most
+// 2 * 128 * 127 = 32,512, so every pair sum is widened; a weight of -128 has magnitude 128 as an
+// unsigned byte, and activations never are -128, which vpsignb could not negate.
+template <Integers kIntegers, int kGroups, int kM>
+void signed_tile(const CompactTask& task) {
+  const CompactForm& form = *task.form;
+  constexpr std::int64_t kScaleBytes = 16;
+  constexpr std::int64_t kIntegerBytes = kIntegers == Integers::bytes ? 256 : 128;
+  const std::int64_t group_bytes = form.group_bytes(task.blocks);
+  const std::uint8_t* scales = task.group + 32 + task.first_block * kScaleBytes;
+  const std::uint8_t* q =
+      task.group + form.integers_at(task.blocks) + task.first_block * kIntegerBytes;
+  Sums<kGroups, kM> sums;
+  sums.begin(task);
+  const PanelBlock* x = task.panels + task.first_block;
+  for (auto b = task.first_block; b < task.last_block;
+       ++b, ++x, scales += kScaleBytes, q += kIntegerBytes) {
+    __m256i dots[kGroups][kM] = {};
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      __m256i w[kGroups], magnitude[kGroups];
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        load_signed<kIntegers>(q + g * group_bytes, j, w[g], magnitude[g]);
+      }
+#pragma GCC unroll 4
+      for (int t = 0; t < kM; ++t) {
+        const __m256i four = broadcast4(x->q[t] + 4 * j);
+#pragma GCC unroll 2
+        for (int g = 0; g < kGroups; ++g) {
+          const __m256i turned = _mm256_sign_epi8(four, w[g]);
+          dots[g][t] =
+              _mm256_add_epi32(dots[g][t], widen(_mm256_maddubs_epi16(magnitude[g], turned)));
+          pin(dots[g][t]);
+        }
+      }
+    }
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+      const __m256 d = load_halves(scales + g * group_bytes);
+#pragma GCC unroll 4
+      for (int t = 0; t < kM; ++t) {
+        sums.at[g][t] =
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[g][t]),
+                            _mm256_mul_ps(d, _mm256_set1_ps(x->scale[t].d)), sums.at[g][t]);
+      }
+    }
+  }
+  sums.end(task, group_bytes);
+}
+
+template <Integers kIntegers, int kSubs, bool kOffsets, int kGroups, int kM>
+[[gnu::always_inline]] inline void tile(const CompactTask& task) {
+  if constexpr (kIntegers == Integers::bytes || kIntegers == Integers::codes) {
+    signed_tile<kIntegers, kGroups, kM>(task);
+  } else {
+    unsigned_tile<kIntegers, kSubs, kOffsets, kGroups, kM>(task);
+  }
+}
+
+// All tokens over one or two groups, four at a time: the groups' bytes stay in the first-level
+// cache.
+template <Integers kIntegers, int kSubs, bool kOffsets, int kGroups>
+void tokens(CompactTask task) {
+  for (; task.m >= kPanelTokens; task.m -= kPanelTokens) {
+    tile<kIntegers, kSubs, kOffsets, kGroups, 4>(task);
+    task.panels += task.blocks;
+    task.y += kPanelTokens * task.ldy;
+  }
+  if (task.m == 3) tile<kIntegers, kSubs, kOffsets, kGroups, 3>(task);
+  if (task.m == 2) tile<kIntegers, kSubs, kOffsets, kGroups, 2>(task);
+  if (task.m == 1) tile<kIntegers, kSubs, kOffsets, kGroups, 1>(task);
+}
+
+template <int kGroups>
+void run(const CompactTask& task) {
+  const CompactForm& form = *task.form;
+  const bool halves = form.sub_block == 16;
+  switch (form.integers) {
+    case Integers::nibbles:
+      if (halves) {
+        return form.offsets ? tokens<Integers::nibbles, 2, true, kGroups>(task)
+                            : tokens<Integers::nibbles, 2, false, kGroups>(task);
+      }
+      return form.offsets ? tokens<Integers::nibbles, 1, true, kGroups>(task)
+                          : tokens<Integers::nibbles, 1, false, kGroups>(task);
+    case Integers::five:
+      return form.offsets ? tokens<Integers::five, 1, true, kGroups>(task)
+                          : tokens<Integers::five, 1, false, kGroups>(task);
+    case Integers::six:
+      return tokens<Integers::six, 2, false, kGroups>(task);
+    case Integers::bytes:
+      return tokens<Integers::bytes, 1, false, kGroups>(task);
+    case Integers::codes:
+      return tokens<Integers::codes, 1, false, kGroups>(task);
+  }
+}
+
+[[gnu::always_inline]] inline float largest_of(__m256 v) {
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+[[gnu::always_inline]] inline int sum_of(__m256i v) {
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+}
+
+void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) {
+  const __m256 magnitude_bits = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  const __m256 infinity = _mm256_set1_ps(__builtin_inff());
+  for (std::int64_t b = 0; b < blocks; ++b, x += kCompactBlock, ++panel) {
+    __m256 v[4], top = _mm256_setzero_ps(), strange = _mm256_setzero_ps();
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      v[i] = _mm256_loadu_ps(x + 8 * i);
+      const __m256 magnitude = _mm256_and_ps(v[i], magnitude_bits);
+      top = _mm256_max_ps(top, magnitude);
+      strange = _mm256_or_ps(strange, _mm256_cmp_ps(magnitude, infinity, _CMP_NLT_UQ));
+    }
+    const bool finite = _mm256_movemask_ps(strange) == 0;
+    const float largest = largest_of(top);
+    const bool live = finite && largest >= kQuantizeFloor;
+    const __m256 inverse = _mm256_set1_ps(live ? 127.0f / largest : 0.0f);
+    __m256i n[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      n[i] = live ? _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse)) : _mm256_setzero_si256();
+    }
+    // vpackssdw and vpacksswb work on 128-bit lanes; the last permutation restores the order.
+    const __m256i packed = _mm256_permutevar8x32_epi32(
+        _mm256_packs_epi16(_mm256_packs_epi32(n[0], n[1]), _mm256_packs_epi32(n[2], n[3])),
+        _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(panel->q[lane]), packed);
+    const int low = sum_of(_mm256_add_epi32(n[0], n[1]));
+    const int high = sum_of(_mm256_add_epi32(n[2], n[3]));
+    const float d = finite ? (live ? largest / 127.0f : 0.0f) : __builtin_nanf("");
+    panel->scale[lane] = {d, d * static_cast<float>(low + high), d * static_cast<float>(low),
+                          d * static_cast<float>(high)};
+  }
+}
+
+}  // namespace
+
+const CompactKernels kCompactAvx2 = {run<1>, run<2>, quantize};
+
+}  // namespace plinth::tensor

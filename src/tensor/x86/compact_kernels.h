@@ -1,0 +1,58 @@
+// The kernels over the compact form (tensor/pack/compact_form.h), one table for each instruction
+// set. The arithmetic is one for all of them and for every number of tokens; for each row, token
+// and block of 32 columns, in the order of the blocks:
+//   for each sub-block, in order: sum = fma(dot, d * x.d, sum), dot = sum of q * x.q, exact;
+//                                 sum = fma(m', x.s, sum) where m' = m, or d * -zero
+// and at the end y = sum * row_scale.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/pack/compact_form.h"
+
+namespace plinth::tensor {
+
+// Activations of four tokens over one block of 32 columns. A panel is four tokens' blocks in order,
+// so that one stream of memory feeds the tile of 8 rows and 4 tokens.
+inline constexpr int kPanelTokens = 4;
+struct alignas(64) PanelBlock {
+  struct Scale {
+    float d;      // x = d * q
+    float s;      // d * sum of q
+    float low_s;  // the same over columns 0..15 and 16..31
+    float high_s;
+  };
+  std::int8_t q[kPanelTokens][kCompactBlock];  // -127..127
+  Scale scale[kPanelTokens];
+};
+static_assert(sizeof(PanelBlock) == 192);
+
+// What a kernel computes: 8 rows of one group, all m tokens, blocks [first_block, last_block).
+struct CompactTask {
+  const CompactForm* form = nullptr;
+  const std::uint8_t* group = nullptr;
+  const PanelBlock* panels = nullptr;  // [ceil(m / 4), blocks]
+  std::int64_t blocks = 0;             // of the whole row
+  std::int64_t first_block = 0, last_block = 0;
+  int m = 0;
+  int rows = kCompactRows;  // of the group that exist: 1..8
+  // y[t * ldy + r]: holds the unscaled sum between the ranges of blocks of one product.
+  float* y = nullptr;
+  std::int64_t ldy = 0;
+};
+
+struct CompactKernels {
+  void (*multiply)(const CompactTask& task);
+  // Two whole groups that follow each other, all 16 rows.
+  void (*multiply_pair)(const CompactTask& task);
+  // Lane `lane` of a panel from one row of 32 * blocks floats. A NaN or infinity makes its block
+  // NaN; a block whose largest magnitude is below 1e-30 counts as zero.
+  void (*quantize)(const float* x, std::int64_t blocks, int lane, PanelBlock* panel);
+};
+
+inline constexpr float kQuantizeFloor = 1e-30f;
+
+extern const CompactKernels kCompactScalar;
+extern const CompactKernels kCompactAvx2;
+
+}  // namespace plinth::tensor

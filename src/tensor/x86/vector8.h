@@ -1,0 +1,83 @@
+// Eight floats as a value, on every instruction set: one register on AVX2, two on SSE2.
+#pragma once
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "tensor/quant/blocks.h"
+
+namespace plinth::tensor {
+
+using Vector8 = float __attribute__((vector_size(32)));
+using Int8x32 = std::int32_t __attribute__((vector_size(32)));  // eight 32-bit integers
+
+// A template of a tag, so that units with different flags share no instantiation.
+template <typename Tag>
+struct Vector8Ops {
+  static Vector8 splat(float x) { return Vector8{x, x, x, x, x, x, x, x}; }
+  static Vector8 load(const float* p) {
+    Vector8 v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+  static void store(float* p, Vector8 v) { std::memcpy(p, &v, sizeof v); }
+
+  // fp16, as bits.
+  static Vector8 load(const std::uint16_t* p) {
+#ifdef __F16C__
+    const __m256 v = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return reinterpret_cast<Vector8>(v);
+#else
+    Vector8 v;
+    for (int i = 0; i < 8; ++i) v[i] = quant::f16_to_f32(p[i]);
+    return v;
+#endif
+  }
+  static void put(float* to, float value) { *to = value; }
+  static void put(std::uint16_t* to, float value) {
+    const float bounded = std::max(-65504.0f, std::min(65504.0f, value));
+#ifdef __F16C__
+    *to = _cvtss_sh(bounded, _MM_FROUND_TO_NEAREST_INT);
+#else
+    *to = quant::f32_to_f16(bounded);
+#endif
+  }
+
+  // One fixed tree.
+  static float sum(Vector8 v) {
+    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+  }
+  static float largest(Vector8 v) {
+    float top = v[0];
+    for (int i = 1; i < 8; ++i) top = v[i] > top ? v[i] : top;
+    return top;
+  }
+
+  // exp within 2 ulp; below -87 it is 0, above 88 it is exp(88). Cody and Waite reduction, degree-6
+  // polynomial.
+  static Vector8 exp(Vector8 x) {
+    const Vector8 low = splat(-87.0f);
+    const Vector8 high = splat(88.0f);
+    const Vector8 clamped = x < low ? low : (x > high ? high : x);
+    const Vector8 magic = splat(12582912.0f);  // 1.5 * 2^23 rounds to an integer
+    const Vector8 shifted = clamped * 1.44269504f + magic;
+    const Vector8 n = shifted - magic;
+    const Vector8 r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
+    Vector8 p = splat(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    const Vector8 value = p * r * r + r + 1.0f;
+    const Int8x32 exponent =
+        reinterpret_cast<Int8x32>(shifted) - reinterpret_cast<Int8x32>(magic) + 127;
+    const Vector8 power = reinterpret_cast<Vector8>(exponent << 23);
+    return x < low ? Vector8{} : value * power;
+  }
+};
+
+}  // namespace plinth::tensor
