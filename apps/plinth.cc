@@ -7,6 +7,7 @@
 #include <CLI/Formatter.hpp>
 #include <string>
 
+#include "apps/bench_command.h"
 #include "apps/model_command.h"
 #include "apps/up_command.h"
 #include "apps/worker_command.h"
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
   plinth::add_model_command(app, home, exit_code);
   plinth::add_up_command(app, home, exit_code);
   plinth::add_worker_command(app, exit_code);
+  plinth::add_bench_command(app, exit_code);
   app.add_subcommand("version", "Print the version")->callback([] {
     fmt::print("plinth {}\n", PLINTH_VERSION);
   });

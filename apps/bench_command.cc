@@ -1,0 +1,15 @@
+#include "apps/bench_command.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+namespace plinth {
+
+void add_bench_command(CLI::App& app, int& exit_code) {
+  auto* bench = app.add_subcommand("bench", "Measure speed on this machine");
+  bench->require_subcommand(1);
+  add_bench_kernels_command(*bench, exit_code);
+  add_bench_model_command(*bench, exit_code);
+}
+
+}  // namespace plinth

@@ -1,0 +1,213 @@
+// The forward pass alone: no server, no sampling, fixed tokens, fresh pages for every measurement.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "apps/bench_command.h"
+#include "apps/terminal.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/units.h"
+#include "engine/model_runner.h"
+#include "model/model_file.h"
+
+namespace plinth {
+
+namespace {
+
+using engine::BatchEntry;
+using engine::BlockId;
+using engine::kBlockTokens;
+
+struct BenchModelArguments {
+  std::string model;
+  int threads = 0;
+  std::vector<int> prefill = {128, 512};
+  std::vector<int> streams = {1, 8, 32};
+  int context = 64;  // tokens of each stream before its first measured step
+  int steps = 32;
+  int first_token = 40;
+  int repeats = 3;
+  bool exact = false;
+  bool json = false;
+};
+
+struct Stream {
+  std::vector<std::int32_t> tokens;
+  std::vector<BlockId> blocks;
+};
+
+class ModelBench {
+ public:
+  ModelBench(engine::Runner& runner, const BenchModelArguments& arguments)
+      : runner_(runner), arguments_(arguments) {}
+
+  static int pages(int streams, int tokens) {
+    return streams * base::ceil_div(tokens, kBlockTokens);
+  }
+
+  // Best tokens per second of a prompt of `tokens`; logits of the last one.
+  absl::StatusOr<double> prefill(int tokens) {
+    const auto streams = make_streams(1, tokens);
+    double best = 0;
+    for (int i = 0; i < arguments_.repeats; ++i) {
+      const BatchEntry entry{streams[0].tokens, 0, streams[0].blocks, 1};
+      ASSIGN_OR_RETURN(const double seconds, timed({&entry, 1}));
+      best = std::max(best, tokens / seconds);
+    }
+    return best;
+  }
+
+  // Best tokens per second of all streams together, over one run of `steps` steps each.
+  absl::StatusOr<double> decode(int count) {
+    const auto streams = make_streams(count, arguments_.context + arguments_.steps);
+    double best = 0;
+    for (int i = 0; i < arguments_.repeats; ++i) {
+      for (const auto& stream : streams) {
+        const BatchEntry entry{
+            std::span(stream.tokens).first(static_cast<std::size_t>(arguments_.context)), 0,
+            stream.blocks, 0};
+        RETURN_IF_ERROR(timed({&entry, 1}).status());
+      }
+      double seconds = 0;
+      for (int step = 0; step < arguments_.steps; ++step) {
+        std::vector<BatchEntry> batch;
+        const int at = arguments_.context + step;
+        for (const auto& stream : streams) {
+          batch.push_back({std::span(stream.tokens).subspan(static_cast<std::size_t>(at), 1), at,
+                           stream.blocks, 1});
+        }
+        ASSIGN_OR_RETURN(const double part, timed(batch));
+        seconds += part;
+      }
+      best = std::max(best, count * arguments_.steps / seconds);
+    }
+    return best;
+  }
+
+ private:
+  std::vector<Stream> make_streams(int count, int tokens) const {
+    std::vector<Stream> streams(static_cast<std::size_t>(count));
+    int block = 0;
+    for (auto& stream : streams) {
+      for (int i = 0; i < tokens; ++i) {
+        stream.tokens.push_back((i * 7919 + block * 31 + 1) % runner_.info().vocab_size);
+      }
+      for (int i = 0; i < pages(1, tokens); ++i) stream.blocks.emplace_back(block++);
+    }
+    return streams;
+  }
+
+  absl::StatusOr<double> timed(std::span<const BatchEntry> batch) {
+    std::span<const float> logits;
+    const auto start = clock_.now();
+    RETURN_IF_ERROR(runner_.forward(batch, logits));
+    return std::chrono::duration<double>(clock_.now() - start).count();
+  }
+
+  engine::Runner& runner_;
+  const BenchModelArguments& arguments_;
+  const base::RealClock clock_;
+};
+
+double resident_mib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024.0;
+}
+
+absl::Status check(const BenchModelArguments& arguments, const engine::RunnerInfo& info) {
+  const auto longest =
+      std::max({arguments.first_token, arguments.context + arguments.steps,
+                *std::max_element(arguments.prefill.begin(), arguments.prefill.end())});
+  if (longest > info.context_tokens_max) {
+    return base::invalid_argument(fmt::format("{} tokens are more than the model's context of {}",
+                                              longest, info.context_tokens_max));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status bench_model(const BenchModelArguments& arguments) {
+  const base::RealClock clock;
+  const auto start = clock.now();
+  ASSIGN_OR_RETURN(auto file, model::open_model(arguments.model));
+  const int threads = arguments.threads > 0
+                          ? arguments.threads
+                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  ASSIGN_OR_RETURN(const auto runner,
+                   engine::make_model_runner(
+                       std::move(file),
+                       {threads, tensor::best_isa(),
+                        arguments.exact ? tensor::LinearMode::exact : tensor::LinearMode::fast}));
+  const double load_s = std::chrono::duration<double>(clock.now() - start).count();
+  RETURN_IF_ERROR(check(arguments, runner->info()));
+  int pages = 0;
+  for (const int tokens : arguments.prefill) {
+    pages = std::max(pages, ModelBench::pages(1, tokens));
+  }
+  for (const int streams : arguments.streams) {
+    pages = std::max(pages, ModelBench::pages(streams, arguments.context + arguments.steps));
+  }
+  RETURN_IF_ERROR(
+      runner->allocate_kv(std::max(pages, ModelBench::pages(1, arguments.first_token))));
+
+  base::json::object results = {{"fingerprint", runner->info().fingerprint}, {"threads", threads}};
+  const auto record = [&](const std::string& name, double value, const char* unit) {
+    results[name] = value;
+    if (!arguments.json) fmt::print("{:<16} {:>10.1f} {}\n", name, value, unit);
+  };
+  if (!arguments.json) fmt::print("{}, {} threads\n", runner->info().fingerprint, threads);
+  record("load_ms", load_s * 1000, "ms");
+  ModelBench bench(*runner, arguments);
+  for (const int tokens : arguments.prefill) {
+    ASSIGN_OR_RETURN(const double rate, bench.prefill(tokens));
+    record(fmt::format("prefill_{}", tokens), rate, "tokens/s");
+  }
+  for (const int streams : arguments.streams) {
+    ASSIGN_OR_RETURN(const double rate, bench.decode(streams));
+    record(fmt::format("decode_{}", streams), rate, "tokens/s");
+  }
+  ASSIGN_OR_RETURN(const double first, bench.prefill(arguments.first_token));
+  record("first_token_ms", arguments.first_token / first * 1000, "ms");
+  record("resident_mib", resident_mib(), "MiB");
+  if (arguments.json) fmt::print("{}\n", base::to_json(results));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void add_bench_model_command(CLI::App& bench, int& exit_code) {
+  auto* command = bench.add_subcommand("model", "Prefill and decode of one model file");
+  const auto arguments = std::make_shared<BenchModelArguments>();  // shared by CLI11's callback
+  command->add_option("model", arguments->model, "Model file")->required();
+  command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")
+      ->check(CLI::Range(0, 1024));
+  command->add_option("--prefill", arguments->prefill, "Prompt lengths in tokens")
+      ->check(CLI::Range(1, 1 << 20))
+      ->expected(1, 16);
+  command->add_option("--streams", arguments->streams, "Streams that decode together")
+      ->check(CLI::Range(1, 1024))
+      ->expected(1, 16);
+  command->add_option("--context", arguments->context, "Tokens before the first decoded one")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--steps", arguments->steps, "Decode steps")->check(CLI::Range(1, 1 << 20));
+  command->add_option("--first-token", arguments->first_token, "Prompt for the first token's time")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--repeats", arguments->repeats, "Runs; the best counts")
+      ->check(CLI::Range(1, 1000));
+  command->add_flag("--exact", arguments->exact, "The fp32 reference path");
+  command->add_flag("--json", arguments->json, "One JSON document on stdout");
+  command->callback([arguments, &exit_code] {
+    const auto status = bench_model(*arguments);
+    exit_code = status.ok() ? 0 : report(status);
+  });
+}
+
+}  // namespace plinth
