@@ -68,19 +68,14 @@ class FakeRunner final : public Runner {
 
 class ByteTokenizer final : public model::Tokenizer {
  public:
-  std::vector<model::TokenId> encode(std::string_view text,
-                                     const model::EncodeOptions&) const override {
+  absl::StatusOr<std::vector<model::TokenId>> encode(std::string_view text,
+                                                     const model::EncodeOptions&) const override {
     std::vector<model::TokenId> ids;
     for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
     return ids;
   }
   std::string token_bytes(model::TokenId id, bool) const override {
     return std::string(1, static_cast<char>(id));
-  }
-  std::string decode(std::span<const model::TokenId> ids, bool) const override {
-    std::string text;
-    for (const auto id : ids) text += static_cast<char>(id);
-    return text;
   }
   std::int32_t vocab_size() const override { return 256; }
   const model::TokenizerSpec& spec() const override { return spec_; }

@@ -131,7 +131,7 @@ TEST(ModelRunner, FastPathIsNearTheExactOneOnTheDefaultModel) {
   if (folder == nullptr) GTEST_SKIP() << "PLINTH_TEST_MODELS is not set";
   const std::string path = std::string(folder) + "/SmolLM2-135M-Instruct.Q4_1.gguf";
   const auto tokenizer = *model::make_tokenizer((*model::open_model(path))->tokenizer);
-  const auto tokens = tokenizer->encode(
+  const auto tokens = *tokenizer->encode(
       "The capital of France is Paris. Water boils at one hundred degrees Celsius.", {});
   std::vector<std::vector<float>> logits;
   for (auto mode : {tensor::LinearMode::exact, tensor::LinearMode::fast}) {

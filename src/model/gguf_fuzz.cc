@@ -5,6 +5,7 @@
 
 #include "model/gguf/gguf_decoder.h"
 #include "model/gguf/gguf_reader.h"
+#include "model/gguf/gguf_tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto gguf = plinth::model::parse_gguf({data, size});

@@ -38,6 +38,24 @@ inline constexpr std::int64_t kExpertsMax = 1024;  // of one layer; the largest 
 inline constexpr double kRopeFactorMax = 1 << 20;
 // No tokenizer has tokens longer than a few hundred bytes.
 inline constexpr std::size_t kTokenBytesMax = 1u << 12;
+// The largest tokenizer.json (262,144 tokens, 580,000 merges as pairs) has 33 MB.
+inline constexpr std::size_t kTokenizerFileBytesMax = 128u << 20;
+// Configuration files beside it: the largest hold a chat template and thousands of added tokens.
+inline constexpr std::size_t kConfigFileBytesMax = 16u << 20;
+// Ids that no token has: models pad their vocabularies by a few thousand.
+inline constexpr std::int64_t kVocabHolesMax = 1 << 16;
+// The richest tokenizer.json has 8 steps; each is one level of recursion.
+inline constexpr std::size_t kTokenizerStepsMax = 32;
+// The longest published expression has about 1,000 bytes.
+inline constexpr std::size_t kExpressionBytesMax = 1u << 14;
+// Backtracking steps for one match: a megabyte of spaces needs about its length, and a hostile
+// expression ends within about a second.
+inline constexpr std::uint32_t kMatchStepsMax = 20'000'000;
+inline constexpr std::uint32_t kMatchHeapKibMax = 64u << 10;
+// A request's body is bounded by 16 MiB; normalizers of hostile files could make it grow.
+inline constexpr std::size_t kNormalizedBytesMax = 256u << 20;
+// BERT's is 100.
+inline constexpr std::size_t kWordCharsMax = 10'000;
 
 static_assert(kVocabMax <= static_cast<std::int64_t>(kArrayElementsMax));
 

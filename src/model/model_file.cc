@@ -5,6 +5,7 @@
 #include "model/decoder/type_tally.h"
 #include "model/gguf/gguf_decoder.h"
 #include "model/gguf/gguf_set.h"
+#include "model/gguf/gguf_tokenizer.h"
 
 namespace plinth::model {
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "engine/engine.h"
@@ -16,7 +17,11 @@ struct Request;
 struct Sequence {
   Sequence(Request& owner, std::int32_t choice, const model::Tokenizer& tokenizer,
            const protocol::GenerateRequest& spec)
-      : request(owner), index(choice), text(tokenizer), stops(spec.stop), sampler(spec.sampling) {}
+      : request(owner),
+        index(choice),
+        text(tokenizer, !std::holds_alternative<protocol::ChatPrompt>(spec.prompt)),
+        stops(spec.stop),
+        sampler(spec.sampling) {}
   Request& request;
   const std::int32_t index;
   std::vector<std::int32_t> tokens;  // prompt, then output

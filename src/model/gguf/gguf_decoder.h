@@ -4,7 +4,6 @@
 #include "base/status.h"
 #include "model/decoder_spec.h"
 #include "model/gguf/gguf_reader.h"
-#include "model/tokenizer.h"
 
 namespace plinth::model {
 
@@ -13,7 +12,5 @@ absl::StatusOr<DecoderSpec> decoder_spec_of(const Gguf& gguf);
 
 // InvalidArgument names a tensor that is missing or whose shape disagrees with the description.
 absl::StatusOr<DecoderWeights> decoder_weights_of(const Gguf& gguf, const DecoderSpec& spec);
-
-absl::StatusOr<TokenizerSpec> tokenizer_spec_of(const Gguf& gguf);
 
 }  // namespace plinth::model

@@ -9,6 +9,8 @@
 #include "model/gguf/gguf_decoder.h"
 #include "model/gguf/gguf_reader.h"
 #include "model/gguf/gguf_test_file.h"
+#include "model/gguf/gguf_tokenizer.h"
+#include "model/tokenizer.h"
 
 namespace plinth::model {
 namespace {

@@ -1,120 +1,166 @@
 #include "model/tokenize/pre_tokenizer.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include <fmt/format.h>
-#include <pcre2.h>
 
-#include <map>
-#include <vector>
-
-#include "base/check.h"
+#include "model/limits.h"
+#include "model/tokenize/unicode.h"
 
 namespace plinth::model {
 
+const char* const kGpt2Expression =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
 namespace {
 
-// Every piece of the text that an expression leaves unmatched stays a piece of its own, and the
-// next expression splits the pieces of the one before: the "isolated" behaviour of Hugging Face's
-// Split.
-using Expressions = std::vector<const char*>;
+constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
 
-constexpr char kGpt2[] = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|)"
-                         R"(\s+(?!\S)|\s+)";
-constexpr char kLlama3[] = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)"
-                           R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|)"
-                           R"(\s+)";
-constexpr char kQwen2[] = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)"
-                          R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|)"
-                          R"(\s+)";
-constexpr char kGpt4o[] =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}])"
-    R"(+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}])"
-    R"(*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|)"
-    R"(\s+)";
-
-const std::map<std::string, Expressions>& table() {
-  static const std::map<std::string, Expressions> expressions = {
-      {"gpt2", {kGpt2}},     {"gpt-2", {kGpt2}},       {"smollm", {R"(\p{N})", kGpt2}},
-      {"llama3", {kLlama3}}, {"llama-bpe", {kLlama3}}, {"llama-v3", {kLlama3}},
-      {"qwen2", {kQwen2}},   {"qwen3", {kQwen2}},      {"gpt-4o", {kGpt4o}},
-  };
-  return expressions;
+std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+  std::string out;
+  out.reserve(text.size());
+  while (true) {
+    const auto at = text.find(from);
+    out += text.substr(0, at);
+    if (at == std::string_view::npos) return out;
+    out += to;
+    text.remove_prefix(at + from.size());
+  }
 }
-
-// Backtracking steps for one match: a piece of a megabyte of spaces needs about its length.
-constexpr std::uint32_t kMatchSteps = 50'000'000;
-
-struct Code {
-  pcre2_code* code = nullptr;
-  explicit Code(pcre2_code* compiled) : code(compiled) {}
-  Code(Code&& other) noexcept : code(std::exchange(other.code, nullptr)) {}
-  Code(const Code&) = delete;
-  Code& operator=(const Code&) = delete;
-  ~Code() { pcre2_code_free(code); }
-};
 
 }  // namespace
 
-struct PreTokenizer::Impl {
-  std::vector<Code> codes;
-
-  void split_from(std::size_t index, std::string_view text,
-                  const std::function<void(std::string_view)>& visit) const {
-    if (text.empty()) return;
-    if (index == codes.size()) {
-      visit(text);
-      return;
-    }
-    pcre2_code* code = codes[index].code;
-    pcre2_match_data* match = pcre2_match_data_create_from_pattern(code, nullptr);
-    pcre2_match_context* context = pcre2_match_context_create(nullptr);
-    pcre2_set_match_limit(context, kMatchSteps);
-    const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-    std::size_t at = 0, done = 0;
-    while (at < text.size()) {
-      if (pcre2_match(code, subject, text.size(), at, PCRE2_NO_UTF_CHECK, match, context) <= 0) {
-        break;
+absl::StatusOr<PreTokenizer> PreTokenizer::create(std::vector<PreTokenizerStep> steps) {
+  if (steps.size() > kTokenizerStepsMax) {
+    return base::invalid_argument(fmt::format("[tokenizer] {} pre-tokenizer steps are over {}",
+                                              steps.size(), kTokenizerStepsMax));
+  }
+  PreTokenizer out;
+  for (auto& spec : steps) {
+    Step step;
+    if (spec.kind == PreTokenizerStep::Kind::split) {
+      if (spec.pattern.empty()) return base::invalid_argument("[tokenizer] split by nothing");
+      if (spec.regex) {
+        ASSIGN_OR_RETURN(auto regex, SplitRegex::compile(spec.pattern));
+        step.regex.emplace(std::move(regex));
       }
-      const PCRE2_SIZE* range = pcre2_get_ovector_pointer(match);
-      if (range[1] == range[0]) break;
-      split_from(index + 1, text.substr(done, range[0] - done), visit);
-      split_from(index + 1, text.substr(range[0], range[1] - range[0]), visit);
-      at = done = range[1];
     }
-    split_from(index + 1, text.substr(done), visit);
-    pcre2_match_context_free(context);
-    pcre2_match_data_free(match);
+    step.spec = std::move(spec);
+    out.steps_.push_back(std::move(step));
   }
-};
-
-PreTokenizer::PreTokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-PreTokenizer::~PreTokenizer() = default;
-
-absl::StatusOr<std::unique_ptr<PreTokenizer>> PreTokenizer::create(const std::string& name) {
-  const auto found = table().find(name);
-  if (found == table().end()) {
-    return base::unimplemented(fmt::format("[tokenizer] pre-tokenizer \"{}\" is not known", name));
-  }
-  auto impl = std::make_unique<Impl>();
-  for (const char* expression : found->second) {
-    int error = 0;
-    PCRE2_SIZE where = 0;
-    pcre2_code* code =
-        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression), PCRE2_ZERO_TERMINATED,
-                      PCRE2_UTF | PCRE2_UCP, &error, &where, nullptr);
-    CHECK(code != nullptr);
-    // Without JIT support the interpreter gives the same matches.
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-    impl->codes.emplace_back(code);
-  }
-  return std::unique_ptr<PreTokenizer>(new PreTokenizer(std::move(impl)));
+  return out;
 }
 
-void PreTokenizer::split(std::string_view text,
-                         const std::function<void(std::string_view)>& visit) const {
-  impl_->split_from(0, text, visit);
+absl::Status PreTokenizer::split(std::string_view text, bool first, const Visit& visit) const {
+  return run(0, text, first, visit);
+}
+
+absl::Status PreTokenizer::run(std::size_t index, std::string_view text, bool first,
+                               const Visit& visit) const {
+  if (text.empty()) return absl::OkStatus();
+  if (index == steps_.size()) {
+    visit(text);
+    return absl::OkStatus();
+  }
+  switch (steps_[index].spec.kind) {
+    case PreTokenizerStep::Kind::split:
+      return split_step(index, text, first, visit);
+    case PreTokenizerStep::Kind::bert:
+      return bert_step(index, text, first, visit);
+    case PreTokenizerStep::Kind::metaspace:
+      return metaspace_step(index, text, first, visit);
+    case PreTokenizerStep::Kind::prefix_space:
+      if (text.starts_with(' ')) return run(index + 1, text, first, visit);
+      return run(index + 1, " " + std::string(text), first, visit);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PreTokenizer::split_step(std::size_t index, std::string_view text, bool first,
+                                      const Visit& visit) const {
+  using Behavior = PreTokenizerStep::Behavior;
+  const Step& step = steps_[index];
+  const bool invert = step.spec.invert;
+  absl::Status status;
+  // A range waits until the one after it has been seen, which it may be merged with.
+  std::optional<Range> held;
+  const auto release = [&] {
+    if (held && status.ok() && !(held->match && step.spec.behavior == Behavior::removed)) {
+      status = run(index + 1, text.substr(held->begin, held->end - held->begin),
+                   first && held->begin == 0, visit);
+    }
+    held.reset();
+  };
+  const auto add = [&](std::size_t begin, std::size_t end, bool match) {
+    match = match != invert;
+    const bool joins =
+        held && ((step.spec.behavior == Behavior::contiguous && held->match == match) ||
+                 (step.spec.behavior == Behavior::merged_with_previous && match && !held->match) ||
+                 (step.spec.behavior == Behavior::merged_with_next && !match && held->match));
+    if (joins) {
+      held->end = end;
+      // What a match has been merged into takes no second one.
+      if (step.spec.behavior == Behavior::merged_with_previous) held->match = true;
+      if (step.spec.behavior == Behavior::merged_with_next) held->match = false;
+      return;
+    }
+    release();
+    held = Range{begin, end, match};
+  };
+  std::size_t done = 0;
+  const auto on_match = [&](std::size_t begin, std::size_t end) {
+    if (begin > done) add(done, begin, false);
+    if (end > begin) add(begin, end, true);
+    done = end;
+  };
+  if (step.regex) {
+    RETURN_IF_ERROR(step.regex->for_each(text, on_match));
+  } else {
+    const std::string& pattern = step.spec.pattern;
+    for (auto at = text.find(pattern); at != std::string_view::npos;
+         at = text.find(pattern, at + pattern.size())) {
+      on_match(at, at + pattern.size());
+    }
+  }
+  if (done < text.size()) add(done, text.size(), false);
+  release();
+  return status;
+}
+
+absl::Status PreTokenizer::bert_step(std::size_t index, std::string_view text, bool first,
+                                     const Visit& visit) const {
+  std::size_t word = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const Character c = first_character(text.substr(at));
+    const bool space = is_white_space(c.code);
+    if (space || bert_punctuation(c.code)) {
+      RETURN_IF_ERROR(run(index + 1, text.substr(word, at - word), first && word == 0, visit));
+      word = at + c.bytes;
+      if (!space) {
+        RETURN_IF_ERROR(run(index + 1, text.substr(at, c.bytes), first && at == 0, visit));
+      }
+    }
+    at += c.bytes;
+  }
+  return run(index + 1, text.substr(word), first && word == 0, visit);
+}
+
+absl::Status PreTokenizer::metaspace_step(std::size_t index, std::string_view text, bool first,
+                                          const Visit& visit) const {
+  using Prepend = PreTokenizerStep::Prepend;
+  const PreTokenizerStep& spec = steps_[index].spec;
+  std::string marked = replaced(text, " ", kMetaspace);
+  if ((spec.prepend == Prepend::always || (spec.prepend == Prepend::first && first)) &&
+      !marked.starts_with(kMetaspace)) {
+    marked.insert(0, kMetaspace);
+  }
+  if (!spec.split_at_spaces) return run(index + 1, marked, first, visit);
+  const std::string_view all = marked;
+  std::size_t done = 0;
+  while (done < all.size()) {
+    const auto next = std::min(all.find(kMetaspace, done + 1), all.size());
+    RETURN_IF_ERROR(run(index + 1, all.substr(done, next - done), first && done == 0, visit));
+    done = next;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace plinth::model

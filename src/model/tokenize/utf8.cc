@@ -46,6 +46,11 @@ std::size_t utf8_length(std::string_view text, bool& incomplete) {
   return 0;
 }
 
+std::size_t utf8_ill_formed_length(std::string_view text) {
+  const Lead lead = lead_of(static_cast<unsigned char>(text[0]));
+  return lead.length == 0 ? 1 : static_cast<std::size_t>(well_formed_prefix(text, lead));
+}
+
 std::string utf8_repaired(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -58,9 +63,7 @@ std::string utf8_repaired(std::string_view text) {
       continue;
     }
     out += "\xEF\xBF\xBD";
-    const Lead lead = lead_of(static_cast<unsigned char>(text[0]));
-    text.remove_prefix(lead.length == 0 ? 1
-                                        : static_cast<std::size_t>(well_formed_prefix(text, lead)));
+    text.remove_prefix(utf8_ill_formed_length(text));
   }
   return out;
 }

@@ -11,6 +11,9 @@ namespace plinth::model {
 // where the bytes could still become one.
 std::size_t utf8_length(std::string_view text, bool& incomplete);
 
+// Bytes of the maximal ill-formed part at the start of `text`, where no valid character is.
+std::size_t utf8_ill_formed_length(std::string_view text);
+
 // Every maximal ill-formed part replaced by U+FFFD.
 std::string utf8_repaired(std::string_view text);
 
