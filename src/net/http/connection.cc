@@ -170,6 +170,7 @@ void Connection::flush() {
         return;
       }
       const auto how = reply_->take(writing_);
+      took_ = context_->clock.now();
       if (how == Reply::Taken::nothing) return;
       if (how != Reply::Taken::bytes) return finish_reply(how);
     }
@@ -179,7 +180,7 @@ void Connection::flush() {
     if (would_block(error)) return wait_to_write();
     if (error) return close();
     written_ += size;
-    moved_ = context_->clock.now();
+    moved_ = took_ = context_->clock.now();
   }
 }
 
@@ -232,7 +233,7 @@ void Connection::tick(base::TimePoint now) {
   }
   if (stage_ == Stage::closed) return;
   const bool sending = written_ < writing_.size();
-  if (sending && now - moved_ > options.idle_max) return close();
+  if (sending && now - took_ > options.idle_max) return close();
   if (stage_ == Stage::lingering && now - began_ > kHttpLingerMax && !sending) return close();
   if (stage_ != Stage::reading) return;
   const auto state = reader_.state();

@@ -58,8 +58,9 @@ class Connection final : public ReplyOwner, public std::enable_shared_from_this<
   std::string writing_;           // [written_, end) is being sent
   std::size_t written_ = 0;
   std::uint64_t body_counted_ = 0, lingered_ = 0;
-  // When the request that is being read began, and when a byte last moved either way.
-  base::TimePoint began_, moved_;
+  // When the request that is being read began, when a byte last moved either way, and when the peer
+  // last took one, or could have begun to.
+  base::TimePoint began_, moved_, took_;
   std::atomic<bool> woken_{false};
 };
 

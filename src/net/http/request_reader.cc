@@ -12,6 +12,10 @@ namespace {
 
 namespace http = boost::beast::http;
 
+// "0\r\n\r\n": Beast asserts that it never sees less of a chunk that turns out to be the last. No
+// request in chunks can end with fewer bytes than these.
+constexpr std::size_t kLastChunkBytes = 5;
+
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 std::string lower(std::string_view text) {
@@ -77,6 +81,8 @@ ReadState RequestReader::parse() {
       parser_->http.body_limit(limits_.body_bytes_max);
       state_ = ReadState::head;
     }
+    const bool in_chunks = parser_->head_checked && parser_->http.chunked();
+    if (in_chunks && buffer_.size() - used_ < kLastChunkBytes) break;
     boost::system::error_code error;
     const std::size_t parsed = parser_->http.put(
         boost::asio::const_buffer(buffer_.data() + used_, buffer_.size() - used_), error);

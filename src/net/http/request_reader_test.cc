@@ -91,7 +91,7 @@ TEST(RequestReader, RefusesWhatIsAmbiguous) {
         std::string("POST p HTTP/1.1\r\nHost: a\r\n\r\n"),
         std::string("POST /p HTTP/3.0\r\nHost: a\r\n\r\n"), head + "Bad Header: x\r\n\r\n",
         std::string("\x16\x03\x01\x02\x01\x01\xfc\x03\x03 tls hello"),
-        head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+        head + "Transfer-Encoding: chunked\r\n\r\nzzz\r\n"}) {
     EXPECT_EQ(refusal_of(bytes).status, 400) << bytes;
   }
 }
