@@ -32,7 +32,7 @@ constexpr std::chrono::seconds kDrainGrace{30};
 
 struct UpArguments {
   std::string listen = "127.0.0.1:8080";
-  std::vector<std::string> models;
+  std::vector<std::string> models, cors_origins;
   bool no_default = false, json = false;
   int context = 0;
   int threads = 0;
@@ -174,6 +174,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments) {
 
   api::ServerOptions server_options;
   RETURN_IF_ERROR(parse_listen(arguments.listen, server_options));
+  server_options.cors_origins = arguments.cors_origins;
   ASSIGN_OR_RETURN(const std::string home, find_home(home_flag));
   ASSIGN_OR_RETURN(const auto lock, lock_home(home));
   const base::RealClock clock;
@@ -213,6 +214,8 @@ void add_up_command(CLI::App& app, const std::string& home, int& exit_code) {
   const auto arguments = std::make_shared<UpArguments>();  // shared by the callback CLI11 keeps
   command->add_option("--listen", arguments->listen, "Address and port")->capture_default_str();
   command->add_option("--model", arguments->models, "A further model to load (repeatable)");
+  command->add_option("--cors-origin", arguments->cors_origins,
+                      "A web page's origin that may call this service, or * (repeatable)");
   command->add_flag("--no-default", arguments->no_default, "Leave the default model out");
   command->add_flag("--json", arguments->json, "One JSON line on stdout when ready");
   command->add_option("--ctx", arguments->context, "Context length in tokens (0 = the model's own)")

@@ -33,7 +33,7 @@ net::HttpHeaders Exchange::answer_headers(std::string_view content_type) const {
   all.emplace_back(
       "openai-processing-ms",
       std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(spent).count()));
-  all.emplace_back("content-type", content_type);
+  if (!content_type.empty()) all.emplace_back("content-type", content_type);
   return all;
 }
 

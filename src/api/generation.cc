@@ -3,6 +3,9 @@
 #include <mutex>
 #include <utility>
 
+#include "api/error_map.h"
+#include "api/request_metrics.h"
+
 namespace plinth::api {
 
 namespace {
@@ -11,8 +14,13 @@ using protocol::GenerateEvent;
 
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  Generation(ExchangePtr exchange, std::size_t calls, std::unique_ptr<Answer> answer)
-      : exchange_(std::move(exchange)), answer_(std::move(answer)), open_(calls) {}
+  Generation(ExchangePtr exchange, std::size_t calls, const std::string& model,
+             std::unique_ptr<Answer> answer)
+      : exchange_(std::move(exchange)),
+        answer_(std::move(answer)),
+        open_(calls),
+        metrics_(exchange_->services().metrics, exchange_->services().clock, exchange_->started(),
+                 operation_of(exchange_->endpoint), model) {}
 
   void start(std::vector<protocol::GenerateRequest> requests) {
     exchange_->when_over([self = shared_from_this()] { self->release(); });
@@ -47,6 +55,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::vector<std::unique_ptr<cluster::Call>> calls;
     {
       std::lock_guard lock(mutex_);
+      metrics_.over(usage_, "client_gone");  // unless it is over already
       over_ = released_ = true;
       calls.swap(calls_);
     }
@@ -55,6 +64,11 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void take(std::size_t call, std::vector<GenerateEvent> events) {
     std::lock_guard lock(mutex_);
     if (over_) return;
+    std::int32_t tokens = 0;
+    for (const auto& event : events) {
+      if (const auto* delta = std::get_if<protocol::Delta>(&event)) tokens += delta->tokens;
+    }
+    if (tokens > 0) metrics_.tokens(tokens);
     for (auto& event : events) {
       if (auto* finished = std::get_if<protocol::Finished>(&event)) {
         if (!finished->status.ok()) return fail(finished->status);
@@ -88,6 +102,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // Called with mutex_ held, as the next.
   void finish() {
     over_ = true;
+    metrics_.over(usage_, "");
     answer_->finish(usage_, out_);
     if (!streaming_) return exchange_->send(200, "application/json", std::move(out_));
     exchange_->stream().write(out_);
@@ -96,6 +111,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   void fail(const absl::Status& status) {
     if (std::exchange(over_, true)) return;
+    metrics_.over(usage_, std::to_string(http_status(status)));
     if (!streaming_) return exchange_->refuse(status);
     // What came before the failure in the same step still belongs to the client.
     answer_->fail(status, out_);
@@ -110,6 +126,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::mutex mutex_;
   std::size_t open_;  // calls that are not over; protected by mutex_, as are the following
   bool streaming_ = false, over_ = false, released_ = false;
+  GenerationMetrics metrics_;
   protocol::Usage usage_;
   std::string out_;  // what is not written yet; kept for its capacity
   std::vector<std::unique_ptr<cluster::Call>> calls_;
@@ -119,8 +136,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
 void generate(const ExchangePtr& exchange, std::vector<protocol::GenerateRequest> requests,
               std::unique_ptr<Answer> answer) {
-  const auto generation =
-      std::make_shared<Generation>(exchange, requests.size(), std::move(answer));
+  const auto generation = std::make_shared<Generation>(exchange, requests.size(),
+                                                       requests.at(0).model, std::move(answer));
   generation->start(std::move(requests));
 }
 

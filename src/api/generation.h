@@ -9,7 +9,8 @@
 
 namespace plinth::api {
 
-// Starts a call for each request and answers the exchange with what `answer` makes of the events.
+// Starts a call for each of the requests, at least one and all for one installed model, and answers
+// the exchange with what `answer` makes of the events.
 // An error before the first byte is a plain refusal; the first failed call ends them all. A client
 // that leaves, or takes nothing, cancels them.
 void generate(const ExchangePtr& exchange, std::vector<protocol::GenerateRequest> requests,

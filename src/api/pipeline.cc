@@ -4,6 +4,7 @@
 
 #include "absl/strings/cord.h"
 #include "api/error_map.h"
+#include "api/request_metrics.h"
 
 namespace plinth::api {
 
@@ -14,18 +15,20 @@ void add_identity(Exchange& exchange) {
   exchange.headers.emplace_back("openai-version", "2020-10-01");
 }
 
+void add_cors(Exchange& exchange, const CorsOptions& cors) {
+  for (auto& header : cors_headers(cors, exchange.request()))
+    exchange.headers.push_back(std::move(header));
+}
+
 void record(const Exchange& exchange, int status) {
-  auto& metrics = exchange.services().metrics;
-  const std::string path(exchange.endpoint);
-  metrics
-      .counter("plinth_http_requests_total", "Requests by path and status.",
-               {{"path", path}, {"status", std::to_string(status)}})
-      .Increment();
-  const std::chrono::duration<double> spent = exchange.services().clock.now() - exchange.started();
-  metrics
-      .histogram("gen_ai_server_request_duration_seconds", "Whole requests.",
-                 {0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60}, {{"path", path}})
-      .Observe(spent.count());
+  count_request(exchange.services().metrics, exchange.endpoint, status,
+                exchange.services().clock.now() - exchange.started());
+}
+
+void answer_preflight(const ExchangePtr& exchange, const std::string& methods) {
+  for (auto& header : preflight_headers(exchange->request(), methods))
+    exchange->headers.push_back(std::move(header));
+  exchange->send(204, "", "");
 }
 
 absl::Status unknown_url(const net::HttpRequest& request) {
@@ -87,6 +90,10 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
   add_identity(*exchange);
   // Then the clock and the count, so that refusals are bounded and counted as well.
   exchange->watch(options.request_max, record);
+  // Before the key: browsers ask without one, and a page must be able to read refusals.
+  add_cors(*exchange, options.cors);
+  if (!options.cors.origins.empty() && is_preflight(exchange->request()))
+    return answer_preflight(exchange, match.allow);
   // The key before anything that costs work, and before 404s of /v1 tell a stranger anything.
   const bool open = !exchange->request().path.starts_with("/v1/");
   const Needs needs = match.route != nullptr ? match.route->needs

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "api/cors.h"
 #include "api/exchange.h"
 #include "api/routes.h"
 
@@ -12,6 +13,7 @@ struct PipelineOptions {
   // No answer takes longer: a small machine needs minutes for thousands of tokens, and whoever
   // waits longer than this has long given up.
   base::Duration request_max = std::chrono::minutes(30);
+  CorsOptions cors;
 };
 
 // Called by the HTTP server for each request.

@@ -42,7 +42,7 @@ std::span<const Route> routes();
 struct RouteMatch {
   const Route* route = nullptr;  // null: see `allow`
   std::string path_parameter;    // percent-decoded
-  std::string allow;             // methods of this path, where only the method is wrong; else ""
+  std::string allow;             // where it is null: the methods of this path, "" of unknown ones
 };
 RouteMatch find_route(std::span<const Route> table, std::string_view method, std::string_view path);
 

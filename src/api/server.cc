@@ -27,6 +27,8 @@ class ServerImpl final : public Server {
                   options.ignore_unknown_fields} {}
 
   absl::Status listen(const ServerOptions& options) {
+    pipeline_.request_max = options.request_max;
+    pipeline_.cors.origins = options.cors_origins;
     net::HttpServerOptions http;
     http.address = options.address;
     http.port = options.port;

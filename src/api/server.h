@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -22,6 +23,10 @@ struct ServerOptions {
   bool ignore_unknown_fields = false;
   // Random bits for what must not be guessed; empty = the system's.
   std::function<std::uint64_t()> entropy;
+  // Web pages that may call this gateway: "https://app.example", or "*" for every one.
+  std::vector<std::string> cors_origins;
+  // No answer takes longer.
+  base::Duration request_max = std::chrono::minutes(30);
 };
 
 class Server {

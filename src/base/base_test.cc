@@ -124,5 +124,19 @@ TEST(Status, MacrosPropagate) {
   EXPECT_EQ(message(annotate(quarter(6).status(), "file")), "file: [half] odd");
 }
 
+// What is written without building a value is what the library would have written, or reads back as
+// the same.
+TEST(Json, AppendsStringsThatReadBack) {
+  for (int byte = 0; byte < 0x80; ++byte) {
+    const std::string text = "a" + std::string(1, static_cast<char>(byte)) + "\xC3\xA9";
+    std::string out = "x";
+    append_json_string(out, text);
+    EXPECT_EQ(out[0], 'x');
+    const auto read = parse_json(out.substr(1));
+    ASSERT_TRUE(read.ok()) << byte;
+    EXPECT_EQ(read->as_string(), text);
+  }
+}
+
 }  // namespace
 }  // namespace plinth::base

@@ -1,0 +1,308 @@
+// The gateway over real sockets, with a model service whose events the test sends itself.
+#include "api/server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+
+#include "base/file.h"
+
+namespace plinth::api {
+namespace {
+
+using protocol::GenerateEvent;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class ManualModels final : public cluster::ModelService {
+ public:
+  std::vector<cluster::ModelCard> list() const override { return {*find("m")}; }
+  absl::StatusOr<cluster::ModelCard> find(const std::string& name) const override {
+    if (name != "m" && name != "own/er") return base::not_found(name);
+    cluster::ModelCard card;
+    card.id = name;
+    card.generates = true;
+    return card;
+  }
+  std::unique_ptr<cluster::Call> generate(protocol::GenerateRequest,
+                                          cluster::GenerateSink sink) override {
+    std::lock_guard lock(mutex_);
+    sinks_.push_back(std::move(sink));
+    changed_.notify_all();
+    return std::make_unique<Handle>(*this);
+  }
+  std::unique_ptr<cluster::Call> embed(protocol::EmbedRequest, cluster::EmbedSink) override {
+    return nullptr;
+  }
+  bool ready() const override { return true; }
+
+  // The sink of the next call.
+  cluster::GenerateSink next() {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, seconds(30), [&] { return !sinks_.empty(); }));
+    if (sinks_.empty()) return [](std::vector<GenerateEvent>) {};
+    auto sink = std::move(sinks_.front());
+    sinks_.erase(sinks_.begin());
+    return sink;
+  }
+  bool wait_for_ended(int calls) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, seconds(30), [&] { return ended_ == calls; });
+  }
+
+ private:
+  class Handle final : public cluster::Call {
+   public:
+    explicit Handle(ManualModels& models) : models_(models) {}
+    ~Handle() override { cancel(); }
+    void cancel() override {
+      if (std::exchange(ended_, true)) return;
+      std::lock_guard lock(models_.mutex_);
+      ++models_.ended_;
+      models_.changed_.notify_all();
+    }
+
+   private:
+    ManualModels& models_;
+    bool ended_ = false;
+  };
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<cluster::GenerateSink> sinks_;  // protected by mutex_, as is
+  int ended_ = 0;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "server_XXXXXX";
+    home_ = ::mkdtemp(pattern.data());
+    database_ = *store::Database::open(home_ + "/plinth.db");
+    keys_ = *governance::ApiKeys::open(home_, *database_, clock_);
+    key_ = keys_->first_start()->api_key;
+    options_.port = 0;
+    options_.cors_origins = {"https://app.example"};
+  }
+  void TearDown() override {
+    server_.reset();
+    std::filesystem::remove_all(home_);
+  }
+  void start() {
+    auto server = Server::create(options_, models_, *keys_, clock_, metrics_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  base::UniqueFd connect() {
+    if (server_ == nullptr) start();
+    base::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(server_->port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval limit{30, 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    return fd;
+  }
+  static void send(const base::UniqueFd& fd, const std::string& bytes) {
+    EXPECT_EQ(::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  static std::string read_until(const base::UniqueFd& fd, std::string_view mark) {
+    std::string all;
+    char byte = 0;
+    while ((mark.empty() || all.find(mark) == std::string::npos) &&
+           ::recv(fd.get(), &byte, 1, 0) == 1)
+      all += byte;
+    return all;
+  }
+  std::string request(const std::string& line, const std::string& body = "",
+                      const std::string& headers = "") const {
+    return line + " HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer " + key_ +
+           "\r\n" + headers + "content-length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
+  std::string ask(const std::string& bytes) {
+    const auto fd = connect();
+    send(fd, bytes);
+    return read_until(fd, "");
+  }
+  static std::string chat(bool stream) {
+    return std::string(R"({"model":"m","messages":[{"role":"user","content":"hi"}],"stream":)") +
+           (stream ? "true}" : "false}");
+  }
+
+  base::FakeClock clock_;
+  base::Metrics metrics_;
+  ManualModels models_;
+  std::string home_, key_;
+  std::unique_ptr<store::Database> database_;
+  std::unique_ptr<governance::ApiKeys> keys_;
+  ServerOptions options_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, StreamsEventsAsTheyCome) {
+  const auto fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(true)));
+  const auto sink = models_.next();
+  sink({protocol::Admitted{3, 0, "fp"}});
+  const auto head = read_until(fd, "\r\n\r\n");
+  EXPECT_THAT(head, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(head, HasSubstr("content-type: text/event-stream; charset=utf-8\r\n"));
+  EXPECT_THAT(head, HasSubstr("x-accel-buffering: no\r\n"));
+  EXPECT_THAT(head, HasSubstr("x-request-id: req_"));
+  sink({protocol::Delta{0, "a \"quoted\"\n", {}, 1}});
+  EXPECT_THAT(read_until(fd, "\"delta\":{\"content\":\"a \\\"quoted\\\"\\n\"}"), HasSubstr("role"));
+  sink({protocol::ChoiceEnd{0, protocol::FinishReason::stop, ""},
+        protocol::Finished{absl::OkStatus(), {3, 0, 1}}});
+  const auto rest = read_until(fd, "");
+  EXPECT_THAT(rest, HasSubstr(R"("delta":{},"logprobs":null,"finish_reason":"stop")"));
+  EXPECT_TRUE(rest.ends_with("data: [DONE]\n\n\r\n0\r\n\r\n")) << rest;
+  EXPECT_TRUE(models_.wait_for_ended(1));
+}
+
+TEST_F(ServerTest, AFailureBeforeTheFirstByteIsAPlainError) {
+  const auto fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(true)));
+  models_.next()({protocol::Finished{base::resource_exhausted("the queue is full"), {}}});
+  const auto answer = read_until(fd, "");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(answer, HasSubstr("retry-after: 1\r\n"));
+  EXPECT_THAT(answer, HasSubstr("the queue is full"));
+  EXPECT_TRUE(models_.wait_for_ended(1));
+}
+
+TEST_F(ServerTest, AFailureInMidStreamIsAnEventAndAClosedConnection) {
+  const auto fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(true)));
+  const auto sink = models_.next();
+  sink({protocol::Admitted{3, 0, "fp"}, protocol::Delta{0, "half", {}, 1}});
+  sink({protocol::Finished{base::unavailable("the worker died"), {3, 0, 1}}});
+  const auto answer = read_until(fd, "");
+  EXPECT_THAT(answer, HasSubstr("half"));
+  EXPECT_THAT(answer, HasSubstr("data: {\"error\":{\"message\":\"the worker died\""));
+  EXPECT_THAT(answer, Not(HasSubstr("[DONE]")));
+  EXPECT_FALSE(answer.ends_with("0\r\n\r\n"));
+}
+
+TEST_F(ServerTest, AClientThatLeavesEndsItsCall) {
+  for (const bool stream : {true, false}) {
+    auto fd = connect();
+    send(fd, request("POST /v1/chat/completions", chat(stream)));
+    const auto sink = models_.next();
+    sink({protocol::Admitted{3, 0, "fp"}});
+    fd.reset();
+    EXPECT_TRUE(models_.wait_for_ended(stream ? 1 : 2));
+    sink({protocol::Delta{0, "nobody hears this", {}, 1}});
+  }
+  EXPECT_THAT(
+      metrics_.exposition(),
+      HasSubstr("plinth_http_requests_total{path=\"/v1/chat/completions\",status=\"499\"}"));
+}
+
+TEST_F(ServerTest, ARequestHasADeadline) {
+  options_.request_max = seconds(5);
+  const auto late = connect();
+  send(late, request("POST /v1/chat/completions", chat(false)));
+  (void)models_.next();
+  clock_.advance(seconds(6));
+  const auto answer = read_until(late, "");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 504 "));
+  EXPECT_TRUE(models_.wait_for_ended(1));
+}
+
+TEST_F(ServerTest, ASilentStreamIsKeptAlive) {
+  const auto fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(true)));
+  const auto sink = models_.next();
+  sink({protocol::Admitted{3, 0, "fp"}});
+  read_until(fd, "\r\n\r\n");
+  clock_.advance(seconds(11));
+  EXPECT_THAT(read_until(fd, ": ping\n\n"), HasSubstr(": ping\n\n"));
+  sink({protocol::Finished{absl::OkStatus(), {3, 0, 0}}});
+  EXPECT_THAT(read_until(fd, ""), HasSubstr("[DONE]"));
+}
+
+TEST_F(ServerTest, RoutesByMethodAndPath) {
+  EXPECT_THAT(ask(request("GET /healthz")), StartsWith("HTTP/1.1 200 "));
+  EXPECT_TRUE(ask(request("HEAD /readyz")).ends_with("\r\n\r\n"));
+  EXPECT_THAT(ask(request("GET /v1/models/own%2Fer")), HasSubstr("\"id\":\"own/er\""));
+  EXPECT_THAT(ask(request("GET /v1/models/none")), StartsWith("HTTP/1.1 404 "));
+  const auto wrong = ask(request("GET /v1/chat/completions"));
+  EXPECT_THAT(wrong, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(wrong, HasSubstr("allow: POST\r\n"));
+  const auto unknown = ask(request("GET /v1/nothing"));
+  EXPECT_THAT(unknown, StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(unknown, HasSubstr("{\"error\":{\"message\":\"Invalid URL (GET /v1/nothing)\""));
+  EXPECT_THAT(unknown, HasSubstr("x-request-id: req_"));
+}
+
+TEST_F(ServerTest, RefusesWithoutAKeyAndWhatIsNoHttp) {
+  key_ = "wrong";
+  const auto answer = ask(request("GET /v1/models", "", "x-request-id: chosen-by-client\r\n"));
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(answer, HasSubstr("invalid_api_key"));
+  EXPECT_THAT(answer, Not(HasSubstr("chosen-by-client")));
+  const auto nonsense = ask("nonsense\r\n\r\n");
+  EXPECT_THAT(nonsense, StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(nonsense, HasSubstr(R"("type":"invalid_request_error")"));
+  EXPECT_THAT(nonsense, HasSubstr("x-request-id: req_"));
+}
+
+TEST_F(ServerTest, AnswersBrowsersOfAllowedPagesOnly) {
+  const std::string asks =
+      "access-control-request-method: POST\r\n"
+      "access-control-request-headers: authorization,x-stainless-os\r\n";
+  key_.clear();
+  const auto allowed =
+      ask(request("OPTIONS /v1/chat/completions", "", "origin: https://app.example\r\n" + asks));
+  EXPECT_THAT(allowed, StartsWith("HTTP/1.1 204 "));
+  EXPECT_THAT(allowed, HasSubstr("access-control-allow-origin: https://app.example\r\n"));
+  EXPECT_THAT(allowed, HasSubstr("access-control-allow-methods: POST\r\n"));
+  EXPECT_THAT(allowed, HasSubstr("access-control-allow-headers: authorization,x-stainless-os\r\n"));
+  EXPECT_THAT(allowed, Not(HasSubstr("content-length")));
+  // A page can read why it was refused, and the headers it needs.
+  const auto refused = ask(request("GET /v1/models", "", "origin: https://app.example\r\n"));
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(refused, HasSubstr("access-control-expose-headers: x-request-id, retry-after"));
+  EXPECT_THAT(ask(request("GET /healthz", "", "origin: https://evil.example\r\n")),
+              Not(HasSubstr("access-control")));
+}
+
+TEST_F(ServerTest, CountsByTheNamesOfTheConventions) {
+  const auto fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(false)));
+  const auto sink = models_.next();
+  sink({protocol::Admitted{3, 0, "fp"}});
+  clock_.advance(seconds(1));
+  sink({protocol::Delta{0, "one", {}, 1}});
+  clock_.advance(seconds(2));
+  sink({protocol::Delta{0, "two", {}, 1}, protocol::Finished{absl::OkStatus(), {3, 0, 2}}});
+  read_until(fd, "");
+  ask(request("GET /made/up/path"));
+  const auto metrics = ask(request("GET /metrics"));
+  const std::string labels =
+      "{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"plinth\",gen_ai_request_model=\"m\"";
+  for (const std::string& line :
+       {"gen_ai_server_request_duration_seconds_sum" + labels + "} 3\n",
+        "gen_ai_server_time_to_first_token_seconds_sum" + labels + "} 1\n",
+        "gen_ai_server_time_per_output_token_seconds_sum" + labels + "} 2\n",
+        "gen_ai_client_token_usage_sum" + labels + ",gen_ai_token_type=\"input\"} 3\n",
+        "gen_ai_client_token_usage_sum" + labels + ",gen_ai_token_type=\"output\"} 2\n",
+        std::string("plinth_http_requests_total{path=\"other\",status=\"404\"} 1\n")}) {
+    EXPECT_THAT(metrics, HasSubstr(line));
+  }
+  EXPECT_THAT(metrics, Not(HasSubstr("made")));
+}
+
+}  // namespace
+}  // namespace plinth::api
