@@ -24,7 +24,6 @@ namespace plinth {
 
 namespace {
 
-using base::operator""_MiB;
 using tensor::DType;
 using tensor::Probe;
 
@@ -33,6 +32,9 @@ struct BenchKernelsArguments {
   std::vector<int> tokens = {1, 2, 8, 32, 128, 512};
   std::vector<std::string> types = {"q4_1", "q8_0"};
   std::string model = "smollm2";
+  // Copies of a matrix together: larger than the caches, so that decoding reads memory as it does
+  // in a whole model.
+  int weight_mib = 96;
   bool json = false;
 };
 
@@ -59,10 +61,24 @@ absl::StatusOr<DType> parse_type(const std::string& name) {
   return base::invalid_argument(name + ": no such weight type; for example q4_1, q8_0, q4_k");
 }
 
-// Together larger than any cache, so that decoding reads memory as it does in a whole model.
-constexpr std::uint64_t kWeightBytesMin = 96_MiB;
 // One product is measured for this long.
 constexpr double kSecondsMin = 0.05;
+
+// Before anything is measured.
+absl::Status check_types(const std::vector<std::string>& types, const std::vector<Shape>& all) {
+  for (const auto& type : types) {
+    ASSIGN_OR_RETURN(const DType dtype, parse_type(type));
+    const int block = tensor::dtype_info(dtype).block_elements;
+    for (const auto& shape : all) {
+      if (shape.columns % block == 0) continue;
+      return base::invalid_argument(
+          fmt::format("{} has blocks of {}, which {} x {} does not fill: "
+                      "take --shapes 1b",
+                      type, block, shape.rows, shape.columns));
+    }
+  }
+  return absl::OkStatus();
+}
 
 class KernelBench {
  public:
@@ -70,7 +86,7 @@ class KernelBench {
 
   base::ThreadPool& pool() { return pool_; }
 
-  absl::Status pack(DType dtype, const Shape& shape) {
+  absl::Status pack(DType dtype, const Shape& shape, std::uint64_t bytes_min) {
     std::mt19937 random(1);
     std::vector<std::uint8_t> bytes(static_cast<std::size_t>(shape.rows) *
                                     tensor::row_bytes(dtype, shape.columns));
@@ -79,9 +95,10 @@ class KernelBench {
     const tensor::MatrixView view{bytes.data(), dtype, shape.rows, shape.columns};
     copies_.clear();
     std::uint64_t total = 0;
-    while (total < kWeightBytesMin) {
-      ASSIGN_OR_RETURN(auto linear, tensor::pack_linear({&view, 1}, {tensor::best_isa(),
-                                                                     tensor::LinearMode::fast}));
+    while (total < bytes_min) {
+      ASSIGN_OR_RETURN(
+          auto linear,
+          tensor::pack_linear({&view, 1}, {tensor::best_isa(), tensor::LinearMode::fast, &pool_}));
       total += linear->bytes();
       copies_.push_back(std::move(linear));
     }
@@ -165,7 +182,8 @@ class KernelReport {
     for (const auto& type : arguments_.types) {
       ASSIGN_OR_RETURN(const DType dtype, parse_type(type));
       for (const auto& shape : shapes) {
-        RETURN_IF_ERROR(bench_.pack(dtype, shape));
+        RETURN_IF_ERROR(
+            bench_.pack(dtype, shape, static_cast<std::uint64_t>(arguments_.weight_mib) << 20));
         for (const int m : arguments_.tokens) product(type, dtype, shape, m);
       }
     }
@@ -208,6 +226,7 @@ absl::Status bench_kernels(const BenchKernelsArguments& arguments) {
   if (found == shapes().end()) {
     return base::invalid_argument(arguments.model + ": no such shapes; smollm2 or 1b");
   }
+  RETURN_IF_ERROR(check_types(arguments.types, found->second));
   const int threads = arguments.threads > 0
                           ? arguments.threads
                           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -229,6 +248,8 @@ void add_bench_kernels_command(CLI::App& bench, int& exit_code) {
       ->check(CLI::Range(1, 1 << 16))
       ->expected(1, 16);
   command->add_option("--types", arguments->types, "Weight types")->expected(1, 15);
+  command->add_option("--weight-mib", arguments->weight_mib, "Weights read in turn, MiB")
+      ->check(CLI::Range(1, 1 << 16));
   command->add_option("--shapes", arguments->model, "smollm2 or 1b");
   command->add_flag("--json", arguments->json, "One JSON document on stdout");
   command->callback([arguments, &exit_code] {
