@@ -29,7 +29,8 @@ def main():
         command = [plinth, "--home", home, "up", "--listen", "127.0.0.1:0", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             ready = json.loads(server.stdout.readline())
-            run = [sys.executable.replace("python", "schemathesis"), "run", ready["url"] + "/openapi.json",
+            run = [os.path.join(os.path.dirname(sys.executable), "schemathesis"),
+                   "--config-file", os.path.join(here, "schemathesis.toml"), "run", ready["url"] + "/openapi.json",
                    "--header", "Authorization: Bearer " + ready["api_key"], "--checks", CHECKS,
                    "--phases", "examples,coverage,fuzzing", "--seed", "1", "--max-examples", "60",
                    "--generation-database", "none", "--generation-with-security-parameters", "false",

@@ -237,11 +237,12 @@ class Validator {
       return check_range<std::uint64_t>(path, "integer", given.get_uint64(), 0,
                                         static_cast<std::uint64_t>(schema.integer_max), terse);
     const double number = given.get_double();
-    if (number >= -0x1p63 && number < 0x1p63)
+    // -2^63 as a double may have been a smaller integer, which was rounded when it was parsed.
+    const double low = std::nextafter(-0x1p63, 0), high = std::nextafter(0x1p63, 0);
+    if (number >= low && number <= high)
       return check_range(path, "integer", static_cast<std::int64_t>(number), schema.integer_min,
                          schema.integer_max, terse);
-    return check_range(path, "integer", number, static_cast<double>(schema.integer_min),
-                       std::nextafter(0x1p63, 0), terse);
+    return check_range(path, "integer", number, low, high, terse);
   }
 
   static absl::Status string(const Schema& schema, const value& given, const std::string& path) {
