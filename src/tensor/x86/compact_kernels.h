@@ -36,6 +36,7 @@ struct CompactTask {
   std::int64_t first_block = 0, last_block = 0;
   int m = 0;
   int rows = kCompactRows;  // of the group that exist: 1..8
+  bool cold = true;         // the weights come from memory: fetch what follows ahead of its use
   // y[t * ldy + r]: holds the unscaled sum between the ranges of blocks of one product.
   float* y = nullptr;
   std::int64_t ldy = 0;
