@@ -44,7 +44,8 @@ class Tally:
 
 
 def import_model(home, path, name):
-    subprocess.run([plinth, "--home", home, "model", "import", path, "--as", name], check=True, timeout=120)
+    """A model that cannot be imported fails its own tests, not the others'."""
+    subprocess.run([plinth, "--home", home, "model", "import", path, "--as", name], timeout=120)
 
 
 def main():

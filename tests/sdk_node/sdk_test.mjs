@@ -1,6 +1,6 @@
 // The official Node SDK against `plinth up`: sdk_test.mjs PLINTH RESULT.tap MODULES
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
@@ -164,8 +164,9 @@ const tests = {
 
 async function main() {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "plinth-node-"));
+  // A model that cannot be imported fails its own tests, not the others'.
   const load = (file, name) =>
-    execFileSync(plinth, ["--home", home, "model", "import", path.join(models, file), "--as", name], { stdio: "ignore" });
+    spawnSync(plinth, ["--home", home, "model", "import", path.join(models, file), "--as", name], { stdio: ["ignore", "ignore", "inherit"] });
   load("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2");
   load("minilm", EMBEDDER);
   const server = spawn(plinth, ["--home", home, "up", "--listen", "127.0.0.1:0", "--json"], { stdio: ["ignore", "pipe", "inherit"] });
