@@ -53,8 +53,10 @@ class EmbeddingRunner {
  public:
   virtual ~EmbeddingRunner() = default;
   virtual std::int32_t dimensions() const = 0;
+  virtual std::int32_t vocab_size() const = 0;
   virtual std::int32_t context_tokens_max() const = 0;
-  // One pooled and normalised vector for each sequence. out: [sequences.size(), dimensions].
+  // One pooled vector for each sequence, normalised where the model says so. out:
+  // [sequences.size(), dimensions].
   virtual absl::Status embed(std::span<const std::vector<std::int32_t>> sequences,
                              std::vector<float>& out) = 0;
 };
