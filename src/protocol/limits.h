@@ -9,6 +9,7 @@ namespace plinth::protocol {
 // logprobs and for 2048 embeddings of 4096 floats (32 MiB).
 inline constexpr std::size_t kFrameBytesMax = 64u << 20;
 inline constexpr int kEmbedInputsMax = 2048;         // OpenAI's own limit
+inline constexpr int kEmbedTokensMax = 300'000;      // OpenAI's own limit, all inputs together
 inline constexpr int kStopMax = 64;                  // the dialects allow 4 to 16
 inline constexpr int kLogitBiasMax = 4096;           // OpenAI allows 1024
 inline constexpr int kChoicesMax = 128;              // OpenAI's limit on n
