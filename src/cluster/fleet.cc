@@ -429,7 +429,9 @@ class FleetImpl final : public Fleet {
       return;
     }
     // Weights twice (mapped and packed) is the most that loading takes.
-    replica.bytes = model->bytes() * 2 + options_.kv_bytes;
+    // An encoder keeps no keys and values.
+    const auto kv_bytes = model->kind == "embeddings" ? 0 : options_.kv_bytes;
+    replica.bytes = model->bytes() * 2 + kv_bytes;
     if (options_.memory_bytes > 0 && replica.bytes > options_.memory_bytes) {
       replica.last_error = base::failed_precondition(
           fmt::format("model {} needs about {} MiB of memory, and the budget is {} MiB",

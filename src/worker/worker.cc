@@ -5,13 +5,11 @@
 #include <mutex>
 #include <thread>
 
-#include "engine/model_runner.h"
-#include "model/model_file.h"
 #include "net/rpc_link.h"
 #include "protocol/codec.h"
-#include "tensor/linear.h"
 #include "worker/outbox.h"
 #include "worker/sandbox.h"
+#include "worker/served_model.h"
 
 namespace plinth::worker {
 
@@ -19,25 +17,6 @@ namespace {
 
 // A tenth of the gateway's lease: one lost beat is no death.
 constexpr std::chrono::seconds kHeartbeat{1};
-
-absl::StatusOr<std::unique_ptr<engine::Engine>> load(const WorkerOptions& options,
-                                                     const base::Clock& clock,
-                                                     base::Metrics& metrics) {
-  ASSIGN_OR_RETURN(auto file, model::open_model(options.model_path));
-  ASSIGN_OR_RETURN(auto tokenizer, model::make_tokenizer(file->tokenizer));
-  std::unique_ptr<model::ChatTemplate> chat_template;
-  if (!file->chat_template.empty()) {
-    auto parsed = model::ChatTemplate::parse(file->chat_template);
-    if (!parsed.ok()) return base::annotate(parsed.status(), options.model_path);
-    chat_template = std::make_unique<model::ChatTemplate>(*std::move(parsed));
-  }
-  ASSIGN_OR_RETURN(auto runner,
-                   engine::make_model_runner(
-                       std::move(file), {options.threads, tensor::best_isa(),
-                                         tensor::LinearMode::fast, options.engine.context_tokens}));
-  return engine::Engine::create(options.engine, std::move(runner), std::move(tokenizer),
-                                std::move(chat_template), clock, metrics);
-}
 
 // Keeps the lease, while loading too.
 class Pulse {
@@ -51,42 +30,33 @@ class Pulse {
     changed_.notify_one();
     thread_.join();
   }
-  void watch(const engine::Engine* engine) {
+  void watch(const ServedModel* model) {
     std::lock_guard lock(mutex_);
-    engine_ = engine;
+    model_ = model;
   }
 
  private:
   void run() {
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, kHeartbeat, [&] { return stopping_; })) {
-      const auto stats = engine_ == nullptr ? engine::EngineStats{} : engine_->stats();
-      outbox_.message(protocol::Heartbeat{stats.running, stats.waiting});
+      outbox_.message(model_ == nullptr ? protocol::Heartbeat{} : model_->heartbeat());
     }
   }
   Outbox& outbox_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  const engine::Engine* engine_ = nullptr;  // protected by mutex_
-  bool stopping_ = false;                   // protected by mutex_
-  std::thread thread_;                      // last: it uses the fields above
+  const ServedModel* model_ = nullptr;  // protected by mutex_
+  bool stopping_ = false;               // protected by mutex_
+  std::thread thread_;                  // last: it uses the fields above
 };
 
-void handle(protocol::ToWorker message, engine::Engine& engine, Outbox& outbox) {
-  if (auto* start = std::get_if<protocol::StartGenerate>(&message)) {
-    const auto call = start->call;
-    // The engine knows the call by its number: a retried request keeps its id, not its number.
-    start->request.request_id = std::to_string(call);
-    const auto status = engine.submit(std::move(start->request),
-                                      [&outbox, call](std::vector<protocol::GenerateEvent> events) {
-                                        outbox.events(call, std::move(events));
-                                      });
-    if (!status.ok()) outbox.events(call, {protocol::Finished{status, {}}});
+void handle(protocol::ToWorker message, ServedModel& model) {
+  if (auto* generate = std::get_if<protocol::StartGenerate>(&message)) {
+    model.start(std::move(*generate));
+  } else if (auto* embed = std::get_if<protocol::StartEmbed>(&message)) {
+    model.start(std::move(*embed));
   } else if (const auto* cancel = std::get_if<protocol::CancelCall>(&message)) {
-    engine.cancel(std::to_string(cancel->call));
-  } else if (const auto* embed = std::get_if<protocol::StartEmbed>(&message)) {
-    outbox.message(protocol::EmbedReply{
-        embed->call, base::invalid_argument("this model generates text; it makes no embeddings")});
+    model.cancel(cancel->call);
   }
 }
 
@@ -105,17 +75,16 @@ absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock,
   RETURN_IF_ERROR(enter_sandbox());
   Outbox outbox(*link);
   Pulse pulse(outbox);
-  auto engine = load(options, clock, metrics);
-  if (!engine.ok()) {
-    outbox.message(protocol::LoadFailed{engine.status()});
+  auto model = ServedModel::load(options, clock, metrics, outbox);
+  if (!model.ok()) {
+    outbox.message(protocol::LoadFailed{model.status()});
     // The gateway ends the link once it has read why.
     while (link->receive()) {
     }
-    return engine.status();
+    return model.status();
   }
-  pulse.watch(engine->get());
-  outbox.message(
-      protocol::Ready{true, false, (*engine)->context_tokens(), options.engine.sequences_max});
+  pulse.watch(model->get());
+  outbox.message((*model)->ready());
   absl::Status status;
   while (const auto frame = link->receive()) {
     auto message = protocol::decode_to_worker(*frame);
@@ -123,11 +92,11 @@ absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock,
       status = message.status();
       break;
     }
-    handle(*std::move(message), **engine, outbox);
+    handle(*std::move(message), **model);
   }
   link->close();
   pulse.watch(nullptr);
-  engine->reset();  // its loop posts to the outbox until it ends
+  model->reset();  // its loop posts to the outbox until it ends
   return status;
 }
 

@@ -1,0 +1,138 @@
+#include "worker/served_model.h"
+
+#include <string>
+#include <utility>
+
+#include "engine/embedder.h"
+#include "engine/encoder_runner.h"
+#include "engine/model_runner.h"
+#include "model/encoder_file.h"
+#include "model/model_file.h"
+#include "tensor/linear.h"
+
+namespace plinth::worker {
+
+namespace {
+
+class GeneratingModel final : public ServedModel {
+ public:
+  GeneratingModel(std::unique_ptr<engine::Engine> engine, std::int32_t capacity, Outbox& outbox)
+      : outbox_(outbox), capacity_(capacity), engine_(std::move(engine)) {}
+
+  protocol::Ready ready() const override {
+    return {true, false, engine_->context_tokens(), capacity_};
+  }
+  protocol::Heartbeat heartbeat() const override {
+    const auto stats = engine_->stats();
+    return {stats.running, stats.waiting};
+  }
+  void start(protocol::StartGenerate start) override {
+    const auto call = start.call;
+    // The engine knows the call by its number: a retried request keeps its id, not its number.
+    start.request.request_id = std::to_string(call);
+    const auto status = engine_->submit(std::move(start.request),
+                                        [this, call](std::vector<protocol::GenerateEvent> events) {
+                                          outbox_.events(call, std::move(events));
+                                        });
+    if (!status.ok()) outbox_.events(call, {protocol::Finished{status, {}}});
+  }
+  void start(protocol::StartEmbed start) override {
+    outbox_.message(protocol::EmbedReply{
+        start.call, base::invalid_argument("this model generates text; it makes no embeddings")});
+  }
+  void cancel(protocol::CallId call) override { engine_->cancel(std::to_string(call)); }
+
+ private:
+  Outbox& outbox_;
+  const std::int32_t capacity_;
+  const std::unique_ptr<engine::Engine>
+      engine_;  // last: its loop posts to the outbox until it ends
+};
+
+class EmbeddingModel final : public ServedModel {
+ public:
+  EmbeddingModel(std::unique_ptr<engine::Embedder> embedder, std::int32_t capacity, Outbox& outbox)
+      : outbox_(outbox), capacity_(capacity), embedder_(std::move(embedder)) {}
+
+  protocol::Ready ready() const override {
+    return {false, true, embedder_->context_tokens(), capacity_};
+  }
+  protocol::Heartbeat heartbeat() const override {
+    const auto stats = embedder_->stats();
+    return {stats.running, stats.waiting};
+  }
+  void start(protocol::StartGenerate start) override {
+    outbox_.events(
+        start.call,
+        {protocol::Finished{
+            base::invalid_argument("this model makes embeddings; it generates no text"), {}}});
+  }
+  void start(protocol::StartEmbed start) override {
+    const auto call = start.call;
+    start.request.request_id = std::to_string(call);
+    const auto status = embedder_->submit(
+        std::move(start.request), [this, call](absl::StatusOr<protocol::EmbedResult> result) {
+          outbox_.message(protocol::EmbedReply{call, std::move(result)});
+        });
+    if (!status.ok()) outbox_.message(protocol::EmbedReply{call, status});
+  }
+  void cancel(protocol::CallId call) override { embedder_->cancel(std::to_string(call)); }
+
+ private:
+  Outbox& outbox_;
+  const std::int32_t capacity_;
+  const std::unique_ptr<engine::Embedder> embedder_;  // last, as above
+};
+
+absl::StatusOr<std::unique_ptr<ServedModel>> load_encoder(const WorkerOptions& options,
+                                                          Outbox& outbox) {
+  ASSIGN_OR_RETURN(auto file, model::open_encoder(options.model_path));
+  auto tokenizer = model::make_tokenizer(std::move(file->tokenizer));
+  if (!tokenizer.ok()) return base::annotate(tokenizer.status(), options.model_path);
+  ASSIGN_OR_RETURN(auto runner, engine::make_encoder_runner(std::move(file),
+                                                            {options.threads, tensor::best_isa(),
+                                                             tensor::LinearMode::fast}));
+  if ((*tokenizer)->vocab_size() > runner->vocab_size()) {
+    return base::invalid_argument(options.model_path +
+                                  ": the tokenizer has more tokens than the embedding");
+  }
+  engine::EmbedderOptions embedder;
+  embedder.context_tokens = options.engine.context_tokens;
+  embedder.queue_max = options.engine.queue_max;
+  return std::make_unique<EmbeddingModel>(
+      engine::Embedder::create(embedder, std::move(runner), *std::move(tokenizer)),
+      options.engine.queue_max, outbox);
+}
+
+absl::StatusOr<std::unique_ptr<ServedModel>> load_decoder(const WorkerOptions& options,
+                                                          const base::Clock& clock,
+                                                          base::Metrics& metrics, Outbox& outbox) {
+  ASSIGN_OR_RETURN(auto file, model::open_model(options.model_path));
+  ASSIGN_OR_RETURN(auto tokenizer, model::make_tokenizer(file->tokenizer));
+  std::unique_ptr<model::ChatTemplate> chat_template;
+  if (!file->chat_template.empty()) {
+    auto parsed = model::ChatTemplate::parse(file->chat_template);
+    if (!parsed.ok()) return base::annotate(parsed.status(), options.model_path);
+    chat_template = std::make_unique<model::ChatTemplate>(*std::move(parsed));
+  }
+  ASSIGN_OR_RETURN(auto runner,
+                   engine::make_model_runner(
+                       std::move(file), {options.threads, tensor::best_isa(),
+                                         tensor::LinearMode::fast, options.engine.context_tokens}));
+  ASSIGN_OR_RETURN(auto engine,
+                   engine::Engine::create(options.engine, std::move(runner), std::move(tokenizer),
+                                          std::move(chat_template), clock, metrics));
+  return std::make_unique<GeneratingModel>(std::move(engine), options.engine.sequences_max, outbox);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ServedModel>> ServedModel::load(const WorkerOptions& options,
+                                                               const base::Clock& clock,
+                                                               base::Metrics& metrics,
+                                                               Outbox& outbox) {
+  ASSIGN_OR_RETURN(const bool encoder, model::is_encoder(options.model_path));
+  return encoder ? load_encoder(options, outbox) : load_decoder(options, clock, metrics, outbox);
+}
+
+}  // namespace plinth::worker
