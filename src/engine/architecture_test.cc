@@ -140,7 +140,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"qwen2", "model.gguf"}, Case{"qwen3", "model.gguf"},
                       Case{"qwen3moe", "model.gguf"}, Case{"gemma2", "model.gguf"},
                       Case{"gemma3", "model.gguf"}, Case{"phi3", "model.gguf"},
-                      Case{"gpt2", "model.gguf"}),
+                      Case{"gpt2", "model.gguf"}, Case{"mixtral", "model.gguf"}),
     name_of);
 
 }  // namespace

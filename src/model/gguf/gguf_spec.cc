@@ -126,25 +126,49 @@ absl::Status read_rope(const Gguf& gguf, const Fields& fields, DecoderSpec& spec
   return set_rope_frequencies(local, {}, {}, spec.context, spec.local_rope);
 }
 
-absl::Status read_windows(const Fields& fields, DecoderSpec& spec) {
+absl::Status read_windows(const Gguf& gguf, const Fields& fields, DecoderSpec& spec) {
+  constexpr char kPattern[] = "attention.sliding_window_pattern";
   const bool gemma2 = spec.architecture == "gemma2", gemma3 = spec.architecture == "gemma3";
   if (!gemma2 && !fields.has("attention.sliding_window")) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto window, fields.count_or("attention.sliding_window", INT32_MAX, 4096));
-  ASSIGN_OR_RETURN(const auto period,
-                   fields.count_or("attention.sliding_window_pattern", kLayersMax,
-                                   gemma2   ? 2
-                                   : gemma3 ? 6
-                                            : 1));
-  set_windows(window, period, spec);
+  // A period, or for each layer whether it has the window.
+  const std::string key = spec.architecture + "." + kPattern;
+  const auto flags = gguf.array<std::int64_t>(key);
+  if (!flags.ok()) {
+    ASSIGN_OR_RETURN(const auto period, fields.count_or(kPattern, kLayersMax,
+                                                        gemma2   ? 2
+                                                        : gemma3 ? 6
+                                                                 : 1));
+    set_windows(window, period, spec);
+    return absl::OkStatus();
+  }
+  if ((*flags)->size() != spec.layer.size()) {
+    return gguf.fail(key,
+                     fmt::format("has {} entries for {} layers", (*flags)->size(), spec.layers));
+  }
+  set_windows(window, 1, spec);
+  for (std::size_t i = 0; i < spec.layer.size(); ++i) {
+    if ((**flags)[i] != 0) continue;
+    spec.layer[i].window = 0;
+    if (gemma3) spec.layer[i].rope = LayerRope::global;
+  }
   return absl::OkStatus();
 }
 
-absl::Status read_experts(const Fields& fields, DecoderSpec& spec) {
-  if (spec.architecture != "qwen3moe") return absl::OkStatus();
-  ASSIGN_OR_RETURN(spec.experts.count, fields.count("expert_count", kExpertsMax));
-  ASSIGN_OR_RETURN(spec.experts.used, fields.count("expert_used_count", kExpertsMax));
-  ASSIGN_OR_RETURN(spec.experts.ff_width, fields.count("expert_feed_forward_length", kWidthMax));
-  spec.experts.normalize = true;
+absl::Status read_experts(const Gguf& gguf, const Fields& fields, DecoderSpec& spec) {
+  const bool always = spec.architecture == "qwen3moe";
+  // Mixtral is a llama with experts; the key is 0 in some dense files.
+  const auto stated = gguf.integer(spec.architecture + ".expert_count");
+  if (!always && (spec.architecture != "llama" || !stated.ok() || *stated == 0)) {
+    return absl::OkStatus();
+  }
+  auto& experts = spec.experts;
+  ASSIGN_OR_RETURN(experts.count, fields.count("expert_count", kExpertsMax));
+  ASSIGN_OR_RETURN(experts.used, fields.count("expert_used_count", kExpertsMax));
+  ASSIGN_OR_RETURN(experts.ff_width, always ? fields.count("expert_feed_forward_length", kWidthMax)
+                                            : fields.count_or("expert_feed_forward_length",
+                                                              kWidthMax, spec.ff_width));
+  experts.normalize = true;
   return absl::OkStatus();
 }
 
@@ -226,13 +250,13 @@ absl::StatusOr<DecoderSpec> decoder_spec_of(const Gguf& gguf) {
         fmt::format("[gguf] {}.attention.value_length is {} with keys of {}; they must be equal",
                     spec.architecture, value_width, spec.head_width));
   }
-  RETURN_IF_ERROR(read_experts(fields, spec));
-  if (spec.experts.count == 0 || fields.has("feed_forward_length")) {
+  if (spec.architecture != "qwen3moe" || fields.has("feed_forward_length")) {
     ASSIGN_OR_RETURN(spec.ff_width, fields.count("feed_forward_length", kWidthMax));
   }
+  RETURN_IF_ERROR(read_experts(gguf, fields, spec));
   RETURN_IF_ERROR(base::annotate(finish_widths(spec), "[gguf]"));
   RETURN_IF_ERROR(read_numerics(fields, spec));
-  RETURN_IF_ERROR(read_windows(fields, spec));
+  RETURN_IF_ERROR(read_windows(gguf, fields, spec));
   const auto embedding = gguf.tensors.find("token_embd.weight");
   if (embedding == gguf.tensors.end() || embedding->second.dims.size() != 2 ||
       embedding->second.dims[1] > kVocabMax) {
