@@ -143,5 +143,15 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"gpt2", "model.gguf"}, Case{"mixtral", "model.gguf"}),
     name_of);
 
+INSTANTIATE_TEST_SUITE_P(Folder, Architecture,
+                         ::testing::Values(Case{"llama", ""}, Case{"llama_llama3", ""},
+                                           Case{"llama_linear", ""}, Case{"mistral", ""},
+                                           Case{"mixtral", ""}, Case{"smollm3", ""},
+                                           Case{"qwen2", ""}, Case{"qwen2_window", ""},
+                                           Case{"qwen3", ""}, Case{"qwen3moe", ""},
+                                           Case{"qwen3moe_mixed", ""}, Case{"gemma2", ""},
+                                           Case{"gemma3", ""}, Case{"phi3", ""}, Case{"gpt2", ""}),
+                         name_of);
+
 }  // namespace
 }  // namespace plinth::engine

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "model/decoder/type_tally.h"
 #include "model/gguf/gguf_decoder.h"
 #include "model/gguf/gguf_set.h"
 #include "model/gguf/gguf_tokenizer.h"
+#include "model/hf/hf_model.h"
 
 namespace plinth::model {
 
@@ -43,7 +46,9 @@ absl::StatusOr<std::unique_ptr<ModelFile>> open_gguf_model(const std::string& pa
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ModelFile>> open_model(const std::string& path) {
-  ASSIGN_OR_RETURN(auto file, open_gguf_model(path));
+  std::error_code error;
+  const bool folder = std::filesystem::is_directory(path, error);
+  ASSIGN_OR_RETURN(auto file, folder ? open_hf_model(path) : open_gguf_model(path));
   const auto tokens = static_cast<std::int64_t>(file->tokenizer.tokens.size());
   if (tokens > file->spec.vocab) {
     return base::invalid_argument(fmt::format("{}: the tokenizer has {} tokens, the embedding {}",
