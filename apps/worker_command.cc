@@ -6,6 +6,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <memory>
+#include <random>
 
 #include "apps/terminal.h"
 #include "cluster/executor.h"
@@ -26,9 +27,11 @@ absl::Status work(worker::WorkerOptions options, int kv_mib) {
   options.token = token;
   ::unsetenv(cluster::kWorkerTokenVariable);
   options.engine.kv_bytes = static_cast<std::size_t>(kv_mib) << 20;
+  // Else every start would answer requests without a seed alike.
+  std::random_device random;
+  options.engine.seed_base = std::uint64_t{random()} << 32 | random();
   const base::RealClock clock;
-  base::Metrics metrics;
-  return worker::run_worker(options, clock, metrics);
+  return worker::run_worker(options, clock);
 }
 
 }  // namespace

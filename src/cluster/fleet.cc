@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cluster/replica.h"
+#include "cluster/replica_metrics.h"
 
 namespace plinth::cluster {
 
@@ -298,10 +299,7 @@ class FleetImpl final : public Fleet {
             "model {} cannot be loaded: {}", replica.name, base::message(failed->status)));
         return false;
       } else if (const auto* beat = std::get_if<protocol::Heartbeat>(&message)) {
-        metrics_.gauge("plinth_model_requests_running", "In the batch.", {{"model", replica.name}})
-            .Set(beat->running);
-        metrics_.gauge("plinth_model_requests_waiting", "In the queue.", {{"model", replica.name}})
-            .Set(beat->waiting);
+        report_heartbeat(metrics_, replica.name, *beat, replica.beat);
       } else if (reply != nullptr) {
         embedded = take(replica, reply->call);
       }
@@ -347,6 +345,7 @@ class FleetImpl final : public Fleet {
       }
       error = replica.last_error;
       replica.state = ReplicaState::absent;
+      report_heartbeat(metrics_, replica.name, {}, replica.beat);
       if (!wanted) {
         ++replica.failures;
         const auto factor = 1 << std::min(replica.failures - 1, 16);

@@ -33,6 +33,7 @@ struct Replica {
   absl::Status last_error;  // why the last worker is gone
   std::uint64_t bytes = 0;  // estimate of what the worker takes
   std::int32_t context_tokens = 0;
+  protocol::Heartbeat beat;  // the last one
 
   bool live() const { return process != nullptr; }
   bool idle() const { return calls.empty() && waiting.empty(); }

@@ -1,7 +1,7 @@
 // The engine: requests in, events out. One loop thread owns all state; submit() and cancel() post
-// to a bounded queue from any thread, and events are delivered from the loop, batched per step.
+// to it from any thread, and events are delivered from the loop, batched per step.
 //
-//   Engine::create(options, runner, tokenizer, chat_template, clock, metrics)
+//   Engine::create(options, runner, tokenizer, chat_template, clock)
 //   engine->submit(request, sink)   -> Status only for a full queue; everything else is an event
 //   engine->cancel(request_id)      -> pages are free before the next step
 #pragma once
@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/metrics.h"
 #include "base/status.h"
 #include "engine/runner.h"
 #include "model/chat_template.h"
@@ -26,35 +25,43 @@ struct EngineOptions {
   std::int32_t context_tokens = 0;     // 0 = the model's own maximum, bounded by the KV budget
   std::size_t kv_bytes = 512u << 20;   // memory for KV pages
   std::int32_t step_tokens_max = 512;  // prefill and decode tokens of one step together
-  std::int32_t sequences_max = 256;    // running at once
-  std::int32_t queue_max = 1024;       // requests waiting; more get ResourceExhausted
-  bool prefix_cache = true;
-  // Seeds requests that bring none; tests fix it.
+  std::int32_t sequences_max = 256;    // choices that run at once
+  std::int32_t queue_max = 1024;       // choices that wait; more get ResourceExhausted
+  bool prefix_cache = true;            // false: no request finds the pages of another
+  // Seeds requests that bring none, and the prefix cache's hashes; tests fix it.
   std::uint64_t seed_base = 0;
 };
 
-// Called from the engine's loop; must not block. One call carries the events of one step for one
-// request, in order.
+// Called from the engine's loop; must not block, nor call the engine's core. One call carries the
+// events of one step for one request, in order.
 using EventSink = std::function<void(std::vector<protocol::GenerateEvent>)>;
 
+// Choices and pages now; the rest since the start.
 struct EngineStats {
   std::int32_t running = 0, waiting = 0;
+  // Of the total, those neither free nor cached are held by sequences. Cached: kept for their
+  // content, given up when pages are needed.
   std::int32_t blocks_total = 0, blocks_free = 0, blocks_cached = 0;
-  std::int64_t steps = 0, prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
-  std::int64_t preemptions = 0;
+  std::int64_t steps = 0, step_failures = 0;
+  std::int64_t batch_tokens = 0;  // computed, over all steps
+  std::int64_t step_ns = 0;       // time in steps
+  std::int64_t requests = 0;      // admitted
+  std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
+  std::int64_t preemptions = 0, cache_evictions = 0;
 };
 
 class Engine {
  public:
-  // Starts the loop thread. runner, tokenizer and template are owned; the others outlive it.
+  // Starts the loop thread. runner, tokenizer and template are owned; the clock outlives it.
   // chat_template may be null: chat requests are then refused by name.
   static absl::StatusOr<std::unique_ptr<Engine>> create(
       const EngineOptions& options, std::unique_ptr<Runner> runner,
       std::unique_ptr<model::Tokenizer> tokenizer,
-      std::unique_ptr<model::ChatTemplate> chat_template, const base::Clock& clock,
-      base::Metrics& metrics);
+      std::unique_ptr<model::ChatTemplate> chat_template, const base::Clock& clock);
   virtual ~Engine() = default;
 
+  // Renders and tokenizes on the caller's thread. ResourceExhausted: the queue is full;
+  // Unavailable: draining. Then the sink is never called.
   virtual absl::Status submit(protocol::GenerateRequest request, EventSink sink) = 0;
   virtual void cancel(const std::string& request_id) = 0;
   virtual EngineStats stats() const = 0;

@@ -6,11 +6,9 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <utility>
 
-#include "base/random.h"
 #include "engine/fake_runner.h"
-#include "engine/sample/sampler.h"
-#include "engine/sample/stop_matcher.h"
 
 namespace plinth::engine {
 namespace {
@@ -69,7 +67,7 @@ class EngineTest : public ::testing::Test {
  protected:
   std::unique_ptr<Engine> make(EngineOptions options, std::int32_t context = 4096) {
     auto engine = Engine::create(options, make_fake_runner({256, context}), make_byte_tokenizer(),
-                                 nullptr, clock_, metrics_);
+                                 nullptr, clock_);
     EXPECT_TRUE(engine.ok()) << engine.status();
     return *std::move(engine);
   }
@@ -87,7 +85,6 @@ class EngineTest : public ::testing::Test {
     return collector.wait(1)["x"];
   }
   base::FakeClock clock_;
-  base::Metrics metrics_;
 };
 
 // Promise 3: the same request and seed give the same text alone, in any mix, with few pages (and so
@@ -124,7 +121,7 @@ TEST_F(EngineTest, SameSeedGivesTheSameTextWhateverElseRuns) {
       }
       engine->drain(std::chrono::seconds(10));
       const auto stats = engine->stats();
-      EXPECT_EQ(stats.blocks_free, stats.blocks_total);
+      EXPECT_EQ(stats.blocks_free + stats.blocks_cached, stats.blocks_total);
       if (pages == 12) {
         EXPECT_GT(stats.preemptions, 0);
       }
@@ -189,7 +186,8 @@ TEST_F(EngineTest, CancelFreesThePagesAndAFullQueueIsRefused) {
   const auto results = collector.wait(accepted);
   for (const auto& [id, result] : results) EXPECT_EQ(result.finished, 1) << id;
   engine->drain(std::chrono::seconds(10));
-  EXPECT_EQ(engine->stats().blocks_free, engine->stats().blocks_total);
+  const auto stats = engine->stats();
+  EXPECT_EQ(stats.blocks_free + stats.blocks_cached, stats.blocks_total);
 }
 
 TEST_F(EngineTest, EchoWithLogprobsCoversThePromptAndTheFirstHasNone) {
@@ -206,76 +204,34 @@ TEST_F(EngineTest, EchoWithLogprobsCoversThePromptAndTheFirstHasNone) {
   EXPECT_EQ(result.usage.completion_tokens, 0);
 }
 
-TEST(StopMatcher, HoldsBackWhatCouldBecomeAStop) {
-  StopMatcher matcher({"</s>", "END"});
-  EXPECT_EQ(matcher.push("a<").text, "a");
-  EXPECT_EQ(matcher.push("/x").text, "</x");
-  EXPECT_EQ(matcher.push("E").text, "");
-  EXPECT_EQ(matcher.push("N").text, "");
-  const auto step = matcher.push("D more");
-  EXPECT_EQ(step.text, "");
-  EXPECT_EQ(step.matched, "END");
+TEST_F(EngineTest, ASinkMayCallTheEngine) {
+  auto engine = make({});
+  Collector collector;
+  const auto last = collector.sink("second");
+  ASSERT_TRUE(engine
+                  ->submit(request("first", "a", 4000),
+                           [&, first = collector.sink("first"),
+                            done = false](std::vector<protocol::GenerateEvent> events) mutable {
+                             first(std::move(events));
+                             if (std::exchange(done, true)) return;
+                             (void)engine->stats();
+                             engine->cancel("first");
+                             EXPECT_TRUE(engine->submit(request("second", "b", 3), last).ok());
+                           })
+                  .ok());
+  const auto results = collector.wait(2);
+  EXPECT_EQ(results.at("first").status.code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(results.at("second").status.ok());
 }
 
-TEST(Sampler, DrawsFollowTheDistribution) {
-  const std::vector<float> logits = {std::log(0.5f), std::log(0.3f), std::log(0.15f),
-                                     std::log(0.05f)};
-  const auto frequencies = [&](const protocol::SamplingParams& params) {
-    Sampler sampler(params);
-    std::vector<double> counts(4);
-    for (std::uint64_t i = 0; i < 20'000; ++i) {
-      counts[static_cast<std::size_t>(sampler.sample(logits, {}, base::uniform_at(9, i)))] +=
-          1.0 / 20'000;
-    }
-    return counts;
-  };
-  protocol::SamplingParams params;
-  auto f = frequencies(params);
-  EXPECT_NEAR(f[0], 0.5, 0.015);
-  EXPECT_NEAR(f[3], 0.05, 0.01);
-  params.top_p = 0.75;
-  f = frequencies(params);
-  EXPECT_NEAR(f[0], 0.625, 0.015);
-  EXPECT_EQ(f[2], 0);
-  params = {};
-  params.top_k = 3;
-  params.min_p = 0.5;
-  f = frequencies(params);
-  EXPECT_NEAR(f[1], 0.375, 0.015);
-  EXPECT_EQ(f[2], 0);
-  params = {};
-  params.logit_bias = {{0, -100.0f}, {3, 100.0f}};
-  f = frequencies(params);
-  EXPECT_EQ(f[0], 0);
-  EXPECT_NEAR(f[3], 1, 1e-6);
-  params = {};
-  params.temperature = 0;
-  EXPECT_EQ(Sampler(params).sample(logits, {}, 0.99), 0);
-}
-
-TEST(Sampler, PenaltiesActOnWhatWasSaid) {
-  const std::vector<float> logits = {2.0f, 1.9f};
-  protocol::SamplingParams params;
-  params.temperature = 0;
-  params.frequency_penalty = 0.2;
-  TokenCounts counts;
-  EXPECT_EQ(Sampler(params).sample(logits, counts, 0), 0);
-  counts.output[0] = 1;
-  EXPECT_EQ(Sampler(params).sample(logits, counts, 0), 1);
-  params.frequency_penalty = 0;
-  params.repetition_penalty = 1.2;
-  TokenCounts prompt;
-  prompt.prompt[0] = 5;
-  EXPECT_EQ(Sampler(params).sample(logits, prompt, 0), 1);
-}
-
-TEST(Sampler, LogprobsAreOfTheUnmodifiedDistribution) {
-  const std::vector<float> logits = {std::log(0.5f), std::log(0.3f), std::log(0.2f)};
-  const auto logprobs = position_logprobs(logits, 1, 2);
-  EXPECT_NEAR(logprobs.chosen.logprob, std::log(0.3), 1e-5);
-  ASSERT_EQ(logprobs.top.size(), 2u);
-  EXPECT_EQ(logprobs.top[0].token, 0);
-  EXPECT_NEAR(logprobs.top[1].logprob, std::log(0.3), 1e-5);
+TEST_F(EngineTest, DrainEndsWhatOutlivesItsGraceAndRefusesTheNew) {
+  auto engine = make({});
+  Collector collector;
+  ASSERT_TRUE(engine->submit(request("long", "a", 4000), collector.sink("long")).ok());
+  engine->drain(base::Duration(0));
+  EXPECT_EQ(collector.wait(1).at("long").status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(engine->submit(request("new", "a", 1), collector.sink("new")).code(),
+            absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

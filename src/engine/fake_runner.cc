@@ -68,6 +68,7 @@ class FakeRunner final : public Runner {
 
 class ByteTokenizer final : public model::Tokenizer {
  public:
+  explicit ByteTokenizer(model::TokenId end) : end_(end) {}
   absl::StatusOr<std::vector<model::TokenId>> encode(std::string_view text,
                                                      const model::EncodeOptions&) const override {
     std::vector<model::TokenId> ids;
@@ -79,10 +80,11 @@ class ByteTokenizer final : public model::Tokenizer {
   }
   std::int32_t vocab_size() const override { return 256; }
   const model::TokenizerSpec& spec() const override { return spec_; }
-  bool is_end_of_generation(model::TokenId) const override { return false; }
+  bool is_end_of_generation(model::TokenId id) const override { return id == end_; }
   bool is_control(model::TokenId) const override { return false; }
 
  private:
+  const model::TokenId end_;
   model::TokenizerSpec spec_;
 };
 
@@ -92,8 +94,8 @@ std::unique_ptr<Runner> make_fake_runner(const FakeRunnerOptions& options) {
   return std::make_unique<FakeRunner>(options);
 }
 
-std::unique_ptr<model::Tokenizer> make_byte_tokenizer() {
-  return std::make_unique<ByteTokenizer>();
+std::unique_ptr<model::Tokenizer> make_byte_tokenizer(model::TokenId end_of_generation) {
+  return std::make_unique<ByteTokenizer>(end_of_generation);
 }
 
 }  // namespace plinth::engine

@@ -17,7 +17,8 @@ struct FakeRunnerOptions {
 
 std::unique_ptr<Runner> make_fake_runner(const FakeRunnerOptions& options);
 
-// Token i is byte i; nothing ends a generation but its length or a stop string.
-std::unique_ptr<model::Tokenizer> make_byte_tokenizer();
+// Token i is byte i. `end_of_generation` ends a generation; without one only its length or a stop
+// string do.
+std::unique_ptr<model::Tokenizer> make_byte_tokenizer(model::TokenId end_of_generation = -1);
 
 }  // namespace plinth::engine

@@ -292,6 +292,51 @@ absl::Status take(const wire::Embed& in, EmbedRequest& out) {
   return absl::OkStatus();
 }
 
+void put(const Heartbeat& in, wire::Heartbeat& out) {
+  out.set_running(in.running);
+  out.set_waiting(in.waiting);
+  out.set_blocks_total(in.blocks_total);
+  out.set_blocks_free(in.blocks_free);
+  out.set_blocks_cached(in.blocks_cached);
+  out.set_steps(in.steps);
+  out.set_step_failures(in.step_failures);
+  out.set_step_ns(in.step_ns);
+  out.set_batch_tokens(in.batch_tokens);
+  out.set_requests(in.requests);
+  out.set_prompt_tokens(in.prompt_tokens);
+  out.set_cached_tokens(in.cached_tokens);
+  out.set_completion_tokens(in.completion_tokens);
+  out.set_preemptions(in.preemptions);
+  out.set_cache_evictions(in.cache_evictions);
+}
+
+absl::StatusOr<Heartbeat> take(const wire::Heartbeat& in) {
+  Heartbeat out;
+  out.running = in.running();
+  out.waiting = in.waiting();
+  out.blocks_total = in.blocks_total();
+  out.blocks_free = in.blocks_free();
+  out.blocks_cached = in.blocks_cached();
+  out.steps = in.steps();
+  out.step_failures = in.step_failures();
+  out.step_ns = in.step_ns();
+  out.batch_tokens = in.batch_tokens();
+  out.requests = in.requests();
+  out.prompt_tokens = in.prompt_tokens();
+  out.cached_tokens = in.cached_tokens();
+  out.completion_tokens = in.completion_tokens();
+  out.preemptions = in.preemptions();
+  out.cache_evictions = in.cache_evictions();
+  for (const std::int64_t count :
+       {std::int64_t{out.running}, std::int64_t{out.waiting}, std::int64_t{out.blocks_total},
+        std::int64_t{out.blocks_free}, std::int64_t{out.blocks_cached}, out.steps,
+        out.step_failures, out.step_ns, out.batch_tokens, out.requests, out.prompt_tokens,
+        out.cached_tokens, out.completion_tokens, out.preemptions, out.cache_evictions}) {
+    if (count < 0) return bad("heartbeat");
+  }
+  return out;
+}
+
 absl::StatusOr<Step> take(const wire::Step& in) {
   Step step;
   for (const auto& from : in.calls()) {
@@ -325,10 +370,7 @@ std::string encode(const ToGateway& message) {
                    }
                  },
                  [&](const EmbedReply& in) { put(in, *out.mutable_embed()); },
-                 [&](const Heartbeat& in) {
-                   out.mutable_heartbeat()->set_running(in.running);
-                   out.mutable_heartbeat()->set_waiting(in.waiting);
-                 },
+                 [&](const Heartbeat& in) { put(in, *out.mutable_heartbeat()); },
              },
              message);
   return out.SerializeAsString();
@@ -378,7 +420,7 @@ absl::StatusOr<ToGateway> decode_to_gateway(std::string_view frame) {
       return reply;
     }
     case wire::ToGateway::kHeartbeat:
-      return Heartbeat{in.heartbeat().running(), in.heartbeat().waiting()};
+      return take(in.heartbeat());
     case wire::ToGateway::KIND_NOT_SET:
       break;
   }

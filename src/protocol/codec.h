@@ -41,8 +41,17 @@ struct EmbedReply {
   CallId call = 0;
   absl::StatusOr<EmbedResult> result = EmbedResult{};
 };
+// The worker lives. How its engine stands now, and what it did since the worker's start.
 struct Heartbeat {
-  std::int32_t running = 0, waiting = 0;
+  std::int32_t running = 0, waiting = 0;                              // choices
+  std::int32_t blocks_total = 0, blocks_free = 0, blocks_cached = 0;  // KV pages
+  std::int64_t steps = 0, step_failures = 0;
+  std::int64_t step_ns = 0;       // time in steps
+  std::int64_t batch_tokens = 0;  // computed
+  std::int64_t requests = 0;      // admitted
+  std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
+  std::int64_t preemptions = 0, cache_evictions = 0;
+  bool operator==(const Heartbeat&) const = default;
 };
 using ToGateway = std::variant<Hello, Ready, LoadFailed, Step, EmbedReply, Heartbeat>;
 

@@ -83,6 +83,16 @@ TEST(Codec, EmbedReplyRoundTripsAndRefusesRaggedVectors) {
       decode_to_gateway(encode(ToGateway(EmbedReply{3, EmbedResult{3, {1, 2, 3, 4}, {}}}))).ok());
 }
 
+TEST(Codec, HeartbeatKeepsEveryCount) {
+  const Heartbeat beat{1, 2, 3, 4, 5, 6, 7, std::int64_t{8} << 40, 9, 10, 11, 12, 13, 14, 15};
+  const auto back = decode_to_gateway(encode(ToGateway(beat)));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(std::get<Heartbeat>(*back), beat);
+  auto broken = beat;
+  broken.cached_tokens = -1;
+  EXPECT_FALSE(decode_to_gateway(encode(ToGateway(broken))).ok());
+}
+
 TEST(Codec, RefusesWhatABrokenWorkerCouldSend) {
   Step step;
   step.calls.push_back({1, {Finished{absl::OkStatus(), {-1, 0, 0}}}});

@@ -14,6 +14,26 @@ namespace plinth::worker {
 
 namespace {
 
+protocol::Heartbeat heartbeat_of(const engine::EngineStats& stats) {
+  protocol::Heartbeat beat;
+  beat.running = stats.running;
+  beat.waiting = stats.waiting;
+  beat.blocks_total = stats.blocks_total;
+  beat.blocks_free = stats.blocks_free;
+  beat.blocks_cached = stats.blocks_cached;
+  beat.steps = stats.steps;
+  beat.step_failures = stats.step_failures;
+  beat.step_ns = stats.step_ns;
+  beat.batch_tokens = stats.batch_tokens;
+  beat.requests = stats.requests;
+  beat.prompt_tokens = stats.prompt_tokens;
+  beat.cached_tokens = stats.cached_tokens;
+  beat.completion_tokens = stats.completion_tokens;
+  beat.preemptions = stats.preemptions;
+  beat.cache_evictions = stats.cache_evictions;
+  return beat;
+}
+
 class GeneratingModel final : public ServedModel {
  public:
   GeneratingModel(std::unique_ptr<engine::Engine> engine, std::int32_t capacity, Outbox& outbox)
@@ -22,10 +42,7 @@ class GeneratingModel final : public ServedModel {
   protocol::Ready ready() const override {
     return {true, false, engine_->context_tokens(), capacity_};
   }
-  protocol::Heartbeat heartbeat() const override {
-    const auto stats = engine_->stats();
-    return {stats.running, stats.waiting};
-  }
+  protocol::Heartbeat heartbeat() const override { return heartbeat_of(engine_->stats()); }
   void start(protocol::StartGenerate start) override {
     const auto call = start.call;
     // The engine knows the call by its number: a retried request keeps its id, not its number.
@@ -59,7 +76,10 @@ class EmbeddingModel final : public ServedModel {
   }
   protocol::Heartbeat heartbeat() const override {
     const auto stats = embedder_->stats();
-    return {stats.running, stats.waiting};
+    protocol::Heartbeat beat;
+    beat.running = stats.running;
+    beat.waiting = stats.waiting;
+    return beat;
   }
   void start(protocol::StartGenerate start) override {
     outbox_.events(
@@ -106,7 +126,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_encoder(const WorkerOptions& o
 
 absl::StatusOr<std::unique_ptr<ServedModel>> load_decoder(const WorkerOptions& options,
                                                           const base::Clock& clock,
-                                                          base::Metrics& metrics, Outbox& outbox) {
+                                                          Outbox& outbox) {
   ASSIGN_OR_RETURN(auto file, model::open_model(options.model_path));
   ASSIGN_OR_RETURN(auto tokenizer, model::make_tokenizer(file->tokenizer));
   std::unique_ptr<model::ChatTemplate> chat_template;
@@ -121,7 +141,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_decoder(const WorkerOptions& o
                                          tensor::LinearMode::fast, options.engine.context_tokens}));
   ASSIGN_OR_RETURN(auto engine,
                    engine::Engine::create(options.engine, std::move(runner), std::move(tokenizer),
-                                          std::move(chat_template), clock, metrics));
+                                          std::move(chat_template), clock));
   return std::make_unique<GeneratingModel>(std::move(engine), options.engine.sequences_max, outbox);
 }
 
@@ -129,10 +149,9 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_decoder(const WorkerOptions& o
 
 absl::StatusOr<std::unique_ptr<ServedModel>> ServedModel::load(const WorkerOptions& options,
                                                                const base::Clock& clock,
-                                                               base::Metrics& metrics,
                                                                Outbox& outbox) {
   ASSIGN_OR_RETURN(const bool encoder, model::is_encoder(options.model_path));
-  return encoder ? load_encoder(options, outbox) : load_decoder(options, clock, metrics, outbox);
+  return encoder ? load_encoder(options, outbox) : load_decoder(options, clock, outbox);
 }
 
 }  // namespace plinth::worker

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "base/clock.h"
-#include "base/metrics.h"
 #include "base/status.h"
 #include "protocol/codec.h"
 #include "worker/outbox.h"
@@ -19,7 +18,7 @@ class ServedModel {
   // The kind is the one that the model at options.model_path states.
   static absl::StatusOr<std::unique_ptr<ServedModel>> load(const WorkerOptions& options,
                                                            const base::Clock& clock,
-                                                           base::Metrics& metrics, Outbox& outbox);
+                                                           Outbox& outbox);
   virtual ~ServedModel() = default;
   virtual protocol::Ready ready() const = 0;
   virtual protocol::Heartbeat heartbeat() const = 0;

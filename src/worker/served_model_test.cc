@@ -55,7 +55,7 @@ class ServedModelTest : public testing::Test {
     WorkerOptions options;
     options.model_path = path;
     options.engine.kv_bytes = 1 << 20;
-    auto model = ServedModel::load(options, clock_, metrics_, outbox_);
+    auto model = ServedModel::load(options, clock_, outbox_);
     EXPECT_TRUE(model.ok()) << model.status();
     return model.ok() ? *std::move(model) : nullptr;
   }
@@ -66,7 +66,6 @@ class ServedModelTest : public testing::Test {
     return request;
   }
   base::RealClock clock_;
-  base::Metrics metrics_;
   KeepingLink link_;
   Outbox outbox_{link_};
 };
@@ -115,7 +114,7 @@ TEST_F(ServedModelTest, ADecoderGeneratesAndRefusesToEmbed) {
 TEST_F(ServedModelTest, AModelThatCannotBeReadIsAnErrorThatNamesIt) {
   WorkerOptions options;
   options.model_path = "/nowhere/model.gguf";
-  const auto model = ServedModel::load(options, clock_, metrics_, outbox_);
+  const auto model = ServedModel::load(options, clock_, outbox_);
   ASSERT_FALSE(model.ok());
   EXPECT_NE(base::message(model.status()).find("/nowhere/model.gguf"), std::string_view::npos);
 }

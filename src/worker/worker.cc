@@ -62,8 +62,7 @@ void handle(protocol::ToWorker message, ServedModel& model) {
 
 }  // namespace
 
-absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock,
-                        base::Metrics& metrics) {
+absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock) {
   ASSIGN_OR_RETURN(const auto link, net::dial_rpc(options.socket_path, {}));
   RETURN_IF_ERROR(link->send(encode(protocol::ToGateway(protocol::Hello{options.token}))));
   const auto first = link->receive();
@@ -75,7 +74,7 @@ absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock,
   RETURN_IF_ERROR(enter_sandbox());
   Outbox outbox(*link);
   Pulse pulse(outbox);
-  auto model = ServedModel::load(options, clock, metrics, outbox);
+  auto model = ServedModel::load(options, clock, outbox);
   if (!model.ok()) {
     outbox.message(protocol::LoadFailed{model.status()});
     // The gateway ends the link once it has read why.

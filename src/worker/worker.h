@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/clock.h"
-#include "base/metrics.h"
 #include "base/status.h"
 #include "engine/engine.h"
 
@@ -20,7 +19,6 @@ struct WorkerOptions {
 
 // OK when the gateway ended the link. A model that cannot be loaded is reported to the gateway
 // and returned.
-absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock,
-                        base::Metrics& metrics);
+absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock);
 
 }  // namespace plinth::worker

@@ -3,35 +3,40 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
+#include "engine/sample/softmax.h"
+
 namespace plinth::engine {
 
 namespace {
 
-// Ties go to the smaller id, so that the order of a sort cannot show.
-bool better(float a, std::int32_t a_token, float b, std::int32_t b_token) {
-  return a != b ? a > b : a_token < b_token;
+// Nothing that differs by 1e-3 is drawn at this temperature; colder ones would overflow.
+constexpr double kColdest = 1e-5;
+
+// Below this a filter's first look takes so few candidates that sorting them costs nothing.
+constexpr std::size_t kFirstLook = 64;
+
+bool penalises(const protocol::SamplingParams& params) {
+  return params.repetition_penalty != 1.0 || params.presence_penalty != 0.0 ||
+         params.frequency_penalty != 0.0 || !params.logit_bias.empty();
 }
 
-std::int32_t argmax(std::span<const float> logits) {
-  return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-}
-
-double log_sum_exp(std::span<const float> logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
-  return top + std::log(sum);
-}
+// The more probable first.
+constexpr auto kByLogit = [](const auto& a, const auto& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+};
 
 }  // namespace
 
-void Sampler::adjust(const TokenCounts& counts) {
+void Sampler::adjust(const protocol::SamplingParams& params, std::span<const float> logits,
+                     const TokenCounts& counts) {
+  adjusted_.assign(logits.begin(), logits.end());
   const auto at = [&](std::int32_t token) -> float& {
     return adjusted_[static_cast<std::size_t>(token)];
   };
-  if (params_.repetition_penalty != 1.0) {
+  if (params.repetition_penalty != 1.0) {
     // Keskar et al., "CTRL", 2019: logits are divided when positive, multiplied when negative.
-    const auto penalty = static_cast<float>(params_.repetition_penalty);
+    const auto penalty = static_cast<float>(params.repetition_penalty);
     const auto apply = [&](std::int32_t token) {
       at(token) = at(token) > 0 ? at(token) / penalty : at(token) * penalty;
     };
@@ -40,118 +45,133 @@ void Sampler::adjust(const TokenCounts& counts) {
       if (!counts.prompt.contains(token)) apply(token);
     }
   }
-  for (const auto& [token, count] : counts.output) {
-    at(token) -= static_cast<float>(params_.presence_penalty + params_.frequency_penalty * count);
-  }
-  for (const auto& [token, bias] : params_.logit_bias) {
-    if (token < 0 || static_cast<std::size_t>(token) >= adjusted_.size()) continue;
-    at(token) = bias <= -100.0f ? -INFINITY : at(token) + bias;
-  }
-}
-
-// Fills candidates_ in descending order, cut by top_k, with probabilities that sum to 1.
-void Sampler::collect() {
-  candidates_.clear();
-  const float top = *std::max_element(adjusted_.begin(), adjusted_.end());
-  // Below e^-30 of the best a token cannot be drawn with 53 random bits that any test could see.
-  const auto cut = top - static_cast<float>(30.0 * std::max(params_.temperature, 1e-3));
-  for (std::size_t i = 0; i < adjusted_.size(); ++i) {
-    if (adjusted_[i] >= cut && adjusted_[i] > -INFINITY) {
-      candidates_.push_back({static_cast<std::int32_t>(i), adjusted_[i], 0});
+  if (params.presence_penalty != 0.0 || params.frequency_penalty != 0.0) {
+    for (const auto& [token, count] : counts.output) {
+      at(token) -= static_cast<float>(params.presence_penalty + params.frequency_penalty * count);
     }
   }
-  const auto order = [](const Candidate& a, const Candidate& b) {
-    return better(a.logit, a.token, b.logit, b.token);
-  };
-  const auto k = static_cast<std::size_t>(params_.top_k);
-  if (params_.top_k > 0 && k < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + params_.top_k, candidates_.end(),
-                     order);
-    candidates_.resize(k);
+  for (const auto& [token, bias] : params.logit_bias) {
+    at(token) = bias <= kBanBias ? -INFINITY : at(token) + bias;
   }
-  std::sort(candidates_.begin(), candidates_.end(), order);
-  double sum = 0;
-  for (auto& c : candidates_) {
-    c.probability = std::exp((static_cast<double>(c.logit) - top) / params_.temperature);
-    sum += c.probability;
-  }
-  for (auto& c : candidates_) c.probability /= sum;
 }
 
-// Meister et al., "Locally typical sampling", 2023.
-void Sampler::keep_typical() {
+double Sampler::total() const {
+  double sum = 0;
+  for (const auto& c : candidates_) sum += c.probability;
+  return sum;
+}
+
+template <typename Before>
+void Sampler::keep_mass(double mass, const Before& before) {
+  const double wanted = mass * total();
+  auto& order = scratch_;
+  std::size_t sorted = 0, kept = 0;
+  double sum = 0;
+  while (sum < wanted && kept < order.size()) {
+    if (kept == sorted) {
+      const auto from = order.begin() + static_cast<std::ptrdiff_t>(sorted);
+      sorted = std::min(order.size(), std::max(kFirstLook, sorted * 4));
+      const auto to = order.begin() + static_cast<std::ptrdiff_t>(sorted);
+      if (to != order.end()) std::nth_element(from, to, order.end(), before);
+      std::sort(from, to, before);
+    }
+    sum += order[kept++].probability;
+  }
+  const Candidate last = order[std::max<std::size_t>(kept, 1) - 1];
+  std::erase_if(candidates_, [&](const Candidate& c) { return before(last, c); });
+}
+
+void Sampler::keep_top_k(std::int32_t k) {
+  if (k <= 0 || static_cast<std::size_t>(k) >= candidates_.size()) return;
+  scratch_ = candidates_;
+  const auto last = scratch_.begin() + k - 1;
+  std::nth_element(scratch_.begin(), last, scratch_.end(), kByLogit);
+  std::erase_if(candidates_, [&](const Candidate& c) { return kByLogit(*last, c); });
+}
+
+// Meister et al., "Locally typical sampling", 2023: the tokens whose information is nearest to
+// the entropy.
+void Sampler::keep_typical(double mass) {
+  if (mass >= 1.0) return;
+  const double sum = total();
   double entropy = 0;
   for (const auto& c : candidates_) {
-    if (c.probability > 0) entropy -= c.probability * std::log(c.probability);
+    entropy -= c.probability / sum * std::log(c.probability / sum);
   }
-  const auto distance = [&](const Candidate& c) {
-    return std::fabs(-std::log(std::max(c.probability, 1e-300)) - entropy);
-  };
-  std::stable_sort(candidates_.begin(), candidates_.end(),
-                   [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
-  double sum = 0;
-  std::size_t keep = 0;
-  while (keep < candidates_.size() && sum < params_.typical_p)
-    sum += candidates_[keep++].probability;
-  candidates_.resize(std::max<std::size_t>(keep, 1));
-  std::sort(candidates_.begin(), candidates_.end(), [](const auto& a, const auto& b) {
-    return better(a.logit, a.token, b.logit, b.token);
+  for (auto& c : candidates_) {
+    c.distance = std::fabs(-std::log(c.probability / sum) - entropy);
+  }
+  scratch_ = candidates_;
+  keep_mass(mass, [](const Candidate& a, const Candidate& b) {
+    return a.distance != b.distance ? a.distance < b.distance : kByLogit(a, b);
   });
 }
 
-std::int32_t Sampler::sample(std::span<const float> logits, const TokenCounts& counts,
-                             double uniform) {
-  const bool plain = params_.repetition_penalty == 1.0 && params_.presence_penalty == 0.0 &&
-                     params_.frequency_penalty == 0.0 && params_.logit_bias.empty();
-  if (plain && params_.temperature == 0.0) return argmax(logits);
-  adjusted_.assign(logits.begin(), logits.end());
-  if (!plain) adjust(counts);
-  if (params_.temperature == 0.0) return argmax(adjusted_);
-  collect();
-  if (candidates_.empty()) return argmax(logits);
-  if (params_.typical_p < 1.0) keep_typical();
-  double kept = 0;
-  if (params_.top_p < 1.0) {
-    std::size_t keep = 0;
-    while (keep < candidates_.size() && kept < params_.top_p)
-      kept += candidates_[keep++].probability;
-    candidates_.resize(std::max<std::size_t>(keep, 1));
-  }
-  if (params_.min_p > 0.0) {
-    const double least = params_.min_p * candidates_[0].probability;
-    std::erase_if(candidates_, [&](const auto& c) { return c.probability < least; });
-  }
-  kept = 0;
-  for (const auto& c : candidates_) kept += c.probability;
-  double left = uniform * kept;
+// Holtzman et al., "The curious case of neural text degeneration", 2020.
+void Sampler::keep_top_p(double mass) {
+  if (mass >= 1.0) return;
+  // All that lie below this share have less than 1 - mass together: the set is full before it
+  // comes to them. It leaves a few hundred of a vocabulary.
+  const double least = total() * (1.0 - mass) / 2.0 / static_cast<double>(candidates_.size());
+  scratch_.clear();
   for (const auto& c : candidates_) {
-    left -= c.probability;
-    if (left < 0) return c.token;
+    if (c.probability >= least) scratch_.push_back(c);
   }
-  return candidates_.back().token;
+  keep_mass(mass, kByLogit);
 }
 
-protocol::PositionLogprobs position_logprobs(std::span<const float> logits, std::int32_t chosen,
-                                             std::int32_t top) {
-  protocol::PositionLogprobs result;
-  const double total = log_sum_exp(logits);
-  const auto entry = [&](std::int32_t token) {
-    protocol::TokenLogprob logprob;
-    logprob.token = token;
-    logprob.logprob = static_cast<float>(logits[static_cast<std::size_t>(token)] - total);
-    return logprob;
-  };
-  result.chosen = entry(chosen);
-  const auto count = std::min<std::size_t>(static_cast<std::size_t>(top), logits.size());
-  std::vector<std::int32_t> ids(logits.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i);
-  std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ids.end(),
-                    [&](std::int32_t a, std::int32_t b) {
-                      return better(logits[static_cast<std::size_t>(a)], a,
-                                    logits[static_cast<std::size_t>(b)], b);
-                    });
-  for (std::size_t i = 0; i < count; ++i) result.top.push_back(entry(ids[i]));
-  return result;
+void Sampler::keep_min_p(double least) {
+  if (least <= 0.0) return;
+  double best = 0;
+  for (const auto& c : candidates_) best = std::max(best, c.probability);
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < least * best; });
+}
+
+void Sampler::collect(double sum) {
+  candidates_.clear();
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    if (weights_[i] > 0.0f) {
+      candidates_.push_back(
+          {static_cast<std::int32_t>(i), adjusted_[i], static_cast<double>(weights_[i]) / sum, 0});
+    }
+  }
+}
+
+std::int32_t Sampler::sample(const protocol::SamplingParams& params, std::span<const float> logits,
+                             const TokenCounts& counts, double uniform) {
+  const bool greedy = params.temperature < kColdest;
+  if (greedy && !penalises(params)) return argmax(logits);
+  adjust(params, logits, counts);
+  if (greedy) return argmax(adjusted_);
+  weights_.resize(adjusted_.size());
+  const double sum = exponentials(adjusted_, largest(adjusted_),
+                                  static_cast<float>(1.0 / params.temperature), weights_);
+  const bool filters =
+      params.top_k > 0 || params.typical_p < 1.0 || params.top_p < 1.0 || params.min_p > 0.0;
+  std::int32_t last = 0;
+  if (!filters) {
+    double left = uniform * sum;
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      if (weights_[i] == 0.0f) continue;
+      last = static_cast<std::int32_t>(i);
+      left -= static_cast<double>(weights_[i]);
+      if (left < 0) break;
+    }
+    return last;
+  }
+  collect(sum);
+  keep_top_k(params.top_k);
+  keep_typical(params.typical_p);
+  keep_top_p(params.top_p);
+  keep_min_p(params.min_p);
+  CHECK(!candidates_.empty());
+  double left = uniform * total();
+  for (const auto& c : candidates_) {
+    last = c.token;
+    left -= c.probability;
+    if (left < 0) break;
+  }
+  return last;
 }
 
 }  // namespace plinth::engine

@@ -1,62 +1,41 @@
 // Holds text back while it could still become a stop string, across tokens.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace plinth::engine {
 
+// The stop string that is complete first wins; of several that end at one byte, the longest. So
+// the outcome does not depend on how the text is cut into tokens. One pass over the text whatever
+// the strings: Knuth, Morris, Pratt, "Fast pattern matching in strings", 1977.
 class StopMatcher {
  public:
-  explicit StopMatcher(std::vector<std::string> stops) : stops_(std::move(stops)) {
-    std::erase(stops_, std::string());
-  }
+  explicit StopMatcher(const std::vector<std::string>& stops);
 
   struct Step {
     std::string text;     // safe to send
     std::string matched;  // the stop string that ends the choice, or ""
   };
-
-  // The earliest match wins; of two that begin together, the one listed first. Text from the match
-  // on is dropped.
-  Step push(std::string_view text) {
-    held_ += text;
-    std::size_t at = std::string::npos;
-    const std::string* matched = nullptr;
-    for (const auto& stop : stops_) {
-      const auto found = held_.find(stop);
-      if (found < at) {
-        at = found;
-        matched = &stop;
-      }
-    }
-    if (matched != nullptr) {
-      Step step{held_.substr(0, at), *matched};
-      held_.clear();
-      return step;
-    }
-    std::size_t keep = 0;
-    for (const auto& stop : stops_) {
-      for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > keep; --n) {
-        if (std::string_view(held_).substr(held_.size() - n) ==
-            std::string_view(stop).substr(0, n)) {
-          keep = n;
-        }
-      }
-    }
-    Step step{held_.substr(0, held_.size() - keep), ""};
-    held_.erase(0, held_.size() - keep);
-    return step;
-  }
+  // Text from a match on is dropped, and nothing may follow.
+  Step push(std::string_view text);
   // What was held when the choice ends for another reason.
-  std::string finish() { return std::exchange(held_, {}); }
+  std::string finish();
 
  private:
-  std::vector<std::string> stops_;
-  std::string held_;
+  struct Pattern {
+    std::string text;
+    std::vector<std::size_t> borders;  // [i]: the longest proper border of text[0..i]
+    std::size_t matched = 0;           // bytes of `text` that the held text ends with
+  };
+  // The held text up to `end`, which is sent.
+  std::string take(std::size_t end);
+
+  std::vector<Pattern> patterns_;
+  std::string held_;  // from begin_ on
+  std::size_t begin_ = 0;
 };
 
 }  // namespace plinth::engine

@@ -6,84 +6,168 @@
 
 namespace plinth::engine {
 
+namespace {
+
+std::size_t pages_for(std::int32_t tokens) {
+  return static_cast<std::size_t>(base::ceil_div(tokens, std::int32_t{kBlockTokens}));
+}
+
+void insert_by_arrival(std::vector<Sequence*>& list, Sequence& sequence) {
+  const auto place = std::upper_bound(
+      list.begin(), list.end(), &sequence,
+      [](const Sequence* a, const Sequence* b) { return a->arrival < b->arrival; });
+  list.insert(place, &sequence);
+}
+
+}  // namespace
+
+Scheduler::Scheduler(std::int32_t blocks, const SchedulerOptions& options)
+    : cache_(blocks, options.cache),
+      options_(options),
+      running_max_(std::min(options.sequences_max, options.step_tokens_max)) {
+  CHECK(blocks > 0 && running_max_ > 0);
+}
+
+void Scheduler::add(Sequence& sequence, Sequence* leader) {
+  sequence.arrival = ++arrivals_;
+  sequence.leader = leader;
+  if (leader != nullptr)
+    followers_.push_back(&sequence);
+  else
+    waiting_.push_back(&sequence);
+}
+
 void Scheduler::release(Sequence& sequence) {
-  for (const BlockId block : sequence.blocks) {
-    pool_.give(block);
-    freed_.push_back(block);
-  }
+  cache_.release(sequence.blocks);
   sequence.blocks.clear();
+  sequence.published = 0;
   sequence.computed = 0;
 }
 
 void Scheduler::remove(Sequence& sequence) {
   release(sequence);
+  for (auto* list : {&running_, &waiting_, &followers_}) std::erase(*list, &sequence);
+  free_followers(sequence);
+}
+
+void Scheduler::preempt(Sequence& sequence) {
+  release(sequence);
   std::erase(running_, &sequence);
-  std::erase(waiting_, &sequence);
+  insert_by_arrival(waiting_, sequence);
+  ++preemptions_;
+}
+
+// The leader has computed its prompt, or was removed: who waited for it starts from its pages.
+void Scheduler::free_followers(const Sequence& leader) {
+  const auto freed =
+      std::stable_partition(followers_.begin(), followers_.end(),
+                            [&](const Sequence* sequence) { return sequence->leader != &leader; });
+  for (auto it = freed; it != followers_.end(); ++it) {
+    Sequence& sequence = **it;
+    // At least one token is left to compute: its logits are wanted.
+    const auto pages =
+        std::min(leader.blocks.size(),
+                 static_cast<std::size_t>((sequence.prompt_tokens - 1) / kBlockTokens));
+    sequence.leader = nullptr;
+    sequence.blocks.assign(leader.blocks.begin(),
+                           leader.blocks.begin() + static_cast<std::ptrdiff_t>(pages));
+    cache_.share(sequence.blocks);
+    sequence.published = pages;
+    sequence.computed = static_cast<std::int32_t>(pages) * kBlockTokens;
+    insert_by_arrival(waiting_, sequence);
+  }
+  followers_.erase(freed, followers_.end());
+}
+
+bool Scheduler::reclaim_from_waiting(const Sequence& needy) {
+  for (auto it = waiting_.rbegin(); it != waiting_.rend(); ++it) {
+    if (*it == &needy || (*it)->blocks.empty()) continue;
+    release(**it);
+    return true;
+  }
+  return false;
 }
 
 bool Scheduler::reserve(Sequence& sequence, std::int32_t tokens, bool may_preempt) {
-  const auto need = static_cast<std::size_t>(
-      base::ceil_div(sequence.computed + tokens, static_cast<std::int32_t>(kBlockTokens)));
+  const auto need = pages_for(sequence.computed + tokens);
   while (sequence.blocks.size() < need) {
-    if (const auto block = pool_.take()) {
+    if (const auto block = cache_.take()) {
       sequence.blocks.push_back(*block);
-      continue;
+    } else if (!reclaim_from_waiting(sequence)) {
+      if (!may_preempt || running_.back() == &sequence) return false;
+      preempt(*running_.back());
     }
-    if (!may_preempt || running_.empty() || running_.back() == &sequence) return false;
-    Sequence* youngest = running_.back();
-    running_.pop_back();
-    release(*youngest);
-    waiting_.push_front(youngest);
-    ++preemptions_;
   }
+  return true;
+}
+
+void Scheduler::extend(Sequence& sequence, std::vector<ScheduledChunk>& chunks) {
+  const auto tokens = std::min({sequence.missing(), budget_, sequence.chunk_tokens_max});
+  // The youngest of all and no page left: it steps back until an older one ends.
+  if (!reserve(sequence, tokens, true)) return preempt(sequence);
+  chunks.push_back({&sequence, tokens, false});
+  budget_ -= tokens;
+}
+
+bool Scheduler::start(Sequence& sequence, std::vector<ScheduledChunk>& chunks) {
+  const bool looked_up = sequence.blocks.empty();
+  if (looked_up) {
+    const auto most =
+        std::min(static_cast<std::int32_t>(sequence.tokens.size()) - 1, sequence.cache_reads_max);
+    sequence.blocks = cache_.match(sequence.scope, sequence.tokens, most);
+    sequence.published = sequence.blocks.size();
+    sequence.computed = static_cast<std::int32_t>(sequence.blocks.size()) * kBlockTokens;
+  }
+  const auto tokens = std::min({sequence.missing(), budget_, sequence.chunk_tokens_max});
+  const auto pages = static_cast<std::int32_t>(
+      pages_for(static_cast<std::int32_t>(sequence.tokens.size())) + 1 - sequence.blocks.size());
+  const bool room = pages <= cache_.available() || running_.empty();
+  if (!room) {
+    if (looked_up) release(sequence);
+    return false;
+  }
+  // There is room, or nothing runs and the pool holds any one sequence.
+  CHECK(reserve(sequence, tokens, false));
+  std::erase(waiting_, &sequence);
+  insert_by_arrival(running_, sequence);
+  if (!sequence.started && looked_up) sequence.cached = sequence.computed;
+  chunks.push_back({&sequence, tokens, !std::exchange(sequence.started, true)});
+  budget_ -= tokens;
   return true;
 }
 
 std::vector<ScheduledChunk> Scheduler::plan() {
   std::vector<ScheduledChunk> chunks;
-  std::int32_t budget = options_.step_tokens_max;
-  const auto missing = [](const Sequence& sequence) {
-    return static_cast<std::int32_t>(sequence.tokens.size()) - sequence.computed;
-  };
+  budget_ = options_.step_tokens_max;
+  const auto preemptions = preemptions_;
   for (const bool decodes : {true, false}) {
-    for (std::size_t i = 0; i < running_.size() && budget > 0; ++i) {
-      Sequence* sequence = running_[i];
-      const std::int32_t left = missing(*sequence);
-      if ((left == 1) != decodes) continue;
-      const std::int32_t tokens = std::min(left, budget);
-      if (!reserve(*sequence, tokens, true)) {
-        // The youngest of all and no page left: it steps back until an older one ends.
-        running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
-        release(*sequence);
-        waiting_.push_front(sequence);
-        ++preemptions_;
-        break;
-      }
-      chunks.push_back({sequence, tokens});
-      budget -= tokens;
+    for (std::size_t i = 0; i < running_.size() && budget_ > 0; ++i) {
+      // Preemption takes from the end: what is before i stays where it is.
+      if ((running_[i]->missing() == 1) == decodes) extend(*running_[i], chunks);
     }
   }
   // A chunk whose sequence was preempted by an older one later in the plan has no pages any more.
   std::erase_if(chunks, [&](const ScheduledChunk& chunk) {
     return std::find(running_.begin(), running_.end(), chunk.sequence) == running_.end();
   });
-  while (budget > 0 && !waiting_.empty() && running() < options_.sequences_max) {
-    Sequence* sequence = waiting_.front();
-    // Room for its whole text and one more page, so that admission does not preempt at once.
-    const auto pages =
-        base::ceil_div(missing(*sequence), static_cast<std::int32_t>(kBlockTokens)) + 1;
-    if (pages > pool_.available() && !running_.empty()) break;
-    const std::int32_t tokens = std::min(missing(*sequence), budget);
-    if (!reserve(*sequence, tokens, false)) {
-      release(*sequence);
-      break;
-    }
-    waiting_.pop_front();
-    running_.push_back(sequence);
-    chunks.push_back({sequence, tokens});
-    budget -= tokens;
+  while (budget_ > 0 && preemptions_ == preemptions && !waiting_.empty() &&
+         running() < running_max_) {
+    if (!start(*waiting_.front(), chunks)) break;
   }
   return chunks;
+}
+
+void Scheduler::commit(const ScheduledChunk& chunk) {
+  Sequence& sequence = *chunk.sequence;
+  sequence.computed += chunk.tokens;
+  const auto full = static_cast<std::size_t>(sequence.computed / kBlockTokens);
+  if (full > sequence.published) {
+    cache_.publish(sequence.scope,
+                   std::span<const std::int32_t>(sequence.tokens).first(full * kBlockTokens),
+                   std::span<BlockId>(sequence.blocks).first(full), sequence.published);
+    sequence.published = full;
+  }
+  if (sequence.computed >= sequence.prompt_tokens) free_followers(sequence);
 }
 
 }  // namespace plinth::engine

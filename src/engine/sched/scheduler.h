@@ -2,13 +2,28 @@
 // prefill, and preemption by recompute. Yu et al., "Orca", OSDI 2022; Kwon et al., "Efficient
 // memory management for LLM serving with PagedAttention", SOSP 2023; Agrawal et al.,
 // "Sarathi-Serve", 2024.
+//
+// The rules:
+//  1. A step computes at most step_tokens_max tokens. First every running sequence that lacks one
+//     token (decode), then running prompts in chunks, oldest first, then new sequences.
+//  2. Sequences start in the order of their arrival; none is passed over. The next one starts when
+//     there are pages for all of its tokens and one more, or when nothing runs.
+//  3. A running sequence that lacks a page takes it, in this order, from: the free pages; the
+//     prefix cache's pages that nobody holds; waiting sequences that hold pages; the youngest
+//     running sequence, which gives up all its pages and waits again at its place by arrival. A
+//     step that preempted starts nothing.
+//  4. At most min(sequences_max, step_tokens_max) sequences run, so that every step moves each
+//     decode by its token and the oldest prompt by one at least.
+//  5. The choices of one request share their prompt's full pages: the first choice computes them,
+//     the others start from them.
+// No starvation: the oldest sequence is never preempted and moves in every step, so it ends; then
+// the next one is the oldest.
 #pragma once
 
-#include <deque>
 #include <utility>
 #include <vector>
 
-#include "engine/kv/block_pool.h"
+#include "engine/kv/prefix_cache.h"
 #include "engine/sched/sequence.h"
 
 namespace plinth::engine {
@@ -16,43 +31,58 @@ namespace plinth::engine {
 struct SchedulerOptions {
   std::int32_t step_tokens_max = 512;
   std::int32_t sequences_max = 256;
+  PrefixCacheOptions cache;
 };
 
 struct ScheduledChunk {
   Sequence* sequence = nullptr;
   std::int32_t tokens = 0;  // from sequence->computed on
+  bool first = false;       // of this sequence, ever: `cached` is now known
 };
 
 // One owner thread. Holds pointers to sequences between add() and remove().
 class Scheduler {
  public:
-  Scheduler(std::int32_t blocks, const SchedulerOptions& options)
-      : pool_(blocks), options_(options) {}
-  void add(Sequence& sequence) { waiting_.push_back(&sequence); }
+  Scheduler(std::int32_t blocks, const SchedulerOptions& options);
+
+  // A sequence that one page pool can hold at its longest. `leader`, if any, has the same prompt
+  // and was added before; this one waits until the leader's prompt is computed, or for its own
+  // turn where the leader was removed.
+  void add(Sequence& sequence, Sequence* leader = nullptr);
   // Frees its pages at once.
   void remove(Sequence& sequence);
-  // The chunks of the next step, oldest first: decodes before prefills. Every chunk's sequence has
-  // pages for computed + tokens. Empty only where nothing is left to run.
+  // The chunks of the next step. Every chunk's sequence has pages for computed + tokens. Empty only
+  // where nothing is left to run.
   std::vector<ScheduledChunk> plan();
+  // The chunk's keys and values are in its pages: full ones go to the prefix cache.
+  void commit(const ScheduledChunk& chunk);
+  // Pages to be cleared before the next forward pass.
+  std::vector<BlockId> take_freed() { return cache_.take_freed(); }
 
-  const BlockPool& pool() const { return pool_; }
+  const PrefixCache& cache() const { return cache_; }
   std::int32_t running() const { return static_cast<std::int32_t>(running_.size()); }
-  std::int32_t waiting() const { return static_cast<std::int32_t>(waiting_.size()); }
+  std::int32_t waiting() const {
+    return static_cast<std::int32_t>(waiting_.size() + followers_.size());
+  }
   std::int64_t preemptions() const { return preemptions_; }
-  // Pages that were freed since the last call, to be cleared before anyone gets them.
-  std::vector<BlockId> take_freed() { return std::exchange(freed_, {}); }
 
  private:
   void release(Sequence& sequence);
-  // Pages for `tokens` more; younger sequences give theirs up for it. False where even then
-  // there are not enough.
+  void preempt(Sequence& sequence);
+  void extend(Sequence& sequence, std::vector<ScheduledChunk>& chunks);
+  bool start(Sequence& sequence, std::vector<ScheduledChunk>& chunks);
+  // Pages for `tokens` more, by rule 3. False where even then there are not enough.
   bool reserve(Sequence& sequence, std::int32_t tokens, bool may_preempt);
+  bool reclaim_from_waiting(const Sequence& needy);
+  void free_followers(const Sequence& leader);
 
-  BlockPool pool_;
+  PrefixCache cache_;
   const SchedulerOptions options_;
-  std::vector<Sequence*> running_;  // oldest first
-  std::deque<Sequence*> waiting_;
-  std::vector<BlockId> freed_;
+  const std::int32_t running_max_;
+  std::vector<Sequence*> running_, waiting_;  // each oldest first
+  std::vector<Sequence*> followers_;          // whose leader still computes their prompt
+  std::uint64_t arrivals_ = 0;
+  std::int32_t budget_ = 0;  // of the step that plan() makes
   std::int64_t preemptions_ = 0;
 };
 

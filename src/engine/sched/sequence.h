@@ -1,55 +1,31 @@
-// One request in the engine and its choices. Owned and touched by the loop alone.
+// What the scheduler knows of one choice of a request: its tokens, and the pages that hold them.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <variant>
+#include <cstdint>
 #include <vector>
 
-#include "engine/engine.h"
-#include "engine/sample/sampler.h"
-#include "engine/sample/stop_matcher.h"
+#include "engine/kv/prefix_cache.h"
 
 namespace plinth::engine {
 
-struct Request;
-
+// Owned by the request; between Scheduler::add() and remove() the scheduler moves what stands in
+// the second group.
 struct Sequence {
-  Sequence(Request& owner, std::int32_t choice, const model::Tokenizer& tokenizer,
-           const protocol::GenerateRequest& spec)
-      : request(owner),
-        index(choice),
-        text(tokenizer, !std::holds_alternative<protocol::ChatPrompt>(spec.prompt)),
-        stops(spec.stop),
-        sampler(spec.sampling) {}
-  Request& request;
-  const std::int32_t index;
+  CacheScope scope;
   std::vector<std::int32_t> tokens;  // prompt, then output
-  std::int32_t computed = 0;         // tokens whose keys and values are in the pages
+  std::int32_t prompt_tokens = 0;
+  std::int32_t cache_reads_max = INT32_MAX;  // tokens that may come from the prefix cache
+  std::int32_t chunk_tokens_max = INT32_MAX;
+
+  std::uint64_t arrival = 0;   // a smaller one is older
+  Sequence* leader = nullptr;  // whose prompt this one waits for
+  std::int32_t computed = 0;   // tokens whose keys and values are in the pages
   std::vector<BlockId> blocks;
-  model::TextDecoder text;
-  StopMatcher stops;
-  Sampler sampler;
-  TokenCounts counts;
-  std::vector<protocol::PositionLogprobs> held_logprobs;
-  std::int32_t held_tokens = 0;
-  bool ended = false;
-};
+  std::size_t published = 0;  // of the blocks, known to the prefix cache
+  bool started = false;       // it has been in a step
+  std::int32_t cached = 0;    // tokens found in the prefix cache when it started
 
-struct Request {
-  protocol::GenerateRequest spec;
-  EventSink sink;
-  std::vector<std::int32_t> prompt;
-  std::int32_t max_tokens = 0;
-  std::uint64_t seed = 0;
-  std::vector<std::unique_ptr<Sequence>> sequences;
-  protocol::Usage usage;
-  std::vector<protocol::GenerateEvent> events;  // of this step
-  bool finished = false;
-
-  std::int32_t output_tokens(const Sequence& sequence) const {
-    return static_cast<std::int32_t>(sequence.tokens.size() - prompt.size());
-  }
+  std::int32_t missing() const { return static_cast<std::int32_t>(tokens.size()) - computed; }
 };
 
 }  // namespace plinth::engine

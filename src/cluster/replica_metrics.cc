@@ -1,0 +1,66 @@
+#include "cluster/replica_metrics.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace plinth::cluster {
+
+namespace {
+
+using protocol::Heartbeat;
+
+struct Count {
+  std::int64_t Heartbeat::*field;
+  double unit;
+  const char* name;
+  const char* help;
+};
+
+constexpr Count kCounts[] = {
+    {&Heartbeat::steps, 1, "plinth_model_steps_total", "Forward passes."},
+    {&Heartbeat::step_failures, 1, "plinth_model_step_failures_total",
+     "Forward passes that failed."},
+    {&Heartbeat::step_ns, 1e-9, "plinth_model_step_seconds_total", "Time in steps."},
+    {&Heartbeat::batch_tokens, 1, "plinth_model_batch_tokens_total",
+     "Tokens computed; over the steps, the mean batch."},
+    {&Heartbeat::requests, 1, "plinth_model_requests_admitted_total", "Requests that started."},
+    {&Heartbeat::prompt_tokens, 1, "plinth_model_prompt_tokens_total",
+     "Prompt tokens of requests that started."},
+    {&Heartbeat::cached_tokens, 1, "plinth_model_cached_tokens_total",
+     "Of the prompt tokens, those found in the prefix cache."},
+    {&Heartbeat::completion_tokens, 1, "plinth_model_completion_tokens_total", "Tokens sampled."},
+    {&Heartbeat::preemptions, 1, "plinth_model_preemptions_total",
+     "Choices that gave their pages to an older one."},
+    {&Heartbeat::cache_evictions, 1, "plinth_model_cache_evictions_total",
+     "Cached pages given up for others."},
+};
+
+}  // namespace
+
+void report_heartbeat(base::Metrics& metrics, const std::string& model,
+                      const protocol::Heartbeat& beat, protocol::Heartbeat& last) {
+  const base::Labels labels{{"model", model}};
+  metrics.gauge("plinth_model_requests_running", "Choices in the batch.", labels).Set(beat.running);
+  metrics.gauge("plinth_model_requests_waiting", "Choices in the queue.", labels).Set(beat.waiting);
+  const auto pages = [&](const char* state, std::int32_t count) {
+    metrics
+        .gauge("plinth_model_kv_pages",
+               "Pages of keys and values: held by a choice, kept for their content, or free.",
+               {{"model", model}, {"state", state}})
+        .Set(count);
+  };
+  pages("held", beat.blocks_total - beat.blocks_free - beat.blocks_cached);
+  pages("cached", beat.blocks_cached);
+  pages("free", beat.blocks_free);
+  const bool anew = std::any_of(std::begin(kCounts), std::end(kCounts), [&](const Count& count) {
+    return beat.*count.field < last.*count.field;
+  });
+  if (anew) last = {};
+  for (const Count& count : kCounts) {
+    const auto more = static_cast<double>(beat.*count.field - last.*count.field);
+    metrics.counter(count.name, count.help, labels).Increment(more * count.unit);
+  }
+  last = beat;
+}
+
+}  // namespace plinth::cluster

@@ -1,0 +1,122 @@
+// Promise 3 on real models: the same request with the same seed gives the same tokens and the same
+// log-probabilities, bit for bit, whatever else is in the batch, however the prompts are cut, with
+// and without the prefix cache, with preemptions, and for any number of threads.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <random>
+
+#include "engine/model_runner.h"
+#include "engine/testing/stepped_engine.h"
+
+namespace plinth::engine {
+namespace {
+
+struct Setting {
+  int threads, step_tokens, pages, sequences;
+  bool cache;
+};
+
+struct Subject {
+  std::string path;
+  int vocab = 0;
+  int requests = 0, prompt_max = 0, output_max = 0;
+};
+
+std::unique_ptr<SteppedEngine> engine_for(const Subject& subject, const Setting& setting) {
+  auto runner = make_model_runner(*model::open_model(subject.path),
+                                  {setting.threads, tensor::best_isa(), tensor::LinearMode::fast});
+  EXPECT_TRUE(runner.ok()) << runner.status();
+  EngineOptions options;
+  options.kv_bytes = (*runner)->info().kv_block_bytes * static_cast<std::size_t>(setting.pages);
+  options.step_tokens_max = setting.step_tokens;
+  options.sequences_max = setting.sequences;
+  options.prefix_cache = setting.cache;
+  // Texts do not matter here: tokens are compared.
+  return std::make_unique<SteppedEngine>(options, *std::move(runner));
+}
+
+std::vector<protocol::GenerateRequest> mixed_requests(const Subject& subject) {
+  std::mt19937 random(7);
+  const auto pick = [&](int least, int most) {
+    return least + static_cast<int>(random() % static_cast<unsigned>(most - least + 1));
+  };
+  std::vector<protocol::GenerateRequest> requests;
+  for (int i = 0; i < subject.requests; ++i) {
+    protocol::TokenPrompt prompt;
+    // Stems that requests share, so that the prefix cache has something to find.
+    const int length = pick(1, subject.prompt_max), stem = pick(0, length);
+    for (int t = 0; t < length; ++t) {
+      prompt.tokens.push_back(t < stem ? (t * 7 + 3) % subject.vocab : pick(0, subject.vocab - 1));
+    }
+    protocol::GenerateRequest request;
+    request.request_id = std::to_string(i);
+    request.prompt = std::move(prompt);
+    request.max_tokens = pick(1, subject.output_max);
+    request.n = i % 4 == 0 ? 2 : 1;
+    request.sampling.seed = random();
+    request.sampling.temperature = i % 3 == 0 ? 0.0 : 0.9;
+    request.sampling.top_p = i % 2 == 0 ? 0.9 : 1.0;
+    request.logprobs = true;
+    request.top_logprobs = 3;
+    request.prompt_logprobs = i % 5 == 1;
+    request.ignore_eos = true;
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+// Each request alone, one after the other, against all of them at once in each setting.
+void expect_same_bits(const Subject& subject, const std::vector<Setting>& settings) {
+  const auto requests = mixed_requests(subject);
+  std::map<std::string, Result> alone;
+  auto single = engine_for(subject, {1, 512, 64, 8, false});
+  for (const auto& request : requests) alone[request.request_id] = single->run(request);
+  std::int64_t preemptions = 0, cached = 0;
+  for (const auto& setting : settings) {
+    SCOPED_TRACE(::testing::Message()
+                 << setting.threads << " threads, " << setting.step_tokens << " tokens a step, "
+                 << setting.pages << " pages, cache " << setting.cache);
+    auto together = engine_for(subject, setting);
+    for (const auto& request : requests) {
+      ASSERT_TRUE(together->add(request).ok());
+      // Some join while others already decode.
+      if (request.sampling.temperature == 0) together->core().step();
+    }
+    together->run_until_idle();
+    for (const auto& [id, result] : together->results()) {
+      ASSERT_TRUE(result.status.ok()) << result.status;
+      EXPECT_EQ(result.choices, alone[id].choices) << "request " << id;
+    }
+    preemptions += together->core().stats().preemptions;
+    cached += together->core().stats().cached_tokens;
+    together->expect_no_page_held();
+  }
+  EXPECT_GT(preemptions, 0);
+  EXPECT_GT(cached, 0);
+}
+
+TEST(Determinism, SameBitsWhateverElseRunsOnATinyModel) {
+  std::vector<Setting> settings;
+  for (const int threads : {1, 2, 3}) {
+    for (const int step_tokens : {5, 21, 512}) {
+      for (const bool cache : {true, false}) {
+        settings.push_back({threads, step_tokens, 6, 8, cache});
+        settings.push_back({threads, step_tokens, 64, 3, cache});
+      }
+    }
+  }
+  expect_same_bits(
+      {std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf", 40, 14, 50, 20},
+      settings);
+}
+
+TEST(Determinism, SameBitsWhateverElseRunsOnTheDefaultModel) {
+  const char* folder = std::getenv("PLINTH_TEST_MODELS");
+  if (folder == nullptr) GTEST_SKIP() << "PLINTH_TEST_MODELS is not set";
+  expect_same_bits({std::string(folder) + "/SmolLM2-135M-Instruct.Q4_1.gguf", 49'152, 5, 40, 10},
+                   {{2, 24, 7, 8, true}, {3, 512, 64, 8, false}});
+}
+
+}  // namespace
+}  // namespace plinth::engine

@@ -1,0 +1,342 @@
+#include "engine/engine_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "engine/limits.h"
+#include "engine/request/admission.h"
+#include "engine/request/prompt_renderer.h"
+#include "engine/request/request.h"
+#include "engine/sample/logprobs.h"
+#include "engine/sample/softmax.h"
+#include "engine/sched/scheduler.h"
+
+namespace plinth::engine {
+
+namespace {
+
+using protocol::FinishReason;
+
+class Core final : public EngineCore {
+ public:
+  Core(const EngineOptions& options, std::unique_ptr<Runner> runner,
+       std::unique_ptr<model::Tokenizer> tokenizer,
+       std::unique_ptr<model::ChatTemplate> chat_template, const base::Clock& clock,
+       std::int32_t blocks, std::int32_t context)
+      : options_(options),
+        runner_(std::move(runner)),
+        tokenizer_(std::move(tokenizer)),
+        template_(std::move(chat_template)),
+        clock_(clock),
+        bounds_{context, runner_->info().vocab_size},
+        renderer_(*tokenizer_, template_.get(), clock),
+        scheduler_(blocks, {options.step_tokens_max,
+                            options.sequences_max,
+                            {options.prefix_cache, options.seed_base}}) {
+    stats_.blocks_total = blocks;
+  }
+
+  PreparedRequest prepare(protocol::GenerateRequest request) const override {
+    PreparedRequest prepared;
+    prepared.spec = std::move(request);
+    auto prompt = renderer_.tokens(prepared.spec.prompt);
+    if (!prompt.ok()) {
+      prepared.status = prompt.status();
+      return prepared;
+    }
+    prepared.prompt = *std::move(prompt);
+    const auto most = output_tokens_max(prepared.spec, prepared.prompt, bounds_);
+    if (most.ok())
+      prepared.output_tokens_max = *most;
+    else
+      prepared.status = most.status();
+    return prepared;
+  }
+
+  absl::Status add(PreparedRequest prepared, EventSink sink) override {
+    if (drain_) return base::unavailable("the model is shutting down");
+    if (!queue_has_room(options_, scheduler_.waiting(), prepared.spec)) {
+      return base::resource_exhausted("the queue is full; retry later");
+    }
+    const auto status = prepared.status;
+    requests_.push_back(std::make_unique<Request>(std::move(prepared), std::move(sink)));
+    Request& request = *requests_.back();
+    if (!status.ok()) {
+      finish(request, status);
+      return absl::OkStatus();
+    }
+    // Each request without a seed gets one of its own.
+    request.seed = request.spec.sampling.seed.value_or(options_.seed_base +
+                                                       0x9E3779B97F4A7C15ull * ++unseeded_);
+    schedule(request);
+    return absl::OkStatus();
+  }
+
+  void cancel(const std::string& request_id) override {
+    for (auto& request : requests_) {
+      if (request->spec.request_id == request_id) {
+        finish(*request, absl::CancelledError("cancelled"));
+      }
+    }
+  }
+
+  void drain(base::TimePoint deadline) override { drain_ = deadline; }
+
+  void step() override {
+    const auto begin = clock_.now();
+    if (drain_ && begin >= *drain_) {
+      for (auto& request : requests_) {
+        finish(*request, base::unavailable("the model is shutting down"));
+      }
+    }
+    const auto chunks = scheduler_.plan();
+    // Promise 4: a page that another tenant may get holds nothing of this one.
+    if (const auto freed = scheduler_.take_freed(); !freed.empty()) runner_->clear_blocks(freed);
+    if (!chunks.empty()) {
+      run(chunks);
+      stats_.step_ns += (clock_.now() - begin).count();
+    }
+    deliver();
+  }
+
+  bool idle() const override { return requests_.empty(); }
+
+  EngineStats stats() const override {
+    auto stats = stats_;
+    stats.running = scheduler_.running();
+    stats.waiting = scheduler_.waiting();
+    stats.blocks_free = scheduler_.cache().free();
+    stats.blocks_cached = scheduler_.cache().idle();
+    stats.preemptions = scheduler_.preemptions();
+    stats.cache_evictions = scheduler_.cache().evictions();
+    return stats;
+  }
+
+  std::int32_t context_tokens() const override { return bounds_.context_tokens; }
+
+ private:
+  static Choice& choice_of(const ScheduledChunk& chunk) {
+    return static_cast<Choice&>(*chunk.sequence);
+  }
+
+  // Makes the choices and hands them to the scheduler.
+  void schedule(Request& request) {
+    for (std::int32_t i = 0; i < request.spec.n; ++i) {
+      auto& choice =
+          *request.choices.emplace_back(std::make_unique<Choice>(request, i, *tokenizer_));
+      if (request.spec.prompt_logprobs) choice.chunk_tokens_max = kPromptRowsMax;
+      if (request.spec.sampling.repetition_penalty != 1.0) {
+        for (const auto token : request.prompt) ++choice.counts.prompt[token];
+      }
+    }
+    if (request.output_tokens_max == 0 && !request.spec.prompt_logprobs) {
+      admit(request, 0);
+      return end_all(request);
+    }
+    Choice& leader = *request.choices[0];
+    scheduler_.add(leader);
+    for (std::size_t i = 1; i < request.choices.size(); ++i) {
+      scheduler_.add(*request.choices[i], &leader);
+    }
+  }
+
+  // The request's first chunk is in a step: what it costs is known.
+  void admit(Request& request, std::int32_t cached) {
+    request.admitted = true;
+    request.usage.prompt_tokens = static_cast<std::int32_t>(request.prompt.size());
+    request.usage.cached_tokens = cached;
+    ++stats_.requests;
+    stats_.prompt_tokens += request.usage.prompt_tokens;
+    stats_.cached_tokens += cached;
+    request.events.push_back(
+        protocol::Admitted{request.usage.prompt_tokens, cached, runner_->info().fingerprint});
+    if (!request.spec.echo) return;
+    for (auto& choice : request.choices) choice->output.echo(request.prompt, request.events);
+  }
+
+  void run(const std::vector<ScheduledChunk>& chunks) {
+    std::vector<BatchEntry> batch;
+    for (const auto& chunk : chunks) {
+      const Choice& choice = choice_of(chunk);
+      if (chunk.first && !choice.request.admitted) admit(choice.request, choice.cached);
+      const bool last = chunk.tokens == choice.missing();
+      BatchEntry entry;
+      entry.tokens = std::span(choice.tokens)
+                         .subspan(static_cast<std::size_t>(choice.computed),
+                                  static_cast<std::size_t>(chunk.tokens));
+      entry.position = choice.computed;
+      entry.blocks = choice.blocks;
+      entry.logits = choice.request.wants_prompt_rows() ? chunk.tokens : (last ? 1 : 0);
+      stats_.batch_tokens += chunk.tokens;
+      batch.push_back(entry);
+    }
+    std::span<const float> logits;
+    auto status = runner_->forward(batch, logits);
+    ++stats_.steps;
+    if (!status.ok()) {
+      ++stats_.step_failures;
+      for (const auto& chunk : chunks) finish(choice_of(chunk).request, status);
+      return;
+    }
+    const auto vocab = static_cast<std::size_t>(bounds_.vocab_size);
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+      const auto rows = logits.first(static_cast<std::size_t>(batch[i].logits) * vocab);
+      logits = logits.subspan(rows.size());
+      advance(chunks[i], batch[i].position, rows);
+    }
+  }
+
+  // rows: [wanted logits, vocab], the last ones of the chunk, which begins at `position`.
+  void advance(const ScheduledChunk& chunk, std::int32_t position, std::span<const float> rows) {
+    Choice& choice = choice_of(chunk);
+    Request& request = choice.request;
+    // Ended by another chunk of this step.
+    if (request.finished) return;
+    if (!all_finite(rows)) {
+      return finish(request, base::internal("the model computed a number that is not finite"));
+    }
+    scheduler_.commit(chunk);
+    if (request.wants_prompt_rows()) send_prompt_logprobs(choice, position, rows);
+    if (choice.missing() > 0) return;
+    if (request.output_tokens_max == 0) return end_all(request);
+    accept(choice, rows.last(static_cast<std::size_t>(bounds_.vocab_size)));
+  }
+
+  // Row i predicts the token at position + i + 1. The choices share the prompt, and so its rows.
+  void send_prompt_logprobs(Choice& choice, std::int32_t position, std::span<const float> rows) {
+    Request& request = choice.request;
+    const auto vocab = static_cast<std::size_t>(bounds_.vocab_size);
+    std::vector<protocol::PositionLogprobs> positions;
+    const auto add = [&](protocol::PositionLogprobs logprobs) {
+      name_tokens(*tokenizer_, logprobs);
+      positions.push_back(std::move(logprobs));
+    };
+    if (request.prompt_rows_sent == 0) {
+      protocol::PositionLogprobs first;
+      first.chosen.token = request.prompt[0];
+      first.chosen.has_logprob = false;
+      add(std::move(first));
+    }
+    const auto end = position + static_cast<std::int32_t>(rows.size() / vocab);
+    // After a preemption the first rows may have been sent already.
+    for (auto at = std::max(position, request.prompt_rows_sent);
+         at < end && at + 1 < choice.prompt_tokens; ++at) {
+      const auto row = rows.subspan(static_cast<std::size_t>(at - position) * vocab, vocab);
+      add(position_logprobs(row, request.prompt[static_cast<std::size_t>(at) + 1],
+                            request.spec.top_logprobs));
+    }
+    request.prompt_rows_sent = std::max(request.prompt_rows_sent, end);
+    for (auto& each : request.choices) each->output.prompt_logprobs(positions, request.events);
+    // What was sent need not be computed again.
+    const bool done = !request.wants_prompt_rows();
+    choice.chunk_tokens_max = done ? INT32_MAX : kPromptRowsMax;
+    if (!request.spec.ignore_prefix_cache) {
+      choice.cache_reads_max = done ? INT32_MAX : request.prompt_rows_sent;
+    }
+  }
+
+  // logits: [vocab], of the choice's last token.
+  void accept(Choice& choice, std::span<const float> logits) {
+    Request& request = choice.request;
+    const auto& spec = request.spec;
+    const auto uniform =
+        base::uniform_at(request.seed, static_cast<std::uint64_t>(choice.output_tokens()),
+                         static_cast<std::uint64_t>(choice.index));
+    const auto token = sampler_.sample(spec.sampling, logits, choice.counts, uniform);
+    ++request.usage.completion_tokens;
+    ++stats_.completion_tokens;
+    if (!spec.ignore_eos && tokenizer_->is_end_of_generation(token)) {
+      choice.output.count_end_token();
+      return end(choice, FinishReason::stop);
+    }
+    choice.tokens.push_back(token);
+    ++choice.counts.output[token];
+    std::optional<protocol::PositionLogprobs> logprobs;
+    if (spec.logprobs) {
+      logprobs = position_logprobs(logits, token, spec.top_logprobs);
+      name_tokens(*tokenizer_, *logprobs);
+    }
+    if (choice.output.push(token, std::move(logprobs), request.events)) {
+      return end(choice, FinishReason::stop);
+    }
+    if (choice.output_tokens() >= request.output_tokens_max) end(choice, FinishReason::length);
+  }
+
+  void end(Choice& choice, FinishReason reason) {
+    Request& request = choice.request;
+    choice.output.finish(reason, request.events);
+    choice.ended = true;
+    scheduler_.remove(choice);
+    const bool all = std::all_of(request.choices.begin(), request.choices.end(),
+                                 [](const auto& other) { return other->ended; });
+    if (all) finish(request, absl::OkStatus());
+  }
+
+  // Nothing was asked for but the prompt.
+  void end_all(Request& request) {
+    for (auto& choice : request.choices) end(*choice, FinishReason::length);
+  }
+
+  void finish(Request& request, const absl::Status& status) {
+    if (request.finished) return;
+    request.finished = true;
+    for (auto& choice : request.choices) scheduler_.remove(*choice);
+    request.events.push_back(protocol::Finished{status, request.usage});
+  }
+
+  void deliver() {
+    for (auto& request : requests_) {
+      if (!request->events.empty()) request->sink(std::exchange(request->events, {}));
+    }
+    std::erase_if(requests_, [](const auto& request) { return request->finished; });
+  }
+
+  // Constant after construction.
+  const EngineOptions options_;
+  const std::unique_ptr<Runner> runner_;
+  const std::unique_ptr<model::Tokenizer> tokenizer_;
+  const std::unique_ptr<model::ChatTemplate> template_;
+  const base::Clock& clock_;
+  const ModelBounds bounds_;
+  const PromptRenderer renderer_;
+
+  Scheduler scheduler_;
+  Sampler sampler_;
+  std::vector<std::unique_ptr<Request>> requests_;  // in the order of add()
+  std::uint64_t unseeded_ = 0;
+  std::optional<base::TimePoint> drain_;
+  EngineStats stats_;
+};
+
+}  // namespace
+
+std::int32_t queue_places(const protocol::GenerateRequest& request) {
+  return std::clamp(request.n, 1, kChoicesMax);
+}
+
+bool queue_has_room(const EngineOptions& options, std::int32_t waiting,
+                    const protocol::GenerateRequest& request) {
+  return waiting == 0 || waiting + queue_places(request) <= options.queue_max;
+}
+
+absl::StatusOr<std::unique_ptr<EngineCore>> EngineCore::create(
+    const EngineOptions& options, std::unique_ptr<Runner> runner,
+    std::unique_ptr<model::Tokenizer> tokenizer, std::unique_ptr<model::ChatTemplate> chat_template,
+    const base::Clock& clock) {
+  if (options.step_tokens_max < 1 || options.sequences_max < 1) {
+    return base::invalid_argument("[engine] a step needs at least one token and one sequence");
+  }
+  const auto& info = runner->info();
+  const auto blocks = static_cast<std::int32_t>(
+      std::min<std::size_t>(options.kv_bytes / std::max<std::size_t>(info.kv_block_bytes, 1),
+                            static_cast<std::size_t>(kBlocksMax)));
+  RETURN_IF_ERROR(runner->allocate_kv(blocks));
+  std::int32_t context = std::min(info.context_tokens_max, blocks * kBlockTokens);
+  if (options.context_tokens > 0) context = std::min(context, options.context_tokens);
+  return std::unique_ptr<EngineCore>(new Core(options, std::move(runner), std::move(tokenizer),
+                                              std::move(chat_template), clock, blocks, context));
+}
+
+}  // namespace plinth::engine

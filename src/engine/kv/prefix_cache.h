@@ -1,0 +1,120 @@
+// Full KV pages that outlive their sequence, found again by the tokens that made them. The idea of
+// a page table keyed by content is from Kwon et al., "PagedAttention", SOSP 2023; of a tree over
+// prefixes from Zheng et al., "SGLang: RadixAttention", 2024.
+//
+// A page's keys and values depend on its own tokens and on all before them, so a page is a node of
+// a tree: its place below its parent's page, and its 16 tokens. The tree compares parents and
+// tokens themselves; hashes only find the bucket, so that no collision can give a wrong page.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/kv/block_pool.h"
+
+namespace plinth::engine {
+
+// Sequences share pages within one scope alone (promise 4). The model and its numerics are not
+// named: a cache belongs to one runner, whose fingerprint never changes.
+struct CacheScope {
+  std::string salt;     // the tenant's
+  std::string adapter;  // "" = the base model
+  auto operator<=>(const CacheScope&) const = default;
+};
+
+struct PrefixCacheOptions {
+  bool keep_pages = true;  // false: a page is freed with its last sequence, nothing is ever found
+  // Part of every hash, so that a client cannot choose tokens that share a bucket.
+  std::uint64_t hash_seed = 0;
+};
+
+// Owns all pages, cached or not. One owner thread.
+//
+// Only full pages are shared, and a sequence never writes into a full page, so that no page needs
+// copying. Whoever holds a page holds all before it; so a page that nobody holds has no held page
+// below it, and eviction goes from the leaves up, least recently used first.
+class PrefixCache {
+ public:
+  PrefixCache(std::int32_t blocks, const PrefixCacheOptions& options)
+      : options_(options), pool_(blocks), nodes_by_block_(static_cast<std::size_t>(blocks)) {}
+
+  // A page with one holder: a free one, or else the cached page that nobody has held the longest.
+  std::optional<BlockId> take();
+  // The pages of the longest cached prefix of `tokens` of at most `tokens_max` tokens; the caller
+  // now holds them.
+  std::vector<BlockId> match(const CacheScope& scope, std::span<const std::int32_t> tokens,
+                             std::int32_t tokens_max);
+  // Pages [first, blocks.size()) are full and computed: `tokens` are theirs and those before them,
+  // 16 a page. Where the cache already has such a page, the caller's is given up for it in
+  // `blocks`. Pages before `first` were published or matched.
+  void publish(const CacheScope& scope, std::span<const std::int32_t> tokens,
+               std::span<BlockId> blocks, std::size_t first);
+  // One more holder for each of the pages, which are held.
+  void share(std::span<const BlockId> blocks);
+  // The caller holds these no more.
+  void release(std::span<const BlockId> blocks);
+
+  // Pages that take() can give.
+  std::int32_t available() const { return pool_.available() + idle_; }
+  std::int32_t free() const { return pool_.available(); }
+  std::int32_t total() const { return pool_.total(); }
+  // Cached pages that nobody holds.
+  std::int32_t idle() const { return idle_; }
+  std::int64_t evictions() const { return evictions_; }
+  const BlockPool& pool() const { return pool_; }
+
+  // Pages that became free since the last call. They hold what their sequence left: whoever runs
+  // the model clears them before the next forward pass (promise 4).
+  std::vector<BlockId> take_freed() { return std::exchange(freed_, {}); }
+
+ private:
+  using PageTokens = std::array<std::int32_t, kBlockTokens>;
+  struct Node;
+  struct Key {
+    const Node* parent;
+    PageTokens tokens;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::uint64_t seed;
+    std::size_t operator()(const Key& key) const;
+  };
+  // A root stands for the empty prefix of a scope and has no page.
+  struct Node {
+    Node* parent = nullptr;
+    PageTokens tokens{};
+    BlockId block{-1};
+    std::int32_t children = 0;
+    std::uint64_t used = 0;             // when its last holder left
+    const CacheScope* scope = nullptr;  // of a root: its key in roots_
+  };
+
+  Node* child(const Node* parent, std::span<const std::int32_t> page) const;
+  Node* root(const CacheScope& scope);
+  void insert(Node& parent, std::span<const std::int32_t> page, BlockId block);
+  void hold(BlockId block);
+  void release_one(BlockId block);
+  bool evict();
+  Node*& node_of(BlockId block) { return nodes_by_block_[static_cast<std::size_t>(block.value())]; }
+
+  const PrefixCacheOptions options_;
+  BlockPool pool_;
+  std::map<CacheScope, std::unique_ptr<Node>> roots_;
+  std::unordered_map<Key, std::unique_ptr<Node>, KeyHash> nodes_{16, KeyHash{options_.hash_seed}};
+  std::vector<Node*> nodes_by_block_;
+  std::set<std::pair<std::uint64_t, Node*>> leaves_;  // that nobody holds, by `used`
+  std::int32_t idle_ = 0;
+  std::uint64_t ticks_ = 0;
+  std::int64_t evictions_ = 0;
+  std::vector<BlockId> freed_;
+};
+
+}  // namespace plinth::engine

@@ -1,0 +1,17 @@
+// Bounds of the engine, with their reasons.
+#pragma once
+
+#include <cstdint>
+
+namespace plinth::engine {
+
+// Log-probabilities of a prompt need one row of logits a token: 64 rows of a vocabulary of 152k in
+// fp32 are 37 MiB, and the rest of a chunk would gain little speed.
+inline constexpr std::int32_t kPromptRowsMax = 64;
+inline constexpr std::int32_t kChoicesMax = 128;     // OpenAI's limit on n
+inline constexpr std::int32_t kTopLogprobsMax = 20;  // OpenAI's limit on top_logprobs
+inline constexpr std::int32_t kBlocksMax = 1
+                                           << 24;  // page numbers and token counts stay in 32 bits
+static_assert(std::int64_t{kBlocksMax} * 16 <= INT32_MAX);
+
+}  // namespace plinth::engine

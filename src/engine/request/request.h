@@ -1,0 +1,65 @@
+// One request in the engine and its choices. Owned and touched by the engine's loop alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/engine_core.h"
+#include "engine/request/output.h"
+#include "engine/sample/sampler.h"
+#include "engine/sched/sequence.h"
+
+namespace plinth::engine {
+
+struct Request;
+
+// The scheduler moves it as a Sequence; the engine knows that each of its sequences is a Choice.
+struct Choice : Sequence {
+  Choice(Request& owner, std::int32_t choice_index, const model::Tokenizer& tokenizer);
+
+  Request& request;
+  const std::int32_t index;
+  TokenCounts counts;
+  Output output;
+  bool ended = false;
+
+  std::int32_t output_tokens() const {
+    return static_cast<std::int32_t>(tokens.size()) - prompt_tokens;
+  }
+};
+
+struct Request {
+  Request(PreparedRequest prepared, EventSink event_sink)
+      : spec(std::move(prepared.spec)),
+        prompt(std::move(prepared.prompt)),
+        output_tokens_max(prepared.output_tokens_max),
+        sink(std::move(event_sink)) {}
+
+  const protocol::GenerateRequest spec;
+  const std::vector<std::int32_t> prompt;
+  const std::int32_t output_tokens_max;  // of each choice
+  const EventSink sink;
+  std::uint64_t seed = 0;
+  std::vector<std::unique_ptr<Choice>> choices;
+  std::int32_t prompt_rows_sent = 0;  // positions whose log-probabilities were reported
+  bool admitted = false;
+  bool finished = false;
+  protocol::Usage usage;
+  std::vector<protocol::GenerateEvent> events;  // of this step
+
+  bool wants_prompt_rows() const {
+    return spec.prompt_logprobs && prompt_rows_sent < static_cast<std::int32_t>(prompt.size());
+  }
+};
+
+inline Choice::Choice(Request& owner, std::int32_t choice_index, const model::Tokenizer& tokenizer)
+    : request(owner), index(choice_index), output(choice_index, tokenizer, owner.spec) {
+  scope.salt = owner.spec.cache_salt;
+  tokens = owner.prompt;
+  prompt_tokens = static_cast<std::int32_t>(owner.prompt.size());
+  if (owner.spec.ignore_prefix_cache || owner.spec.prompt_logprobs) cache_reads_max = 0;
+}
+
+}  // namespace plinth::engine

@@ -1,0 +1,257 @@
+// The scheduler, the prefix cache and the block pool against a naive model of them, over random
+// operations. PLINTH_SEED=N runs the one seed N.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+
+#include "engine/sched/scheduler.h"
+
+namespace plinth::engine {
+namespace {
+
+using Tokens = std::vector<std::int32_t>;
+
+// What a page's slot holds once a token is computed into it: which history it stands for. The
+// naive side has no pages: it recomputes the history of every sequence from its tokens.
+using Slot = std::uint64_t;
+constexpr Slot kCleared = 0;
+
+std::vector<Slot> histories(const Sequence& sequence) {
+  std::vector<Slot> slots;
+  Slot history = std::hash<std::string>()(sequence.scope.salt) | 1;
+  for (const auto token : sequence.tokens) {
+    history = (history ^ static_cast<Slot>(token + 1)) * 0x9E3779B97F4A7C15ull | 1;
+    slots.push_back(history);
+  }
+  return slots;
+}
+
+struct Job {
+  Sequence sequence;
+  std::size_t length = 0;  // tokens at which it ends
+  bool follower = false;
+  std::uint64_t started_at = 0;
+};
+
+class Model {
+ public:
+  explicit Model(std::uint64_t seed) : random_(seed) {
+    blocks_ = pick(3, 40);
+    options_.step_tokens_max = pick(1, 60);
+    options_.sequences_max = pick(1, 12);
+    options_.cache = {pick(0, 3) > 0, seed};
+    scheduler_ = std::make_unique<Scheduler>(blocks_, options_);
+    memory_.assign(static_cast<std::size_t>(blocks_) * kBlockTokens, kCleared);
+  }
+
+  void run(int operations) {
+    for (int i = 0; i < operations && !::testing::Test::HasFailure(); ++i) {
+      const int what = pick(0, 9);
+      if (what < 2 && jobs_.size() < 40) add();
+      if (what == 2 && !jobs_.empty()) drop(pick(0, static_cast<int>(jobs_.size()) - 1));
+      step();
+      check();
+    }
+    for (int steps = 0; !jobs_.empty() && !::testing::Test::HasFailure(); ++steps) {
+      ASSERT_LT(steps, 200'000) << "a sequence does not end";
+      step();
+      check();
+    }
+    EXPECT_EQ(scheduler_->cache().available(), blocks_) << "a page leaked";
+    EXPECT_EQ(scheduler_->running() + scheduler_->waiting(), 0);
+  }
+
+ private:
+  int pick(int least, int most) {
+    return least + static_cast<int>(random_() % static_cast<std::uint64_t>(most - least + 1));
+  }
+
+  // Prompts of few stems, so that prefixes meet.
+  void add() {
+    const int longest = blocks_ * kBlockTokens;
+    const int prompt = pick(1, std::min(longest, 120)), salt = pick(0, 2), stem = pick(0, 2);
+    const int fork = pick(0, prompt);
+    Tokens tokens;
+    for (int i = 0; i < prompt; ++i) tokens.push_back(i < fork ? stem * 7 + i % 5 : pick(0, 2));
+    Sequence* leader = nullptr;
+    for (int choice = 0, n = pick(0, 4) == 0 ? pick(2, 4) : 1; choice < n; ++choice) {
+      auto& job = *jobs_.emplace_back(std::make_unique<Job>());
+      job.sequence.scope.salt = std::to_string(salt);
+      job.sequence.tokens = tokens;
+      job.sequence.prompt_tokens = prompt;
+      if (pick(0, 5) == 0) job.sequence.cache_reads_max = pick(0, 40);
+      if (pick(0, 5) == 0) job.sequence.chunk_tokens_max = pick(1, 20);
+      job.length = static_cast<std::size_t>(pick(prompt, std::min(longest, prompt + 60)));
+      job.follower = leader != nullptr;
+      scheduler_->add(job.sequence, leader);
+      if (leader == nullptr) leader = &job.sequence;
+    }
+  }
+
+  void drop(int index) {
+    scheduler_->remove(jobs_[static_cast<std::size_t>(index)]->sequence);
+    jobs_.erase(jobs_.begin() + index);
+  }
+
+  Job& job_of(const Sequence* sequence) {
+    const auto found = std::find_if(jobs_.begin(), jobs_.end(),
+                                    [&](const auto& job) { return &job->sequence == sequence; });
+    EXPECT_NE(found, jobs_.end()) << "a chunk of a sequence that was removed";
+    return **found;
+  }
+
+  Slot& slot(const Sequence& sequence, std::int32_t position) {
+    const auto block = sequence.blocks.at(static_cast<std::size_t>(position / kBlockTokens));
+    return memory_[static_cast<std::size_t>(block.value() * kBlockTokens +
+                                            position % kBlockTokens)];
+  }
+
+  void step() {
+    const auto running_before = running();
+    const auto chunks = scheduler_->plan();
+    for (const auto block : scheduler_->take_freed()) {
+      std::fill_n(memory_.begin() + block.value() * kBlockTokens, kBlockTokens, kCleared);
+    }
+    check_plan(chunks, running_before);
+    for (const auto& chunk : chunks) {
+      const auto expected = histories(*chunk.sequence);
+      for (auto at = chunk.sequence->computed; at < chunk.sequence->computed + chunk.tokens; ++at) {
+        slot(*chunk.sequence, at) = expected[static_cast<std::size_t>(at)];
+      }
+    }
+    for (const auto& chunk : chunks) {
+      Sequence& sequence = *chunk.sequence;
+      scheduler_->commit(chunk);
+      remember(sequence);
+      if (sequence.missing() > 0) continue;
+      auto& job = job_of(&sequence);
+      if (sequence.tokens.size() >= job.length) {
+        const auto found = std::find_if(jobs_.begin(), jobs_.end(),
+                                        [&](const auto& each) { return each.get() == &job; });
+        drop(static_cast<int>(found - jobs_.begin()));
+      } else {
+        sequence.tokens.push_back(static_cast<std::int32_t>(histories(sequence).back() % 3));
+      }
+    }
+  }
+
+  std::set<const Sequence*> running() const {
+    std::set<const Sequence*> set;
+    for (const auto& job : jobs_) {
+      if (job->sequence.computed > 0 && job->sequence.started && !job->sequence.blocks.empty())
+        set.insert(&job->sequence);
+    }
+    return set;
+  }
+
+  void check_plan(const std::vector<ScheduledChunk>& chunks,
+                  const std::set<const Sequence*>& running_before) {
+    int tokens = 0;
+    for (const auto& chunk : chunks) {
+      const Sequence& sequence = *chunk.sequence;
+      tokens += chunk.tokens;
+      EXPECT_GT(chunk.tokens, 0);
+      EXPECT_LE(chunk.tokens, std::min(sequence.missing(), sequence.chunk_tokens_max));
+      EXPECT_GE(static_cast<int>(sequence.blocks.size()) * kBlockTokens,
+                sequence.computed + chunk.tokens);
+      if (chunk.first) check_start(job_of(chunk.sequence));
+    }
+    EXPECT_LE(tokens, options_.step_tokens_max);
+    EXPECT_LE(scheduler_->running(), std::min(options_.sequences_max, options_.step_tokens_max));
+    EXPECT_EQ(chunks.empty(), jobs_.empty());
+    // The oldest that ran before moves.
+    const Sequence* oldest = nullptr;
+    for (const auto* sequence : running_before) {
+      if (oldest == nullptr || sequence->arrival < oldest->arrival) oldest = sequence;
+    }
+    EXPECT_TRUE(oldest == nullptr || std::any_of(chunks.begin(), chunks.end(), [&](const auto& c) {
+                  return c.sequence == oldest;
+                }));
+  }
+
+  void check_start(Job& job) {
+    const Sequence& sequence = job.sequence;
+    if (job.follower) return;
+    EXPECT_GT(sequence.arrival, last_start_) << "passed over";
+    last_start_ = sequence.arrival;
+    // The naive cache: every prefix of full pages that was ever computed.
+    const auto most = std::min(sequence.prompt_tokens - 1, sequence.cache_reads_max);
+    std::int32_t known = 0;
+    if (options_.cache.keep_pages) {
+      const auto& prefixes = computed_[sequence.scope.salt];
+      while (known + kBlockTokens <= most &&
+             prefixes.contains(
+                 Tokens(sequence.tokens.begin(), sequence.tokens.begin() + known + kBlockTokens)))
+        known += kBlockTokens;
+    }
+    if (scheduler_->cache().evictions() == 0)
+      EXPECT_EQ(sequence.cached, known);
+    else
+      EXPECT_LE(sequence.cached, known);
+  }
+
+  void remember(const Sequence& sequence) {
+    for (std::int32_t pages = 1; pages * kBlockTokens <= sequence.computed; ++pages) {
+      computed_[sequence.scope.salt].insert(
+          Tokens(sequence.tokens.begin(), sequence.tokens.begin() + pages * kBlockTokens));
+    }
+  }
+
+  void check() {
+    const auto& cache = scheduler_->cache();
+    std::map<std::int32_t, int> holders;
+    for (const auto& job : jobs_) {
+      const Sequence& sequence = job->sequence;
+      const auto expected = histories(sequence);
+      for (std::int32_t at = 0; at < sequence.computed; ++at) {
+        ASSERT_EQ(slot(sequence, at), expected[static_cast<std::size_t>(at)])
+            << "position " << at << " of sequence " << sequence.arrival << " is not its own";
+      }
+      std::set<std::int32_t> own;
+      for (const auto block : sequence.blocks) {
+        ++holders[block.value()];
+        EXPECT_TRUE(own.insert(block.value()).second) << "one page twice in a sequence";
+      }
+    }
+    int free = 0, idle = 0;
+    for (std::int32_t block = 0; block < blocks_; ++block) {
+      const int references = cache.pool().references(BlockId(block));
+      const int cached = references - holders[block];
+      EXPECT_TRUE(cached == 0 || (cached == 1 && options_.cache.keep_pages))
+          << "page " << block << " has " << references << " references, " << holders[block]
+          << " holders";
+      free += references == 0 ? 1 : 0;
+      idle += cached == 1 && holders[block] == 0 ? 1 : 0;
+    }
+    EXPECT_EQ(cache.free(), free);
+    EXPECT_EQ(cache.idle(), idle);
+  }
+
+  std::mt19937_64 random_;
+  std::int32_t blocks_ = 0;
+  SchedulerOptions options_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::vector<std::unique_ptr<Job>> jobs_;
+  std::vector<Slot> memory_;                          // [blocks, kBlockTokens]
+  std::map<std::string, std::set<Tokens>> computed_;  // by salt
+  std::uint64_t last_start_ = 0;
+};
+
+TEST(SchedulerModel, AgreesWithANaiveModelOverRandomOperations) {
+  const char* one = std::getenv("PLINTH_SEED");
+  const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
+  const std::uint64_t last = one != nullptr ? first : 60;
+  for (auto seed = first; seed <= last; ++seed) {
+    SCOPED_TRACE("PLINTH_SEED=" + std::to_string(seed));
+    Model(seed).run(250);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace plinth::engine
