@@ -33,6 +33,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
     });
     for (const auto& request : requests) choices_.push_back(request.n);
     for (std::size_t i = 0; i < requests.size(); ++i) {
+      // What one project sent must not show in another's answers, not even in how fast they come.
+      requests[i].cache_salt = exchange_->principal.project;
       auto call = exchange_->services().models.generate(
           std::move(requests[i]),
           [self = shared_from_this(), i](std::vector<GenerateEvent> events) {

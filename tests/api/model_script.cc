@@ -186,7 +186,8 @@ base::json::object asked_json(const protocol::GenerateRequest& request) {
                          {"top_logprobs", request.top_logprobs},
                          {"echo", request.echo},
                          {"prompt_logprobs", request.prompt_logprobs},
-                         {"ignore_prefix_cache", request.ignore_prefix_cache}};
+                         {"ignore_prefix_cache", request.ignore_prefix_cache},
+                         {"cache_salt", request.cache_salt}};
   if (sampling.seed) out["seed"] = static_cast<std::int64_t>(*sampling.seed);
   if (request.max_tokens) out["max_tokens"] = *request.max_tokens;
   return out;
