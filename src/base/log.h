@@ -13,8 +13,12 @@ enum class LogLevel { debug, info, warn, error };
 
 void log_message(LogLevel level, std::string_view text);
 bool log_enabled(LogLevel level);
-// The lowest level that is written; default info. Also "debug".."error" by name in settings.
+// The lowest level that is written; default info.
 void set_log_level(LogLevel level);
+// "debug", "info", "warn" or "error"; info for any other name.
+LogLevel log_level_named(std::string_view name);
+// From now on one JSON object a line: {"time":...,"level":...,"message":...}.
+void set_log_json(bool json);
 // Replaces stderr by a file that is appended to. False where it cannot be opened.
 bool set_log_file(const std::string& path);
 

@@ -26,6 +26,7 @@ absl::Status errno_status(int error, std::string_view operation) {
       return absl::AlreadyExistsError(text);
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EMFILE:
     case ENFILE:
     case ENOMEM:

@@ -6,16 +6,23 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <regex>
 #include <set>
 
 #include "base/check.h"
+#include "base/near_name.h"
 #include "cluster/catalog_text.h"
+#include "cluster/model_library.h"
+#include "store/sha256.h"
 
 namespace plinth::cluster {
 
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kShardsMax = 1000;               // of one model; the largest open ones have 200
+constexpr std::size_t kFolderFilesMax = 4096;  // more is some other folder, named by mistake
 
 bool stays_inside(const std::string& path) {
   const fs::path p(path);
@@ -27,13 +34,6 @@ bool known_scheme(std::string_view source) {
   return source.starts_with("hf:") || source.starts_with("pypi:") ||
          source.starts_with("https://") || source.starts_with("http://") ||
          source.starts_with("file:");
-}
-
-bool valid_name(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && name != "." && name != ".." &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return std::isalnum(c) || c == '-' || c == '_' || c == '.';
-         });
 }
 
 absl::StatusOr<CatalogFile> parse_file(const toml::table& from, const std::string& model) {
@@ -53,6 +53,10 @@ absl::StatusOr<CatalogFile> parse_file(const toml::table& from, const std::strin
             fmt::format("[catalog] {}: unknown source \"{}\"", model, file.sources.back()));
       }
     }
+  }
+  if (!file.sha256.empty() && !store::is_sha256_hex(file.sha256)) {
+    return base::invalid_argument(
+        fmt::format("[catalog] {}: {}: sha256 is not 64 lower-case digits", model, file.path));
   }
   if (file.sources.empty()) {
     return base::invalid_argument(fmt::format("[catalog] {}: {} has no source", model, file.path));
@@ -86,6 +90,90 @@ std::string name_of_file(const std::string& file) {
   return out;
 }
 
+// "x-00001-of-00003.gguf" -> all three; any other name -> itself.
+std::vector<std::string> shards_of(const std::string& file) {
+  static const std::regex pattern(R"((.*)-00001-of-(\d{5})\.gguf)");
+  std::smatch match;
+  if (!std::regex_match(file, match, pattern)) return {file};
+  std::vector<std::string> shards;
+  const int count = std::stoi(match[2]);
+  for (int i = 1; i <= std::min(count, kShardsMax); ++i) {
+    shards.push_back(fmt::format("{}-{:05}-of-{}.gguf", match[1].str(), i, match[2].str()));
+  }
+  return shards;
+}
+
+absl::StatusOr<CatalogModel> hub_model(const std::string& text) {
+  const auto owner_end = text.find('/');
+  const auto repo_end = owner_end == std::string::npos ? owner_end : text.find('/', owner_end + 1);
+  if (repo_end == std::string::npos || repo_end + 1 == text.size() || text.ends_with("/")) {
+    return base::invalid_argument(text + ": expected hf:OWNER/REPO/FILE");
+  }
+  const std::string folder = text.substr(0, text.rfind('/') + 1);
+  const std::string file = text.substr(folder.size());
+  CatalogModel model = single_file(name_of_file(file), file, text, "");
+  model.license = "see https://huggingface.co/" + text.substr(3, repo_end - 3);
+  const auto shards = shards_of(file);
+  model.files.clear();
+  for (const auto& shard : shards) model.files.push_back({shard, 0, "", {folder + shard}});
+  return model;
+}
+
+// A folder that `plinth model export` wrote: the manifest says what it holds.
+absl::StatusOr<CatalogModel> described_by(const InstalledModel& manifest, CatalogModel folder) {
+  if (!valid_model_name(manifest.name)) {
+    return base::invalid_argument(
+        fmt::format("{}: name \"{}\" is malformed", kManifestName, manifest.name));
+  }
+  CatalogModel model{manifest.name, manifest.title, manifest.kind, manifest.license, {}};
+  for (const auto& file : manifest.files) {
+    const auto found = std::find_if(folder.files.begin(), folder.files.end(),
+                                    [&](const auto& other) { return other.path == file.path; });
+    if (found == folder.files.end()) {
+      return base::data_loss(
+          fmt::format("{} names {}, which is not there", kManifestName, file.path));
+    }
+    found->sha256 = file.sha256;
+    model.files.push_back(std::move(*found));
+  }
+  return model;
+}
+
+// A folder as the transformers library writes it, or of GGUF files. Hidden files stay behind.
+absl::StatusOr<CatalogModel> folder_model(const std::string& text) {
+  std::error_code error;
+  const fs::path folder = fs::canonical(text, error);
+  CatalogModel model;
+  model.name = model.title = name_of_file(folder.filename());
+  model.kind = "chat";
+  model.license = "as its owner states";
+  fs::recursive_directory_iterator it(folder, error), end;
+  for (; !error && it != end; it.increment(error)) {
+    if (it->path().filename().string().starts_with(".")) {
+      it.disable_recursion_pending();
+      continue;
+    }
+    if (!it->is_regular_file(error)) continue;
+    const auto inside = it->path().lexically_relative(folder).string();
+    if (inside == "modules.json") model.kind = "embeddings";
+    model.files.push_back({inside, 0, "", {"file:" + it->path().string()}});
+    if (model.files.size() > kFolderFilesMax) {
+      return base::invalid_argument(fmt::format("{}: over {} files", text, kFolderFilesMax));
+    }
+  }
+  if (error) return base::errno_status(error.value(), text);
+  std::sort(model.files.begin(), model.files.end(),
+            [](const auto& a, const auto& b) { return a.path < b.path; });
+  const bool weights = std::any_of(model.files.begin(), model.files.end(), [](const auto& file) {
+    return file.path.ends_with(".gguf") || file.path.ends_with(".safetensors");
+  });
+  if (!weights) return base::invalid_argument(text + ": no .gguf or .safetensors file in it");
+  const auto manifest = read_manifest((folder / kManifestName).string());
+  if (absl::IsNotFound(manifest.status())) return model;
+  RETURN_IF_ERROR(manifest.status());
+  return described_by(*manifest, std::move(model));
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<CatalogModel>> parse_catalog(std::string_view text) {
@@ -106,7 +194,7 @@ absl::StatusOr<std::vector<CatalogModel>> parse_catalog(std::string_view text) {
     model.title = (*entry)["title"].value_or(model.name);
     model.kind = (*entry)["kind"].value_or(std::string("chat"));
     model.license = (*entry)["license"].value_or(std::string("unknown"));
-    if (!valid_name(model.name) || !names.insert(model.name).second) {
+    if (!valid_model_name(model.name) || !names.insert(model.name).second) {
       return base::invalid_argument(
           fmt::format("[catalog] name \"{}\" is malformed or repeated", model.name));
     }
@@ -139,46 +227,33 @@ absl::StatusOr<CatalogModel> resolve_model(std::string_view name) {
     if (model.name == name) return model;
   }
   const std::string text(name);
-  if (name.starts_with("hf:")) {
-    if (std::count(text.begin(), text.end(), '/') < 2) {
-      return base::invalid_argument(text + ": expected hf:OWNER/REPO/FILE");
-    }
-    const std::string file = fs::path(text).filename().string();
-    return single_file(name_of_file(file), file, text, "");
-  }
+  if (name.starts_with("hf:")) return hub_model(text);
   if (name.starts_with("https://") || name.starts_with("http://")) {
     const auto mark = text.find("#sha256=");
     if (mark == std::string::npos) {
       return base::invalid_argument(text + ": a URL needs its digest: append #sha256=<64 digits>");
     }
+    const std::string digest = text.substr(mark + 8);
+    if (!store::is_sha256_hex(digest)) {
+      return base::invalid_argument(text + ": sha256 is 64 lower-case hexadecimal digits");
+    }
     const std::string url = text.substr(0, mark);
     const std::string file = fs::path(url.substr(0, url.find('?'))).filename().string();
-    return single_file(name_of_file(file), file, url, text.substr(mark + 8));
+    if (!stays_inside(file)) return base::invalid_argument(text + ": the URL names no file");
+    return single_file(name_of_file(file), file, url, digest);
   }
   std::error_code error;
   if (fs::is_regular_file(text, error)) {
-    const auto file = fs::absolute(text);
+    const auto file = fs::absolute(text, error);
     return single_file(name_of_file(file.filename()), file.filename(), "file:" + file.string(), "");
   }
-  if (fs::is_directory(text, error)) {
-    CatalogModel model;
-    const fs::path folder = fs::canonical(text);
-    model.name = model.title = name_of_file(folder.filename());
-    model.kind = "chat";
-    model.license = "as its owner states";
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-      if (!entry.is_regular_file()) continue;
-      const auto inside = fs::relative(entry.path(), folder).string();
-      model.files.push_back({inside, 0, "", {"file:" + entry.path().string()}});
-    }
-    if (model.files.empty()) return base::invalid_argument(text + ": empty folder");
-    return model;
-  }
-  std::string known;
-  for (const auto& model : builtin_catalog()) known += (known.empty() ? "" : ", ") + model.name;
-  return base::not_found(
-      fmt::format("{}: neither a catalog name nor a file, a URL or hf:OWNER/REPO/FILE. Catalog: {}",
-                  name, known));
+  if (fs::is_directory(text, error)) return folder_model(text);
+  std::vector<std::string_view> known;
+  for (const auto& model : builtin_catalog()) known.push_back(model.name);
+  return base::not_found(fmt::format(
+      "{}: neither a catalog name (`plinth model list` shows them) nor a file, a URL or "
+      "hf:OWNER/REPO/FILE{}",
+      name, base::did_you_mean(name, known)));
 }
 
 }  // namespace plinth::cluster

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <filesystem>
 #include <set>
@@ -22,10 +23,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kManifest[] = "manifest.toml";
 constexpr std::size_t kManifestBytesMax = 4u << 20;  // 20,000 files of a sharded model
 
-std::string write_manifest(const InstalledModel& model) {
+}  // namespace
+
+bool valid_model_name(std::string_view name) {
+  constexpr std::size_t kNameBytesMax = 64;
+  return !name.empty() && name.size() <= kNameBytesMax && !name.starts_with(".") &&
+         !name.starts_with("-") && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) || c == '-' || c == '_' || c == '.';
+         });
+}
+
+std::string manifest_text(const InstalledModel& model) {
   toml::array files;
   for (const auto& file : model.files) {
     files.push_back(toml::table{{"path", file.path},
@@ -67,11 +77,10 @@ absl::StatusOr<InstalledModel> read_manifest(const std::string& path) {
       model.files.push_back(std::move(file));
     }
   }
-  if (model.name.empty() || model.files.empty()) return base::data_loss(path + ": incomplete");
+  if (!valid_model_name(model.name) || model.files.empty())
+    return base::data_loss(path + ": incomplete");
   return model;
 }
-
-}  // namespace
 
 std::uint64_t InstalledModel::bytes() const {
   std::uint64_t sum = 0;
@@ -90,7 +99,7 @@ std::vector<InstalledModel> ModelLibrary::list() const {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
     if (entry.path().filename().string().starts_with(".")) continue;
-    auto model = read_manifest((entry.path() / kManifest).string());
+    auto model = read_manifest((entry.path() / kManifestName).string());
     if (model.ok()) models.push_back(*std::move(model));
   }
   std::sort(models.begin(), models.end(),
@@ -102,7 +111,7 @@ absl::StatusOr<InstalledModel> ModelLibrary::find(const std::string& name) const
   if (name.empty() || name.starts_with(".") || name.find('/') != std::string::npos) {
     return base::not_found(name + ": not installed");
   }
-  auto model = read_manifest(folder_ + "/" + name + "/" + kManifest);
+  auto model = read_manifest(folder_ + "/" + name + "/" + kManifestName);
   if (absl::IsNotFound(model.status())) {
     return base::not_found(
         fmt::format("{}: not installed; try `plinth model pull {}`", name, name));
@@ -119,6 +128,11 @@ std::string ModelLibrary::open_path(const InstalledModel& model) const {
 }
 
 absl::Status ModelLibrary::install(const InstalledModel& model) const {
+  if (!valid_model_name(model.name)) {
+    return base::invalid_argument(
+        fmt::format("\"{}\" is no model name: letters, digits, \"-\", \"_\" and \".\", 64 at most",
+                    model.name));
+  }
   const fs::path final = fs::path(folder_) / model.name;
   const fs::path fresh = fs::path(folder_) / fmt::format(".{}.{}", model.name, ::getpid());
   std::error_code error;
@@ -132,7 +146,7 @@ absl::Status ModelLibrary::install(const InstalledModel& model) const {
     fs::create_symlink(target, link, error);
     if (error) return base::unavailable(link.string() + ": " + error.message());
   }
-  RETURN_IF_ERROR(base::write_file_atomic((fresh / kManifest).string(), write_manifest(model)));
+  RETURN_IF_ERROR(base::write_file_atomic((fresh / kManifestName).string(), manifest_text(model)));
   if (::rename(fresh.c_str(), final.c_str()) != 0) {
     if (errno != ENOTEMPTY && errno != EEXIST) return base::errno_status(errno, final.string());
     // An older version is there: both change places in one step, so no moment is without one.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -28,6 +29,14 @@ struct InstalledModel {
   std::uint64_t bytes() const;
 };
 
+// Letters, digits and "-_." not in front: it becomes a folder's name and a client's model id.
+bool valid_model_name(std::string_view name);
+
+inline constexpr char kManifestName[] = "manifest.toml";
+std::string manifest_text(const InstalledModel& model);
+// NotFound where there is none; DataLoss names what is wrong in it.
+absl::StatusOr<InstalledModel> read_manifest(const std::string& path);
+
 // Safe with any number of processes on one home.
 class ModelLibrary {
  public:
@@ -37,6 +46,7 @@ class ModelLibrary {
   // What a worker opens: the .gguf file (the first of a split set), else the folder.
   std::string open_path(const InstalledModel& model) const;
   // Makes the model visible at once and whole; its blobs are all there. Replaces an older one.
+  // InvalidArgument for a malformed name.
   absl::Status install(const InstalledModel& model) const;
   // Removes the model, and the blobs that no other model uses.
   absl::Status remove(const std::string& name) const;

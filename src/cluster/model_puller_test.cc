@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "base/file.h"
+#include "cluster/model_export.h"
 #include "store/sha256.h"
 
 namespace plinth::cluster {
@@ -42,6 +45,9 @@ class FakeHttp final : public net::HttpClient {
     downloads.emplace_back(url, offset);
     if (!pages.contains(url)) return base::unavailable(url + ": could not connect");
     const Page& page = pages[url];
+    if (page.ranges && offset > 0 && offset >= page.body.size()) {
+      return absl::OutOfRangeError("HTTP 416");
+    }
     const auto from = page.ranges ? offset : 0;
     net::HttpResponse response{from > 0 ? 206 : 200, page.headers, ""};
     if (!begin(response)) return absl::CancelledError("stopped");
@@ -49,6 +55,10 @@ class FakeHttp final : public net::HttpClient {
     if (!sink(rest.substr(0, page.breaks_after))) return absl::CancelledError("stopped");
     if (page.breaks_after < rest.size()) return base::unavailable(url + ": connection lost");
     return response;
+  }
+  absl::StatusOr<net::HttpResponse> post(const std::string& url, const std::vector<std::string>&,
+                                         const std::string&, const net::BodySink&) override {
+    return base::unimplemented(url + ": pulls post nothing");
   }
 };
 
@@ -110,6 +120,57 @@ TEST_F(ModelPullerTest, StartsAnewWhereTheServerIgnoresTheRange) {
   ASSERT_TRUE(pulled.ok()) << pulled.status();
 }
 
+TEST_F(ModelPullerTest, StartsAnewWhereTheServerHasAnotherVersion) {
+  auto& page = http_.pages["http://hf/owner/repo/resolve/main/tiny.gguf"];
+  page = {"old weights", {{"x-linked-etag", digest_of("old weights")}}, 4, true};
+  const auto wanted = model({"hf:owner/repo/tiny.gguf"}, "");
+  EXPECT_FALSE(pull(wanted).ok());
+  page = {"new weights", {{"x-linked-etag", digest_of("new weights")}}, std::string::npos, true};
+  EXPECT_TRUE(pull(wanted).ok());
+  ASSERT_EQ(http_.downloads.size(), 3u);
+  EXPECT_EQ(http_.downloads[1].second, 4u);
+  EXPECT_EQ(http_.downloads[2].second, 0u);
+}
+
+TEST_F(ModelPullerTest, TakesNothingThatIsThere) {
+  auto& page = http_.pages["http://hf/owner/repo/resolve/main/tiny.gguf"];
+  page = {"weights", {{"x-linked-etag", digest_of("weights")}}, std::string::npos, true};
+  auto wanted = model({"hf:owner/repo/tiny.gguf"}, "");
+  ASSERT_TRUE(pull(wanted).ok());
+  page.body = "the server would send other bytes";
+  wanted.name = "twin";
+  const auto twin = pull(wanted);
+  ASSERT_TRUE(twin.ok()) << twin.status();
+  EXPECT_EQ(twin->files[0].bytes, 7u);
+}
+
+TEST_F(ModelPullerTest, StartsAnewWhereNothingIsLeftToSend) {
+  auto& page = http_.pages["http://hf/owner/repo/resolve/main/tiny.gguf"];
+  page = {"weights", {{"x-linked-etag", digest_of("weights")}}, std::string::npos, true};
+  const auto wanted = model({"hf:owner/repo/tiny.gguf"}, "");
+  // An earlier pull ended between the last byte and the check.
+  const std::string part = library_->blobs().partial_folder() + "/" +
+                           digest_of("http://hf/owner/repo/resolve/main/tiny.gguf") + ".part";
+  ASSERT_TRUE(base::write_file_atomic(part, "weights").ok());
+  EXPECT_TRUE(pull(wanted).ok()) << notes_;
+  EXPECT_EQ(http_.downloads.size(), 2u);
+}
+
+TEST_F(ModelPullerTest, ChecksSmallFilesByGitsDigest) {
+  auto& page = http_.pages["http://hf/owner/repo/resolve/main/config.json"];
+  page = {"{}\n",
+          {{"etag", "\"0967ef424bce6791893e9a57bb952f80fd536e93\""}},
+          std::string::npos,
+          true};  // git hash-object of "{}" and a line feed
+  auto wanted = model({"hf:owner/repo/config.json"}, "");
+  const auto pulled = pull(wanted);
+  ASSERT_TRUE(pulled.ok()) << pulled.status();
+  EXPECT_EQ(pulled->files[0].sha256, digest_of("{}\n"));
+  ASSERT_TRUE(library_->remove("tiny").ok());
+  page.body = "{} ";
+  EXPECT_EQ(pull(wanted).status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(ModelPullerTest, RefusesWrongBytesAndForgetsThem) {
   http_.pages["http://a/f"].body = "tampered";
   const auto wanted = model({"http://a/f"}, digest_of("weights"));
@@ -157,6 +218,42 @@ TEST_F(ModelPullerTest, VerifyNamesADamagedFile) {
   EXPECT_EQ(library_->verify(*pulled, ignore).code(), absl::StatusCode::kDataLoss);
 }
 
+TEST_F(ModelPullerTest, ExportsWhatImportTakesBack) {
+  http_.pages["http://a/f"].body = "weights";
+  const auto pulled = pull(model({"http://a/f"}, digest_of("weights")));
+  ASSERT_TRUE(pulled.ok());
+  const auto ignore = [](std::uint64_t) {};
+  const std::string folder = home_ + "/out/tiny-copy";
+  ASSERT_TRUE(export_model(*library_, *pulled, folder, ignore).ok());
+  EXPECT_EQ(*base::read_file(folder + "/tiny.gguf", 100), "weights");
+  EXPECT_EQ(export_model(*library_, *pulled, folder, ignore).code(),
+            absl::StatusCode::kAlreadyExists);
+  ASSERT_TRUE(library_->remove("tiny").ok());
+  const auto again = resolve_model(folder);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->name, "tiny");
+  EXPECT_EQ(again->license, "MIT");
+  ASSERT_EQ(again->files.size(), 1u);
+  EXPECT_EQ(again->files[0].sha256, digest_of("weights"));
+  ASSERT_TRUE(pull(*again).ok());
+  ASSERT_TRUE(library_->remove("tiny").ok());
+  ASSERT_TRUE(base::write_file_atomic(folder + "/tiny.gguf", "weighty").ok());
+  EXPECT_FALSE(pull(*resolve_model(folder)).ok());
+}
+
+TEST_F(ModelPullerTest, ExportOfADamagedModelLeavesNothing) {
+  http_.pages["http://a/f"].body = "weights";
+  const auto pulled = pull(model({"http://a/f"}, digest_of("weights")));
+  ASSERT_TRUE(pulled.ok());
+  const auto blob = library_->blobs().path(pulled->files[0].sha256);
+  ASSERT_TRUE(base::write_file_atomic(blob, "weighty").ok());
+  for (const auto& target : {home_ + "/out", home_ + "/out.tar"}) {
+    const auto status = export_model(*library_, *pulled, target, [](std::uint64_t) {});
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_FALSE(std::filesystem::exists(target));
+  }
+}
+
 TEST_F(ModelPullerTest, ReadsBothFormsOfAPackageIndex) {
   const std::string hash = digest_of("x");
   auto& page = http_.pages["http://index/simple/my-pkg/"];
@@ -176,12 +273,72 @@ TEST_F(ModelPullerTest, ReadsBothFormsOfAPackageIndex) {
   EXPECT_EQ(http_.downloads[1].first, "http://x/w.whl");
 }
 
-TEST(Catalog, BuiltInOneParsesAndNamesTheDefaults) {
+TEST(Catalog, BuiltInEntriesAreComplete) {
+  EXPECT_GE(builtin_catalog().size(), 40u);
+  for (const auto& model : builtin_catalog()) {
+    SCOPED_TRACE(model.name);
+    EXPECT_TRUE(model.kind == "chat" || model.kind == "base" || model.kind == "embeddings");
+    EXPECT_NE(model.license, "unknown");
+    EXPECT_NE(model.title, model.name);
+    std::set<std::string> paths;
+    bool weights = false;
+    for (const auto& file : model.files) {
+      EXPECT_TRUE(paths.insert(file.path).second) << file.path;
+      weights = weights || file.path.ends_with(".gguf") || file.path.ends_with(".safetensors");
+      // A length without a digest would refuse a new upload; a package index states no digest of a
+      // member.
+      EXPECT_EQ(file.bytes == 0, file.sha256.empty()) << file.path;
+      for (const auto& source : file.sources) {
+        EXPECT_TRUE(source.starts_with("hf:") || !file.sha256.empty()) << source;
+        const auto slashes = std::count(source.begin(), source.end(), '/');
+        EXPECT_TRUE(!source.starts_with("hf:") || slashes >= 2) << source;
+        EXPECT_TRUE(source.ends_with(file.path)) << source;
+      }
+    }
+    EXPECT_TRUE(weights);
+    if (model.kind == "embeddings") {
+      for (const char* needed : {"config.json", "tokenizer.json", "1_Pooling/config.json"}) {
+        EXPECT_TRUE(paths.contains(needed)) << needed;
+      }
+    }
+  }
+}
+
+TEST(Catalog, ResolvesNamesThatPeopleGive) {
   EXPECT_TRUE(resolve_model("smollm2").ok());
   EXPECT_TRUE(resolve_model("all-minilm-l6-v2").ok());
-  EXPECT_GE(builtin_catalog().size(), 15u);
-  EXPECT_EQ(resolve_model("smollm").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(resolve_model("http://x/f.gguf").status().code(), absl::StatusCode::kInvalidArgument);
+  const auto unknown = resolve_model("smollm").status();
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(base::message(unknown).find("did you mean smollm2?"), std::string_view::npos);
+  for (const char* malformed : {"http://x/f.gguf", "https://x/f.gguf#sha256=12", "hf:owner/repo",
+                                "hf:owner", "hf:owner/repo/"}) {
+    EXPECT_EQ(resolve_model(malformed).status().code(), absl::StatusCode::kInvalidArgument)
+        << malformed;
+  }
+  const auto shards = resolve_model("hf:owner/repo/sub/Big-00001-of-00003.gguf");
+  ASSERT_TRUE(shards.ok());
+  ASSERT_EQ(shards->files.size(), 3u);
+  EXPECT_EQ(shards->files[2].path, "Big-00003-of-00003.gguf");
+  EXPECT_EQ(shards->files[2].sources[0], "hf:owner/repo/sub/Big-00003-of-00003.gguf");
+}
+
+TEST(Catalog, ResolvesFoldersByWhatIsInThem) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("plinth_folder_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder / "1_Pooling");
+  std::filesystem::create_directories(folder / ".cache");
+  ASSERT_TRUE(base::write_file_atomic(folder / "notes.txt", "x").ok());
+  EXPECT_EQ(resolve_model(folder.string()).status().code(), absl::StatusCode::kInvalidArgument);
+  for (const char* file :
+       {"model.safetensors", "modules.json", "1_Pooling/config.json", ".cache/secret"}) {
+    ASSERT_TRUE(base::write_file_atomic(folder / file, "x").ok());
+  }
+  const auto model = resolve_model(folder.string());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(model->kind, "embeddings");
+  EXPECT_EQ(model->files.size(), 4u);
+  EXPECT_EQ(model->files[0].path, "1_Pooling/config.json");
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Catalog, RefusesPathsThatLeaveTheFolder) {

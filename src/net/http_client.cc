@@ -12,9 +12,7 @@ namespace plinth::net {
 
 namespace {
 
-constexpr long kConnectSeconds = 5;         // an unreachable source is passed over within seconds
-constexpr long kSlowBytesPerSecond = 1024;  // slower than this for kSlowSeconds is a dead peer
-constexpr long kSlowSeconds = 20;
+constexpr long kSlowBytesPerSecond = 1024;
 constexpr long kRedirectsMax = 10;
 constexpr std::size_t kSmallBodyMax = 32u << 20;  // the longest package index page is about 20 MiB
 
@@ -24,6 +22,7 @@ struct Transfer {
   BodySink sink;
   bool begun = false;
   bool stopped = false;
+  bool any_status = false;  // bodies of errors go to the sink too
 };
 
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* user) {
@@ -68,12 +67,16 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
       return 0;
     }
   }
-  if (transfer.response.status >= 400) return size * count;
+  if (transfer.response.status >= 400 && !transfer.any_status) return size * count;
   if (!transfer.sink({data, size * count})) {
     transfer.stopped = true;
     return 0;
   }
   return size * count;
+}
+
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return (*static_cast<const std::function<bool()>*>(user))() ? 1 : 0;
 }
 
 // libcurl reads CURL_CA_BUNDLE in its tool only, so the usual variables are looked up here.
@@ -88,13 +91,16 @@ const char* certificate_file() {
 absl::Status status_error(long status, const std::string& url) {
   const std::string text = fmt::format("{}: HTTP {}", url, status);
   if (status == 404 || status == 410) return base::not_found(text);
+  if (status == 416) return absl::OutOfRangeError(base::to_absl(text));
   if (status == 401 || status == 403) return absl::PermissionDeniedError(text);
   return base::unavailable(text);
 }
 
 class CurlClient final : public HttpClient {
  public:
-  CurlClient() { curl_global_init(CURL_GLOBAL_DEFAULT); }
+  explicit CurlClient(HttpClientOptions options) : options_(std::move(options)) {
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+  }
 
   absl::StatusOr<HttpResponse> get(const std::string& url,
                                    const std::vector<std::string>& headers) override {
@@ -104,7 +110,7 @@ class CurlClient final : public HttpClient {
       transfer.response.body.append(piece);
       return true;
     };
-    return perform(url, headers, 0, transfer);
+    return perform(url, headers, 0, transfer, nullptr);
   }
 
   absl::StatusOr<HttpResponse> download(const std::string& url,
@@ -115,13 +121,46 @@ class CurlClient final : public HttpClient {
     Transfer transfer;
     transfer.begin = begin;
     transfer.sink = sink;
-    return perform(url, headers, offset, transfer);
+    return perform(url, headers, offset, transfer, nullptr);
+  }
+
+  absl::StatusOr<HttpResponse> post(const std::string& url, const std::vector<std::string>& headers,
+                                    const std::string& body, const BodySink& sink) override {
+    Transfer transfer;
+    transfer.sink = sink;
+    transfer.any_status = true;
+    return perform(url, headers, 0, transfer, &body);
   }
 
  private:
-  static absl::StatusOr<HttpResponse> perform(const std::string& url,
-                                              const std::vector<std::string>& headers,
-                                              std::uint64_t offset, Transfer& transfer) {
+  void configure(CURL* curl) const {
+    const auto set = [&](CURLoption option, auto value) { curl_easy_setopt(curl, option, value); };
+    set(CURLOPT_USERAGENT, "plinth");
+    set(CURLOPT_FOLLOWLOCATION, 1L);
+    set(CURLOPT_MAXREDIRS, kRedirectsMax);
+    set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(options_.connect_max.count()));
+    set(CURLOPT_TIMEOUT, static_cast<long>(options_.total_max.count()));
+    if (options_.silence_max.count() > 0) {
+      set(CURLOPT_LOW_SPEED_LIMIT, kSlowBytesPerSecond);
+      set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.silence_max.count()));
+    }
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    if (!options_.proxies) set(CURLOPT_PROXY, "");
+    if (options_.stop) {
+      set(CURLOPT_NOPROGRESS, 0L);
+      set(CURLOPT_XFERINFOFUNCTION, on_progress);
+      set(CURLOPT_XFERINFODATA, &options_.stop);
+    }
+    if (const char* file = certificate_file()) set(CURLOPT_CAINFO, file);
+  }
+
+  // `post` null: GET.
+  absl::StatusOr<HttpResponse> perform(const std::string& url,
+                                       const std::vector<std::string>& headers,
+                                       std::uint64_t offset, Transfer& transfer,
+                                       const std::string* post) const {
     Handle handle;
     if (handle.curl == nullptr) return base::internal("[http] libcurl gave no handle");
     Body body{&handle, &transfer};
@@ -133,32 +172,36 @@ class CurlClient final : public HttpClient {
     };
     set(CURLOPT_URL, url.c_str());
     set(CURLOPT_HTTPHEADER, handle.headers);
-    set(CURLOPT_USERAGENT, "plinth");
-    set(CURLOPT_FOLLOWLOCATION, 1L);
-    set(CURLOPT_MAXREDIRS, kRedirectsMax);
-    set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-    set(CURLOPT_LOW_SPEED_LIMIT, kSlowBytesPerSecond);
-    set(CURLOPT_LOW_SPEED_TIME, kSlowSeconds);
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_PROTOCOLS_STR, "http,https");
-    set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    configure(handle.curl);
     set(CURLOPT_HEADERFUNCTION, on_header);
     set(CURLOPT_HEADERDATA, &transfer);
     set(CURLOPT_WRITEFUNCTION, on_body);
     set(CURLOPT_WRITEDATA, &body);
-    if (offset > 0) set(CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(offset));
-    if (const char* file = certificate_file()) set(CURLOPT_CAINFO, file);
+    // Not CURLOPT_RESUME_FROM, which makes an error of a server that sends it all.
+    if (offset > 0) set(CURLOPT_RANGE, fmt::format("{}-", offset).c_str());
+    if (post != nullptr) {
+      set(CURLOPT_POSTFIELDS, post->data());
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(post->size()));
+    }
     const CURLcode code = curl_easy_perform(handle.curl);
     curl_easy_getinfo(handle.curl, CURLINFO_RESPONSE_CODE, &transfer.response.status);
-    if (transfer.response.status >= 400) return status_error(transfer.response.status, url);
-    if (transfer.stopped) return absl::CancelledError(base::to_absl(url + ": stopped"));
+    if (transfer.response.status >= 400 && !transfer.any_status) {
+      return status_error(transfer.response.status, url);
+    }
+    if (transfer.stopped || code == CURLE_ABORTED_BY_CALLBACK) {
+      return absl::CancelledError(base::to_absl(url + ": stopped"));
+    }
     if (code != CURLE_OK) return base::unavailable(url + ": " + curl_easy_strerror(code));
     return std::move(transfer.response);
   }
+
+  const HttpClientOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<HttpClient> make_http_client() { return std::make_unique<CurlClient>(); }
+std::unique_ptr<HttpClient> make_http_client(HttpClientOptions options) {
+  return std::make_unique<CurlClient>(std::move(options));
+}
 
 }  // namespace plinth::net

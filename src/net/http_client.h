@@ -1,7 +1,9 @@
-// HTTP client for downloads, over libcurl: HTTPS, proxies (http_proxy, https_proxy, no_proxy) and
-// custom certificate authorities (SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE) are honoured.
+// HTTP client for downloads and for the service's own command line, over libcurl: HTTPS, proxies
+// (http_proxy, https_proxy, no_proxy) and custom certificate authorities (SSL_CERT_FILE,
+// CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE) are honoured.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -28,7 +30,7 @@ class HttpClient {
  public:
   virtual ~HttpClient() = default;
   // A small document. A status of 400 or more is an error that names status and URL: NotFound for
-  // 404, PermissionDenied for 401 and 403, Unavailable otherwise.
+  // 404, PermissionDenied for 401 and 403, OutOfRange for 416, Unavailable otherwise.
   virtual absl::StatusOr<HttpResponse> get(const std::string& url,
                                            const std::vector<std::string>& headers) = 0;
   // Streams the body from byte `offset`. `begin` sees the response before the first piece and
@@ -36,8 +38,26 @@ class HttpClient {
   virtual absl::StatusOr<HttpResponse> download(
       const std::string& url, const std::vector<std::string>& headers, std::uint64_t offset,
       const std::function<bool(const HttpResponse&)>& begin, const BodySink& sink) = 0;
+  // POSTs `body` and hands on the answer as it comes. Any status is an answer here: the caller
+  // reads it and, of 400 or more, the body. Cancelled when `sink` returns false.
+  virtual absl::StatusOr<HttpResponse> post(const std::string& url,
+                                            const std::vector<std::string>& headers,
+                                            const std::string& body, const BodySink& sink) = 0;
 };
 
-std::unique_ptr<HttpClient> make_http_client();
+struct HttpClientOptions {
+  // An unreachable source is passed over within seconds.
+  std::chrono::seconds connect_max{5};
+  // A peer that sends less than a kilobyte a second for this long is dead; 0 = it may think.
+  std::chrono::seconds silence_max{10};
+  // Of a whole exchange; 0 = unbounded.
+  std::chrono::seconds total_max{0};
+  // http_proxy and its like; a service on this machine is called directly.
+  bool proxies = true;
+  // Asked about once a second, and more often while data flow: true ends the transfer, Cancelled.
+  std::function<bool()> stop;
+};
+
+std::unique_ptr<HttpClient> make_http_client(HttpClientOptions options = {});
 
 }  // namespace plinth::net

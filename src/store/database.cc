@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <cerrno>
 #include <mutex>
 
 namespace plinth::store {
@@ -79,6 +80,20 @@ absl::Status Database::transaction(std::string_view operation,
     step.commit();
     return absl::OkStatus();
   });
+}
+
+absl::Status check_database(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return base::errno_status(errno, path);
+  std::string findings;
+  RETURN_IF_ERROR(guarded("check " + path, [&]() -> absl::Status {
+    soci::session sql(soci::sqlite3, "dbname=\"" + path + "\" timeout=10 readonly=true");
+    const soci::rowset<std::string> rows = (sql.prepare << "pragma quick_check(10)");
+    for (const auto& row : rows) findings += (findings.empty() ? "" : "; ") + row;
+    return absl::OkStatus();
+  }));
+  if (findings == "ok") return absl::OkStatus();
+  return base::data_loss(fmt::format("{}: {}", path, findings));
 }
 
 }  // namespace plinth::store

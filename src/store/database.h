@@ -32,4 +32,8 @@ class Database {
   std::unique_ptr<Impl> impl_;
 };
 
+// SQLite's quick_check of a file that may be in use, which is not changed. NotFound where there is
+// none; DataLoss with its findings.
+absl::Status check_database(const std::string& path);
+
 }  // namespace plinth::store

@@ -2,6 +2,7 @@
 #include <soci/soci.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/file.h"
@@ -78,6 +79,24 @@ TEST_F(Store, RefusesADatabaseOfANewerProgram) {
   }
   EXPECT_EQ(Database::open(folder_ + "/plinth.db").status().code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(Store, CheckFindsDamage) {
+  const std::string path = folder_ + "/plinth.db";
+  EXPECT_EQ(check_database(path).code(), absl::StatusCode::kNotFound);
+  {
+    auto database = Database::open(path);
+    ASSERT_TRUE(database.ok());
+    KeyStore keys(**database);
+    for (int i = 0; i < 200; ++i) ASSERT_TRUE(keys.insert(row(std::to_string(i))).ok());
+    EXPECT_TRUE(check_database(path).ok()) << "while it is open";
+  }
+  EXPECT_TRUE(check_database(path).ok());
+  auto bytes = *base::read_file(path, 16u << 20);
+  ASSERT_GT(bytes.size(), 8192u);
+  std::fill(bytes.begin() + 4096, bytes.end(), 'x');
+  ASSERT_TRUE(base::write_file_atomic(path, bytes).ok());
+  EXPECT_FALSE(check_database(path).ok());
 }
 
 TEST_F(Store, BlobsAreNamedByTheirContent) {

@@ -1,0 +1,67 @@
+// Every setting of Plinth. A new one is one row here and one use.
+#include "base/settings.h"
+
+namespace plinth::base {
+
+namespace {
+
+constexpr auto kBoolean = SettingType::boolean;
+constexpr auto kInteger = SettingType::integer;
+constexpr auto kText = SettingType::text;
+constexpr auto kList = SettingType::list;
+constexpr std::int64_t kMebibytesMax = 1 << 30;  // a pebibyte: more than a machine holds
+
+}  // namespace
+
+const std::vector<Setting>& declared_settings() {
+  static const std::vector<Setting> settings{
+      {"server.listen", "--listen", kText, "127.0.0.1:8080", 0, 0, "", "",
+       "Address and port of the HTTP service; port 0 takes a free one.", "0.1"},
+      {"server.allow_plaintext", "--allow-plaintext", kBoolean, "false", 0, 0, "", "",
+       "Listen beyond this machine without TLS. API keys are still required, but they and the "
+       "prompts cross the network unencrypted: prefer a TLS proxy in front.",
+       "0.1"},
+      {"server.drain_grace_s", "", kInteger, "30", 0, 3600, "s", "",
+       "How long running requests may go on after SIGTERM.", "0.1"},
+      {"models.default", "--default-model", kText, "smollm2", 0, 0, "", "",
+       "The model that is loaded first and that `plinth chat` and `plinth run` speak to.", "0.1"},
+      {"models.load", "--model", kList, "", 0, 0, "", "",
+       "Further models to load before the service is ready. Others load on first use.", "0.1"},
+      {"models.memory_mib", "--model-memory-mib", kInteger, "0", 0, kMebibytesMax, "MiB", "",
+       "Memory for all loaded models together; the least recently used are unloaded beyond it. "
+       "0 = 80 % of what the machine and its control groups grant.",
+       "0.1"},
+      {"models.queue_max", "", kInteger, "1024", 1, 1 << 20, "requests", "",
+       "Requests that may wait for one model to load; more are answered with 503.", "0.1"},
+      {"engine.ctx", "--ctx", kInteger, "0", 0, 1 << 24, "tokens", "",
+       "Longest context of a request. 0 = the model's own.", "0.1"},
+      {"engine.threads", "--threads", kInteger, "0", 0, 1024, "threads", "",
+       "Compute threads of each model. 0 = as many processors as the affinity mask and the control "
+       "groups grant.",
+       "0.1"},
+      {"engine.kv_mib", "--kv-mib", kInteger, "0", 0, 1 << 24, "MiB", "",
+       "Memory for each model's keys and values. 0 = a sixteenth of what the machine grants, 128 "
+       "MiB at least and 4 GiB at most.",
+       "0.1"},
+      {"engine.prefix_cache", "", kBoolean, "true", 0, 0, "", "",
+       "Keep the keys and values of finished prompts, so that a prompt with the same beginning "
+       "starts sooner. Never shared between projects.",
+       "0.1"},
+      {"engine.sequences_max", "", kInteger, "256", 1, 1 << 16, "sequences", "",
+       "Answers that one model writes at the same time.", "0.1"},
+      {"engine.queue_max", "", kInteger, "1024", 1, 1 << 20, "requests", "",
+       "Requests that may wait inside one model; more are answered with 503.", "0.1"},
+      {"engine.step_tokens_max", "", kInteger, "512", 16, 1 << 20, "tokens", "",
+       "Prompt and answer tokens that one step of a model computes.", "0.1"},
+      {"log.level", "", kText, "info", 0, 0, "", "debug|info|warn|error",
+       "The least important messages that are written. Prompts, answers and keys never are.",
+       "0.1"},
+      {"log.format", "", kText, "text", 0, 0, "", "text|json",
+       "Lines for people, or one JSON object a line.", "0.1"},
+      {"telemetry.send", "", kText, "none", 0, 0, "", "none",
+       "Plinth reports to nobody; there is no other value.", "0.1"},
+  };
+  return settings;
+}
+
+}  // namespace plinth::base
