@@ -1,14 +1,18 @@
-// plinth bench: how fast this machine runs the engine, and how far that is from what it could do.
+// plinth bench: how fast this machine runs the engine, how far that is from what it could do, and
+// what a service makes of it.
 #pragma once
 
 #include <CLI/App.hpp>
+#include <string>
 
 namespace plinth {
 
-void add_bench_command(CLI::App& app, int& exit_code);
+void add_bench_command(CLI::App& app, const std::string& home, int& exit_code);
 
 // The subcommands, each in its own file.
 void add_bench_kernels_command(CLI::App& bench, int& exit_code);
 void add_bench_model_command(CLI::App& bench, int& exit_code);
+// Open-loop load on a service.
+void add_bench_serve_command(CLI::App& bench, const std::string& home, int& exit_code);
 
 }  // namespace plinth

@@ -9,11 +9,12 @@
 #include <memory>
 
 #include "apps/home.h"
+#include "apps/model_install.h"
 #include "apps/terminal.h"
 #include "base/json.h"
 #include "cluster/model_catalog.h"
+#include "cluster/model_export.h"
 #include "cluster/model_library.h"
-#include "cluster/model_puller.h"
 
 namespace plinth {
 
@@ -25,6 +26,7 @@ using cluster::ModelLibrary;
 struct ModelArguments {
   std::string name;
   std::string as;
+  std::string target;
   bool json = false;
 };
 
@@ -46,6 +48,10 @@ base::json::object to_object(const InstalledModel& model, const ModelLibrary& li
 absl::Status pull(const ModelLibrary& library, const ModelArguments& arguments) {
   ASSIGN_OR_RETURN(auto wanted, cluster::resolve_model(arguments.name));
   if (!arguments.as.empty()) wanted.name = arguments.as;
+  if (!cluster::valid_model_name(wanted.name)) {
+    return base::invalid_argument(
+        fmt::format("--as {}: letters, digits, \"-\", \"_\" and \".\" make a name", wanted.name));
+  }
   const bool catalogued = std::any_of(wanted.files.begin(), wanted.files.end(),
                                       [](const auto& file) { return !file.sha256.empty(); });
   const auto present = library.find(wanted.name);
@@ -64,24 +70,12 @@ absl::Status pull(const ModelLibrary& library, const ModelArguments& arguments) 
     }
   }
   const base::RealClock clock;
-  ProgressBar bar(clock);
-  const auto http = net::make_http_client();
-  const cluster::PullProgress progress{[&](const std::string& line) {
-                                         bar.finish();
-                                         fmt::print(stderr, "{}\n", styled(line, "2"));
-                                       },
-                                       [&](const std::string& file, std::uint64_t done,
-                                           std::uint64_t total) { bar.update(file, done, total); }};
-  fmt::print(stderr, "{} ({}), licence {}\n", wanted.name, wanted.title, wanted.license);
-  auto pulled =
-      cluster::ModelPuller(library, *http, clock, cluster::PullOptions::from_environment())
-          .pull(wanted, progress);
-  bar.finish();
+  const auto pulled = install_model(library, wanted, clock);
   RETURN_IF_ERROR(pulled.status());
   if (arguments.json) {
     fmt::print("{}\n", base::to_json(to_object(*pulled, library)));
   } else {
-    fmt::print("{} {} ({}, sha256 checked)\n", styled("installed", "32"), pulled->name,
+    fmt::print("{} {} ({}, sha256 checked)\n", styled("installed", "32", Stream::out), pulled->name,
                human_bytes(pulled->bytes()));
   }
   return absl::OkStatus();
@@ -149,10 +143,31 @@ absl::Status remove(const ModelLibrary& library, const ModelArguments& arguments
   return absl::OkStatus();
 }
 
+absl::Status export_to(const ModelLibrary& library, const ModelArguments& arguments) {
+  ASSIGN_OR_RETURN(const auto model, library.find(arguments.name));
+  const base::RealClock clock;
+  ProgressBar bar(clock);
+  const auto status = cluster::export_model(
+      library, model, arguments.target,
+      [&](std::uint64_t done) { bar.update("exporting", done, model.bytes()); });
+  bar.finish();
+  RETURN_IF_ERROR(status);
+  if (arguments.json) {
+    fmt::print("{}\n",
+               base::to_json(base::json::object{
+                   {"name", model.name}, {"target", arguments.target}, {"exported", true}}));
+  } else {
+    fmt::print("{} {} ({}, licence {})\n", styled("exported", "32", Stream::out), arguments.target,
+               human_bytes(model.bytes()), model.license);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
-  auto* model = app.add_subcommand("model", "Pull, list, show, verify and remove models");
+  auto* model =
+      app.add_subcommand("model", "Pull, list, show, verify, remove, import and export models");
   model->require_subcommand(1);
   const auto arguments = std::make_shared<ModelArguments>();  // shared by the callbacks CLI11 keeps
   using Action = std::function<absl::Status(const ModelLibrary&, const ModelArguments&)>;
@@ -172,11 +187,22 @@ void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
     });
     return command;
   };
+  model->footer(
+      "Examples:\n"
+      "  plinth model pull smollm2\n"
+      "  plinth model pull hf:Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf --as qwen3-4b\n"
+      "  plinth model import ./my-model/\n"
+      "  plinth model export smollm2 smollm2.tar\n"
+      "HF_ENDPOINT, HF_TOKEN, PIP_INDEX_URL, https_proxy and SSL_CERT_FILE are honoured.");
   constexpr char kSource[] = "Catalog name, hf:OWNER/REPO/FILE, URL#sha256=DIGEST, or a path";
   add("pull", "Download a model, resuming and checking it", kSource, pull)
       ->add_option("--as", arguments->as, "Install under this name");
   add("import", "Copy a model file or folder into the home", kSource, pull)
       ->add_option("--as", arguments->as, "Install under this name");
+  add("export", "Write a model's files and manifest to a folder or a .tar", "Installed model",
+      export_to)
+      ->add_option("target", arguments->target, "A new folder, or a file ending in .tar")
+      ->required();
   add("list", "Installed models and the catalog", nullptr, list);
   add("show", "One installed model: files, digests, licence", "Installed model", show);
   add("verify", "Read every byte and compare sha256", "Installed model", verify);

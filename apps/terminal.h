@@ -12,8 +12,10 @@
 namespace plinth {
 
 bool is_terminal(int fd);
-// Wraps in an ANSI style ("1" bold, "32" green, "31" red, "2" faint) where stderr shows colours.
-std::string styled(std::string_view text, std::string_view style);
+enum class Stream { out, err };
+// Wraps in an ANSI style ("1" bold, "32" green, "31" red, "2" faint) where the stream shows
+// colours.
+std::string styled(std::string_view text, std::string_view style, Stream stream = Stream::err);
 // "93.8 MiB"
 std::string human_bytes(std::uint64_t bytes);
 
@@ -37,5 +39,7 @@ class ProgressBar {
 
 // Prints "plinth: message" and returns the exit code: 1.
 int report(const absl::Status& status);
+// The same with a line on what to do, for a command line that cannot be meant: 2.
+int report_usage(std::string_view what, std::string_view hint);
 
 }  // namespace plinth

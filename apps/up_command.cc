@@ -8,53 +8,30 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <charconv>
+#include <algorithm>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "api/server.h"
+#include "apps/engine_settings.h"
 #include "apps/home.h"
+#include "apps/listen_address.h"
+#include "apps/model_install.h"
+#include "apps/service_file.h"
+#include "apps/settings_flags.h"
 #include "apps/terminal.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/memory_limit.h"
 #include "cluster/fleet.h"
-#include "cluster/model_puller.h"
 #include "governance/api_keys.h"
 
 namespace plinth {
 
 namespace {
 
-constexpr char kDefaultModel[] = "smollm2";
-constexpr std::chrono::seconds kDrainGrace{30};
-
 struct UpArguments {
-  std::string listen = "127.0.0.1:8080";
-  std::vector<std::string> models, cors_origins;
   bool no_default = false, json = false;
-  int context = 0;
-  int threads = 0;
-  int kv_mib = 512;
-  int memory_mib = 0;
 };
-
-absl::Status parse_listen(const std::string& text, api::ServerOptions& options) {
-  const auto colon = text.rfind(':');
-  const char* end = text.data() + text.size();
-  const auto parsed = colon == std::string::npos
-                          ? std::from_chars_result{nullptr, std::errc::invalid_argument}
-                          : std::from_chars(text.data() + colon + 1, end, options.port);
-  if (parsed.ec != std::errc() || parsed.ptr != end) {
-    return base::invalid_argument(text + ": expected ADDRESS:PORT, for example 127.0.0.1:8080");
-  }
-  options.address = text.substr(0, colon);
-  if (options.address != "127.0.0.1" && options.address != "::1") {
-    return base::invalid_argument(options.address + ": only loopback, since there is no TLS yet");
-  }
-  return absl::OkStatus();
-}
 
 // One process holds a home; the kernel lets go when it dies.
 absl::StatusOr<base::UniqueFd> lock_home(const std::string& home) {
@@ -74,34 +51,8 @@ absl::StatusOr<base::UniqueFd> lock_home(const std::string& home) {
   return fd;
 }
 
-absl::Status ensure_installed(const cluster::ModelLibrary& library, const std::string& name,
-                              const base::Clock& clock) {
-  if (library.find(name).ok()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const auto wanted, cluster::resolve_model(name));
-  ProgressBar bar(clock);
-  const auto http = net::make_http_client();
-  const cluster::PullProgress progress{[&](const std::string& line) {
-                                         bar.finish();
-                                         fmt::print(stderr, "{}\n", line);
-                                       },
-                                       [&](const std::string& file, std::uint64_t done,
-                                           std::uint64_t total) { bar.update(file, done, total); }};
-  const auto pulled =
-      cluster::ModelPuller(library, *http, clock, cluster::PullOptions::from_environment())
-          .pull(wanted, progress);
-  bar.finish();
-  return pulled.status();
-}
-
-std::string service_url(const api::Server& server, const std::string& address) {
-  const bool v6 = address.find(':') != std::string::npos;
-  return v6 ? fmt::format("http://[{}]:{}", address, server.port())
-            : fmt::format("http://{}:{}", address, server.port());
-}
-
-void announce(const UpArguments& arguments, const api::Server& server, const std::string& address,
+void announce(const UpArguments& arguments, const std::string& url,
               const governance::Credentials& credentials, const std::vector<std::string>& names) {
-  const std::string url = service_url(server, address);
   if (arguments.json) {
     base::json::array models;
     for (const auto& name : names) models.push_back(base::json::string(name));
@@ -126,44 +77,32 @@ void announce(const UpArguments& arguments, const api::Server& server, const std
   std::fflush(stdout);
 }
 
-// What running a worker takes, from the flags or, where they are 0, from what this machine grants.
-cluster::FleetOptions fleet_options(const std::string& home, const UpArguments& arguments) {
-  const int threads = arguments.threads > 0
-                          ? arguments.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+cluster::FleetOptions fleet_options(const std::string& home, const base::Settings& settings) {
   cluster::FleetOptions options;
   options.run_folder = home + "/run";
   options.log_folder = home + "/logs";
-  options.kv_bytes = static_cast<std::uint64_t>(arguments.kv_mib) << 20;
-  options.memory_bytes = arguments.memory_mib > 0
-                             ? static_cast<std::uint64_t>(arguments.memory_mib) << 20
-                             : base::memory_limit_bytes() / 5 * 4;
-  options.worker_arguments = {"--ctx",     std::to_string(arguments.context),
-                              "--threads", std::to_string(threads),
-                              "--kv-mib",  std::to_string(arguments.kv_mib)};
+  options.kv_bytes = static_cast<std::uint64_t>(settings.integer("engine.kv_mib")) << 20;
+  options.memory_bytes = static_cast<std::uint64_t>(settings.integer("models.memory_mib")) << 20;
+  options.queue_max = static_cast<std::size_t>(settings.integer("models.queue_max"));
+  options.worker_arguments = worker_arguments(settings);
   return options;
 }
 
-// Where `plinth chat` and its like find the service of a home; gone once the service is.
-class ServiceFile {
- public:
-  static absl::StatusOr<ServiceFile> write(const std::string& home, const std::string& url) {
-    ServiceFile file(home + "/run/service.json");
-    const base::json::object content{{"url", url}, {"pid", ::getpid()}};
-    RETURN_IF_ERROR(base::write_file_atomic(file.path_, base::to_json(content)));
-    return file;
-  }
-  ServiceFile(ServiceFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ~ServiceFile() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
+// The models that are loaded before the service is ready, each once.
+std::vector<std::string> first_models(const base::Settings& settings, bool no_default) {
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name) {
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(name);
+    }
+  };
+  if (!no_default) add(settings.text("models.default"));
+  for (const auto& name : settings.list("models.load")) add(name);
+  return names;
+}
 
- private:
-  explicit ServiceFile(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
-
-absl::Status up(const std::string& home_flag, const UpArguments& arguments) {
+absl::Status up(const std::string& home_flag, const UpArguments& arguments,
+                const SettingFlags& flags) {
   // Blocked before any thread starts, so that only the wait below sees them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -172,10 +111,12 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
-  api::ServerOptions server_options;
-  RETURN_IF_ERROR(parse_listen(arguments.listen, server_options));
-  server_options.cors_origins = arguments.cors_origins;
   ASSIGN_OR_RETURN(const std::string home, find_home(home_flag));
+  ASSIGN_OR_RETURN(auto settings, load_settings(home, &flags));
+  RETURN_IF_ERROR(resolve_machine(settings));
+  apply_log_settings(settings);
+  ASSIGN_OR_RETURN(const auto listen, parse_listen(settings.text("server.listen"),
+                                                   settings.boolean("server.allow_plaintext")));
   ASSIGN_OR_RETURN(const auto lock, lock_home(home));
   const base::RealClock clock;
   base::Metrics metrics;
@@ -184,25 +125,27 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments) {
   ASSIGN_OR_RETURN(const auto credentials, keys->first_start());
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   const auto executor = cluster::make_local_executor("/proc/self/exe");
-  ASSIGN_OR_RETURN(const auto fleet, cluster::Fleet::create(fleet_options(home, arguments), library,
+  ASSIGN_OR_RETURN(const auto fleet, cluster::Fleet::create(fleet_options(home, settings), library,
                                                             *executor, clock, metrics));
   std::vector<std::string> names;
-  if (!arguments.no_default) names.push_back(kDefaultModel);
-  names.insert(names.end(), arguments.models.begin(), arguments.models.end());
-  for (const auto& name : names) {
-    RETURN_IF_ERROR(ensure_installed(library, name, clock));
-    RETURN_IF_ERROR(fleet->load(name));
+  for (const auto& wanted : first_models(settings, arguments.no_default)) {
+    ASSIGN_OR_RETURN(names.emplace_back(), ensure_installed(library, wanted, clock));
+    RETURN_IF_ERROR(fleet->load(names.back()));
   }
   fleet->set_ready();
+  api::ServerOptions server_options;
+  server_options.address = listen.address;
+  server_options.port = listen.port;
+  server_options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
   ASSIGN_OR_RETURN(const auto server,
                    api::Server::create(server_options, *fleet, *keys, clock, metrics));
-  ASSIGN_OR_RETURN(const auto service_file,
-                   ServiceFile::write(home, service_url(*server, server_options.address)));
-  announce(arguments, *server, server_options.address, credentials, names);
+  const std::string url = listen.url(server->port());
+  ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));
+  announce(arguments, url, credentials, names);
   int received = 0;
   sigwait(&signals, &received);
   fmt::print(stderr, "draining\n");
-  server->drain(kDrainGrace);
+  server->drain(std::chrono::seconds(settings.integer("server.drain_grace_s")));
   fleet->drain(std::chrono::seconds(1));
   return absl::OkStatus();
 }
@@ -211,26 +154,19 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments) {
 
 void add_up_command(CLI::App& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("up", "Start the service and its models");
+  command->footer(
+      "Every setting can also stand in plinth.toml or the environment: see `plinth settings`.");
   const auto arguments = std::make_shared<UpArguments>();  // shared by the callback CLI11 keeps
-  command->add_option("--listen", arguments->listen, "Address and port")->capture_default_str();
-  command->add_option("--model", arguments->models, "A further model to load (repeatable)");
-  command->add_option("--cors-origin", arguments->cors_origins,
-                      "A web page's origin that may call this service, or * (repeatable)");
   command->add_flag("--no-default", arguments->no_default, "Leave the default model out");
   command->add_flag("--json", arguments->json, "One JSON line on stdout when ready");
-  command->add_option("--ctx", arguments->context, "Context length in tokens (0 = the model's own)")
-      ->check(CLI::Range(0, 1 << 24));
-  command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")
-      ->check(CLI::Range(0, 1024));
-  command
-      ->add_option("--model-memory-mib", arguments->memory_mib,
-                   "Memory for all loaded models, MiB (0 = 80 % of what this machine grants)")
-      ->check(CLI::Range(0, 1 << 30));
-  command->add_option("--kv-mib", arguments->kv_mib, "Memory for each model's keys and values, MiB")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  command->callback([arguments, &home, &exit_code] {
-    const auto status = up(home, *arguments);
+  std::vector<std::string_view> tables;
+  for (const auto& setting : base::declared_settings()) {
+    const auto table = setting.key.substr(0, setting.key.find('.'));
+    if (tables.empty() || tables.back() != table) tables.push_back(table);
+  }
+  const auto flags = std::make_shared<SettingFlags>(*command, tables);
+  command->callback([arguments, flags, &home, &exit_code] {
+    const auto status = up(home, *arguments, *flags);
     exit_code = status.ok() ? 0 : report(status);
   });
 }

@@ -8,6 +8,8 @@
 #include <memory>
 #include <random>
 
+#include "apps/engine_settings.h"
+#include "apps/settings_flags.h"
 #include "apps/terminal.h"
 #include "cluster/executor.h"
 #include "worker/worker.h"
@@ -16,7 +18,7 @@ namespace plinth {
 
 namespace {
 
-absl::Status work(worker::WorkerOptions options, int kv_mib) {
+absl::Status work(worker::WorkerOptions options, const SettingFlags& flags) {
   // The gateway's end is the worker's; a terminal's Ctrl-C is not.
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGPIPE, SIG_IGN);
@@ -26,7 +28,12 @@ absl::Status work(worker::WorkerOptions options, int kv_mib) {
   }
   options.token = token;
   ::unsetenv(cluster::kWorkerTokenVariable);
-  options.engine.kv_bytes = static_cast<std::size_t>(kv_mib) << 20;
+  base::Settings settings;
+  RETURN_IF_ERROR(flags.apply(settings));
+  RETURN_IF_ERROR(resolve_machine(settings));
+  apply_log_settings(settings);
+  options.engine = engine_options(settings);
+  options.threads = static_cast<int>(settings.integer("engine.threads"));
   // Else every start would answer requests without a seed alike.
   std::random_device random;
   options.engine.seed_base = std::uint64_t{random()} << 32 | random();
@@ -39,14 +46,11 @@ absl::Status work(worker::WorkerOptions options, int kv_mib) {
 void add_worker_command(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand("worker", "One model's process")->group("");
   const auto options = std::make_shared<worker::WorkerOptions>();  // shared by CLI11's callback
-  const auto kv_mib = std::make_shared<int>(512);
   command->add_option("--socket", options->socket_path, "The gateway's socket")->required();
   command->add_option("--model-path", options->model_path, "Weights to load")->required();
-  command->add_option("--ctx", options->engine.context_tokens, "Context length in tokens");
-  command->add_option("--threads", options->threads, "Compute threads");
-  command->add_option("--kv-mib", *kv_mib, "Memory for keys and values, MiB");
-  command->callback([options, kv_mib, &exit_code] {
-    const auto status = work(*options, *kv_mib);
+  const auto flags = std::make_shared<SettingFlags>(*command, kWorkerTables);
+  command->callback([options, flags, &exit_code] {
+    const auto status = work(*options, *flags);
     exit_code = status.ok() ? 0 : report(status);
   });
 }

@@ -1,0 +1,57 @@
+#include "apps/engine_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/cpu_limit.h"
+#include "base/log.h"
+#include "base/memory_limit.h"
+
+namespace plinth {
+
+namespace {
+
+constexpr char kByMachine[] = "this machine";
+
+}  // namespace
+
+absl::Status resolve_machine(base::Settings& settings) {
+  const auto granted_mib = static_cast<std::int64_t>(base::memory_limit_bytes() >> 20);
+  const auto fill = [&](std::string_view key, std::int64_t value) {
+    return settings.integer(key) != 0 ? absl::OkStatus()
+                                      : settings.set_value(key, value, kByMachine);
+  };
+  RETURN_IF_ERROR(fill("engine.threads", std::min(base::cpu_limit(), 1024)));
+  RETURN_IF_ERROR(fill("engine.kv_mib", std::clamp<std::int64_t>(granted_mib / 16, 128, 4096)));
+  return fill("models.memory_mib", std::max<std::int64_t>(1, granted_mib / 5 * 4));
+}
+
+std::vector<std::string> worker_arguments(const base::Settings& settings) {
+  std::vector<std::string> arguments;
+  for (const auto& setting : base::declared_settings()) {
+    const auto table = setting.key.substr(0, setting.key.find('.'));
+    if (std::find(kWorkerTables.begin(), kWorkerTables.end(), table) == kWorkerTables.end())
+      continue;
+    arguments.push_back(fmt::format("{}={}", setting.flag_name(), settings.as_text(setting.key)));
+  }
+  return arguments;
+}
+
+engine::EngineOptions engine_options(const base::Settings& settings) {
+  engine::EngineOptions options;
+  options.context_tokens = static_cast<std::int32_t>(settings.integer("engine.ctx"));
+  options.kv_bytes = static_cast<std::size_t>(settings.integer("engine.kv_mib")) << 20;
+  options.step_tokens_max = static_cast<std::int32_t>(settings.integer("engine.step_tokens_max"));
+  options.sequences_max = static_cast<std::int32_t>(settings.integer("engine.sequences_max"));
+  options.queue_max = static_cast<std::int32_t>(settings.integer("engine.queue_max"));
+  options.prefix_cache = settings.boolean("engine.prefix_cache");
+  return options;
+}
+
+void apply_log_settings(const base::Settings& settings) {
+  base::set_log_level(base::log_level_named(settings.text("log.level")));
+  base::set_log_json(settings.text("log.format") == "json");
+}
+
+}  // namespace plinth

@@ -1,0 +1,41 @@
+#include "apps/model_install.h"
+
+#include <fmt/format.h>
+
+#include "apps/terminal.h"
+#include "cluster/model_puller.h"
+
+namespace plinth {
+
+absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrary& library,
+                                                      const cluster::CatalogModel& model,
+                                                      const base::Clock& clock) {
+  fmt::print(stderr, "{} ({}), licence {}\n", model.name, model.title, model.license);
+  ProgressBar bar(clock);
+  const auto http = net::make_http_client();
+  const cluster::PullProgress progress{[&](const std::string& line) {
+                                         bar.finish();
+                                         fmt::print(stderr, "{}\n", styled(line, "2"));
+                                       },
+                                       [&](const std::string& file, std::uint64_t done,
+                                           std::uint64_t total) { bar.update(file, done, total); }};
+  auto pulled =
+      cluster::ModelPuller(library, *http, clock, cluster::PullOptions::from_environment())
+          .pull(model, progress);
+  bar.finish();
+  return pulled;
+}
+
+absl::StatusOr<std::string> ensure_installed(const cluster::ModelLibrary& library,
+                                             const std::string& name, const base::Clock& clock) {
+  if (library.find(name).ok()) return name;
+  ASSIGN_OR_RETURN(const auto wanted, cluster::resolve_model(name));
+  // A file on this machine may have changed since it was copied; the rest is known by its name.
+  const bool local = wanted.files.front().sources.front().starts_with("file:");
+  if (local || !library.find(wanted.name).ok()) {
+    RETURN_IF_ERROR(install_model(library, wanted, clock).status());
+  }
+  return wanted.name;
+}
+
+}  // namespace plinth

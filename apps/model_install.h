@@ -1,0 +1,20 @@
+// Pulls as people see them: what, under which licence, how far, and what went wrong on the way.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "cluster/model_catalog.h"
+#include "cluster/model_library.h"
+
+namespace plinth {
+
+absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrary& library,
+                                                      const cluster::CatalogModel& model,
+                                                      const base::Clock& clock);
+// Pulls `name` where it is not installed yet. The name it is installed under: that of a path or a
+// URL is made of the file's.
+absl::StatusOr<std::string> ensure_installed(const cluster::ModelLibrary& library,
+                                             const std::string& name, const base::Clock& clock);
+
+}  // namespace plinth

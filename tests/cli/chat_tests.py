@@ -1,0 +1,131 @@
+"""plinth run, chat and bench serve on the default model."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+from harness import Home, Service, Terminal, test, wait_until
+
+QUESTION = "Name three colours."
+
+
+def children_of_home(home):
+    """Command lines of processes that name the home."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                line = file.read().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if home.path in line:
+            found.append(line)
+    return found
+
+
+@test
+def run_works_from_nothing_and_leaves_nothing():
+    with Home() as home:
+        home.import_model()
+        done = home.run("run", QUESTION, "--max-tokens", "8", "--temperature", "0")
+        assert done.stdout.strip() and done.stdout.endswith("\n") and not done.stderr, done
+        wait_until(lambda: not children_of_home(home), "the service to end")
+        assert not os.path.exists(home.path + "/run/service.json")
+        # Killed, the command takes its service along.
+        process = home.start("run", "Count to a thousand.", "--max-tokens", "2000")
+        process.stdout.read(1)
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not children_of_home(home), "the service to follow its command")
+
+
+@test
+def run_speaks_to_the_running_service():
+    with Home() as home:
+        home.import_model()
+        with Service(home) as service:
+            one, two = (home.json("run", QUESTION, "--seed", "7", "--max-tokens", "12") for _ in range(2))
+            assert one == two and one["model"] == "smollm2" and one["finish_reason"] == "length"
+            assert one["usage"]["completion_tokens"] == 12
+            piped = home.json("run", "Say this again:", "--max-tokens", "1", input="word " * 50)
+            assert piped["usage"]["prompt_tokens"] > one["usage"]["prompt_tokens"] + 40
+            alone = home.run("run", "--max-tokens", "2", input="hello")
+            assert alone.stdout.strip()
+            system = home.json("run", QUESTION, "--system", "word " * 60, "--max-tokens", "1")
+            assert system["usage"]["prompt_tokens"] > one["usage"]["prompt_tokens"] + 20
+            error = home.run("run", "hi", "-m", "nothing", expect=1).stderr
+            assert "nothing" in error
+            url, key = service.ready["url"], service.ready["api_key"]
+            with Home() as other:
+                text = other.run("run", "hi", "--max-tokens", "2", "--url", url + "/v1", "--key", key).stdout
+                assert text.strip()
+                refused = other.run("run", "hi", "-m", "smollm2", "--url", url, "--key", "sk-wrong", expect=1)
+                assert "API key" in refused.stderr and not refused.stdout.strip()
+                other.run("run", "hi", "-m", "x", "--url", "http://127.0.0.1:9", expect=1)
+            bench = home.json("bench", "serve", "--rate", "20", "--requests", "5", "--max-tokens", "4", "--prompt-words", "4")
+            assert bench["answered"] == 5 and bench["errors"] == {} and bench["completion_tokens"] <= 20
+            assert 0 < bench["first_token_ms"]["p50"] <= bench["first_token_ms"]["p99"] <= bench["whole_ms"]["max"]
+            # A model in use may be removed: what is loaded stays, and the files go.
+            home.run("model", "rm", "smollm2")
+            assert home.json("model", "list") == []
+
+
+@test
+def chat_on_a_terminal():
+    with Home() as home:
+        home.import_model()
+        with Service(home):
+            chat = Terminal(home, "chat")
+            chat.expect(r"smollm2 at http")
+            chat.expect("> ")
+            chat.type("/help\n")
+            assert "/clear" in chat.expect(r"Ctrl-C stops an answer")
+            chat.type("/set temperature 0\n")
+            chat.expect(r"temperature = 0")
+            chat.type("/set max_tokens 6\n")
+            chat.expect(r"max_tokens = 6")
+            chat.type("/set temprature 1\n")
+            chat.expect(r"did you mean temperature\?")
+            chat.type("Name a colour\\\nof the sky.\n")
+            chat.expect(r"cut off at the limit")
+            chat.type("/set max_tokens 4000\n")
+            chat.expect(r"max_tokens = 4000")
+            chat.type("Write a very long story about the sea.\n")
+            chat.expect(r"sea\.\s+\S+ \S+ \S+")
+            chat.type("\x03")
+            chat.expect(r"\(stopped\)", seconds=10)
+            chat.type("/clear\n")
+            chat.expect(r"cleared")
+            chat.type("half a line\x03")
+            chat.expect(r"> ")
+            chat.type("/system Be brief.\n")
+            chat.expect(r"system: Be brief\.")
+            chat.type("/model nothing\n")
+            chat.expect(r"neither a catalog name")
+            chat.type("/mdoel\n")
+            chat.expect(r"did you mean /model\?")
+            chat.type("\x04")
+            assert chat.exit_code() == 0
+
+
+@test
+def chat_through_a_pipe_remembers():
+    with Home() as home:
+        home.import_model()
+        lines = "/set max_tokens 8\n/set temperature 0\nHello!\nAgain?\n/quit\nnot read\n"
+        done = home.run("chat", input=lines)
+        answers = [line for line in done.stdout.split("\n") if line and " = " not in line]
+        assert len(answers) >= 2 and ">" not in done.stdout and "\033" not in done.stdout, done.stdout
+
+
+@test
+def run_can_be_interrupted():
+    with Home() as home:
+        home.import_model()
+        with Service(home):
+            process = home.start("run", "Count to a thousand.", "--max-tokens", "4000")
+            assert process.stdout.read(1)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=10)
+            assert process.returncode == -signal.SIGINT
