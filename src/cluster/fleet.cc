@@ -280,7 +280,7 @@ class FleetImpl final : public Fleet {
 
   bool handle(Replica& replica, protocol::ToGateway message) {
     if (auto* step = std::get_if<protocol::Step>(&message)) {
-      for (auto& call : step->calls) deliver(replica, call.call, std::move(call.events));
+      deliver(replica, std::move(*step));
       return true;
     }
     std::shared_ptr<FleetCall> embedded;
@@ -318,18 +318,22 @@ class FleetImpl final : public Fleet {
     return call;
   }
 
-  void deliver(Replica& replica, protocol::CallId id, std::vector<protocol::GenerateEvent> events) {
-    std::shared_ptr<FleetCall> call;
+  // One look at the fleet's state for all calls of a step.
+  void deliver(Replica& replica, protocol::Step step) {
+    std::vector<std::pair<std::shared_ptr<FleetCall>, std::vector<protocol::GenerateEvent>>> due;
+    due.reserve(step.calls.size());
     {
       std::lock_guard lock(mutex_);
       replica.heard = replica.used = clock_.now();
-      const auto found = replica.calls.find(id);
-      if (found == replica.calls.end() || events.empty()) return;
-      call = found->second;
-      call->started = true;
-      if (std::holds_alternative<protocol::Finished>(events.back())) (void)take(replica, id);
+      for (auto& [id, events] : step.calls) {
+        const auto found = replica.calls.find(id);
+        if (found == replica.calls.end() || events.empty()) continue;
+        found->second->started = true;
+        const bool last = std::holds_alternative<protocol::Finished>(events.back());
+        due.emplace_back(last ? take(replica, id) : found->second, std::move(events));
+      }
     }
-    call->deliver(std::move(events));
+    for (auto& [call, events] : due) call->deliver(std::move(events));
   }
 
   // The worker is gone: what had sent nothing waits for the next one, the rest fails.
