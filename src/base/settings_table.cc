@@ -26,6 +26,10 @@ const std::vector<Setting>& declared_settings() {
       {"api.ignore_unknown_fields", "", kBoolean, "false", 0, 0, "", "",
        "Pass over fields of a request that Plinth does not know, instead of refusing them by name.",
        "0.1"},
+      {"api.cors_origins", "--cors-origin", kList, "", 0, 0, "", "",
+       "Web pages that may call this service from a browser: origins such as https://app.example, or "
+       "* for every one.",
+       "0.1"},
       {"models.default", "--default-model", kText, "smollm2", 0, 0, "", "",
        "The model that is loaded first and that `plinth chat` and `plinth run` speak to.", "0.1"},
       {"models.load", "--model", kList, "", 0, 0, "", "",
