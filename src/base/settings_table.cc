@@ -27,7 +27,8 @@ const std::vector<Setting>& declared_settings() {
        "Pass over fields of a request that Plinth does not know, instead of refusing them by name.",
        "0.1"},
       {"api.cors_origins", "--cors-origin", kList, "", 0, 0, "", "",
-       "Web pages that may call this service from a browser: origins such as https://app.example, or "
+       "Web pages that may call this service from a browser: origins such as https://app.example, "
+       "or "
        "* for every one.",
        "0.1"},
       {"models.default", "--default-model", kText, "smollm2", 0, 0, "", "",
