@@ -171,7 +171,12 @@ class EmbedderLoop final : public Embedder {
         std::vector<std::int32_t> tokens;
         if (const auto* text = std::get_if<TextPrompt>(&input)) {
           bytes += text->text.size() + 1;
-          tokens = tokenizer_->encode(text->text, {true, false});
+          auto encoded = tokenizer_->encode(text->text, {true, false});
+          if (!encoded.ok()) {
+            finish(*request, encoded.status());
+            break;
+          }
+          tokens = *std::move(encoded);
         } else {
           tokens = std::get<TokenPrompt>(input).tokens;
           bytes += tokens.size() + 1;

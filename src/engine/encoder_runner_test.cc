@@ -189,7 +189,7 @@ TEST(EncoderRunner, TheTokenizerGivesTheReferenceTokens) {
     for (const auto& token : entry.at("tokens").as_array()) {
       expected.push_back(token.to_number<std::int32_t>());
     }
-    EXPECT_EQ((*tokenizer)->encode(text, {true, false}), expected) << text;
+    EXPECT_EQ(*(*tokenizer)->encode(text, {true, false}), expected) << text;
   }
 }
 

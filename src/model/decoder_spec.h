@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "model/norm_weights.h"
 #include "tensor/dtype.h"
 
 namespace plinth::model {
@@ -78,11 +79,6 @@ struct DecoderSpec {
   RopeSpec local_rope;  // of layers with LayerRope::local (Gemma 3)
   std::vector<LayerSpec> layer;
   ExpertSpec experts;
-};
-
-struct NormWeights {
-  std::vector<float> weight;  // [width]
-  std::vector<float> bias;    // [width], NormKind::layer
 };
 
 // Weights of one layer: views into the mapped file. Vectors are empty where a model has none.

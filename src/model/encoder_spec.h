@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/norm_weights.h"
 #include "tensor/dtype.h"
 
 namespace plinth::model {
@@ -30,10 +31,6 @@ struct EncoderSpec {
   EncoderActivation activation = EncoderActivation::gelu_erf;
   Pooling pooling = Pooling::mean;
   bool normalize = false;  // the pooled vector to length 1
-};
-
-struct NormWeights {
-  std::vector<float> weight, bias;  // [width]
 };
 
 // One linear layer with its bias. Matrices are views into the mapped file.
