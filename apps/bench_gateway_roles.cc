@@ -124,7 +124,6 @@ absl::Status run_bench_worker(const std::string& socket, int step_ms) {
   RETURN_IF_ERROR(link->send(encode(protocol::ToGateway(protocol::Hello{token}))));
   if (!link->receive()) return base::unavailable("[bench] the gateway ended the link");
   const base::RealClock clock;
-  base::Metrics metrics;
   ASSIGN_OR_RETURN(auto chat_template, model::ChatTemplate::parse(kTemplate));
   engine::EngineOptions options;
   options.sequences_max = kSequencesMax;
@@ -134,14 +133,13 @@ absl::Status run_bench_worker(const std::string& socket, int step_ms) {
   engine::FakeRunnerOptions runner;
   runner.context_tokens_max = kContextTokens;
   worker::Outbox outbox(*link);
-  ASSIGN_OR_RETURN(
-      const auto engine,
-      engine::Engine::create(options,
-                             std::make_unique<PacedRunner>(engine::make_fake_runner(runner),
-                                                           std::chrono::milliseconds(step_ms)),
-                             engine::make_byte_tokenizer(),
-                             std::make_unique<model::ChatTemplate>(std::move(chat_template)), clock,
-                             metrics));
+  ASSIGN_OR_RETURN(const auto engine,
+                   engine::Engine::create(
+                       options,
+                       std::make_unique<PacedRunner>(engine::make_fake_runner(runner),
+                                                     std::chrono::milliseconds(step_ms)),
+                       engine::make_byte_tokenizer(),
+                       std::make_unique<model::ChatTemplate>(std::move(chat_template)), clock));
   outbox.message(protocol::Ready{true, false, engine->context_tokens(), kSequencesMax});
   while (const auto frame = link->receive()) {
     ASSIGN_OR_RETURN(auto message, protocol::decode_to_worker(*frame));
