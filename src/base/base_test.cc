@@ -51,6 +51,7 @@ TEST(Json, NamesTheOffsetOfAnErrorAndRefusesDepth) {
   EXPECT_FALSE(parse_json("{} x").ok());
   EXPECT_FALSE(parse_json("").ok());
   EXPECT_FALSE(parse_json("\"\xff\"").ok());
+  EXPECT_FALSE(parse_json(R"({"a":[1e400]})").ok());
   EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')).ok());
   EXPECT_TRUE(parse_json(std::string(60, '[') + std::string(60, ']')).ok());
 }

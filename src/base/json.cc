@@ -2,7 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 namespace plinth::base {
+
+namespace {
+
+// Boost reads 1e400 as infinity, which no JSON text can say again.
+bool finite(const json::value& value) {
+  if (const auto* number = value.if_double()) return std::isfinite(*number);
+  if (const auto* array = value.if_array())
+    return std::all_of(array->begin(), array->end(), finite);
+  if (const auto* object = value.if_object()) {
+    return std::all_of(object->begin(), object->end(),
+                       [](const auto& entry) { return finite(entry.value()); });
+  }
+  return true;
+}
+
+}  // namespace
 
 absl::StatusOr<json::value> parse_json(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.bytes_max) {
@@ -27,7 +46,9 @@ absl::StatusOr<json::value> parse_json(std::string_view text, const JsonLimits& 
   if (error) {
     return invalid_argument(fmt::format("[json] byte {}: {}", consumed, error.message()));
   }
-  return parser.release();
+  json::value value = parser.release();
+  if (!finite(value)) return invalid_argument("[json] a number is too large");
+  return value;
 }
 
 std::string to_json(const json::value& value) { return json::serialize(value); }
