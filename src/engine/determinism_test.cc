@@ -66,13 +66,17 @@ std::vector<protocol::GenerateRequest> mixed_requests(const Subject& subject) {
   return requests;
 }
 
+struct Happened {
+  std::int64_t preemptions = 0, cached = 0;
+};
+
 // Each request alone, one after the other, against all of them at once in each setting.
-void expect_same_bits(const Subject& subject, const std::vector<Setting>& settings) {
+void expect_same_bits(const Subject& subject, const std::vector<Setting>& settings,
+                      Happened& happened) {
   const auto requests = mixed_requests(subject);
   std::map<std::string, Result> alone;
   auto single = engine_for(subject, {1, 512, 64, 8, false});
   for (const auto& request : requests) alone[request.request_id] = single->run(request);
-  std::int64_t preemptions = 0, cached = 0;
   for (const auto& setting : settings) {
     SCOPED_TRACE(::testing::Message()
                  << setting.threads << " threads, " << setting.step_tokens << " tokens a step, "
@@ -88,12 +92,10 @@ void expect_same_bits(const Subject& subject, const std::vector<Setting>& settin
       ASSERT_TRUE(result.status.ok()) << result.status;
       EXPECT_EQ(result.choices, alone[id].choices) << "request " << id;
     }
-    preemptions += together->core().stats().preemptions;
-    cached += together->core().stats().cached_tokens;
+    happened.preemptions += together->core().stats().preemptions;
+    happened.cached += together->core().stats().cached_tokens;
     together->expect_no_page_held();
   }
-  EXPECT_GT(preemptions, 0);
-  EXPECT_GT(cached, 0);
 }
 
 TEST(Determinism, SameBitsWhateverElseRunsOnATinyModel) {
@@ -106,16 +108,20 @@ TEST(Determinism, SameBitsWhateverElseRunsOnATinyModel) {
       }
     }
   }
+  Happened happened;
   expect_same_bits(
       {std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf", 40, 14, 50, 20},
-      settings);
+      settings, happened);
+  EXPECT_GT(happened.preemptions, 0);
+  EXPECT_GT(happened.cached, 0);
 }
 
 TEST(Determinism, SameBitsWhateverElseRunsOnTheDefaultModel) {
   const char* folder = std::getenv("PLINTH_TEST_MODELS");
   if (folder == nullptr) GTEST_SKIP() << "PLINTH_TEST_MODELS is not set";
-  expect_same_bits({std::string(folder) + "/SmolLM2-135M-Instruct.Q4_1.gguf", 49'152, 6, 44, 10},
-                   {{2, 24, 5, 8, true}, {3, 512, 64, 8, true}});
+  Happened ignored;
+  expect_same_bits({std::string(folder) + "/SmolLM2-135M-Instruct.Q4_1.gguf", 49'152, 4, 40, 6},
+                   {{2, 24, 5, 8, true}, {3, 512, 64, 8, true}}, ignored);
 }
 
 }  // namespace

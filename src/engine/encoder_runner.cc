@@ -47,10 +47,10 @@ class EncoderRunner final : public EmbeddingRunner {
     for (const auto& w : file_->weights.layers) {
       Layer layer;
       layer.weights = &w;
-      ASSIGN_OR_RETURN(layer.qkv, pack_one({w.q.weight, w.k.weight, w.v.weight}));
-      ASSIGN_OR_RETURN(layer.o, pack_one({w.o.weight}));
-      ASSIGN_OR_RETURN(layer.up, pack_one({w.up.weight}));
-      ASSIGN_OR_RETURN(layer.down, pack_one({w.down.weight}));
+      ASSIGN_OR_RETURN(layer.qkv, pack({w.q.weight, w.k.weight, w.v.weight}, Input::normed));
+      ASSIGN_OR_RETURN(layer.o, pack({w.o.weight}, Input::inner));
+      ASSIGN_OR_RETURN(layer.up, pack({w.up.weight}, Input::normed));
+      ASSIGN_OR_RETURN(layer.down, pack({w.down.weight}, Input::inner));
       for (const auto* part : {&w.q, &w.k, &w.v}) {
         layer.qkv_bias.insert(layer.qkv_bias.end(), part->bias.begin(), part->bias.end());
       }
@@ -82,12 +82,17 @@ class EncoderRunner final : public EmbeddingRunner {
   }
 
  private:
+  // What a layer norm puts out has a few channels far larger than the rest, which 8 bits cannot
+  // hold beside them: with those products as integers the cosine to fp32 falls to 0.998 on
+  // all-MiniLM-L6-v2, without them it stays at 0.9997.
+  enum class Input { normed, inner };
+
   // The integer kernels take quantised weights in blocks of 32.
-  absl::StatusOr<std::unique_ptr<PackedLinear>> pack_one(std::vector<MatrixView> parts) {
+  absl::StatusOr<std::unique_ptr<PackedLinear>> pack(std::vector<MatrixView> parts, Input input) {
     std::vector<std::vector<std::uint8_t>> quantised;
     const bool fits = std::all_of(parts.begin(), parts.end(),
                                   [](const auto& part) { return part.columns % 32 == 0; });
-    if (options_.mode == tensor::LinearMode::fast && fits) {
+    if (options_.mode == tensor::LinearMode::fast && fits && input == Input::inner) {
       for (auto& part : parts) {
         if (tensor::dtype_info(part.dtype).block_elements != 1) continue;
         quantised.push_back(tensor::quantize_q8_0(part));
