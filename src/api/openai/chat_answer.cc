@@ -77,16 +77,17 @@ class ChatDocument final : public Answer {
 // made once.
 class ChatStream final : public Answer {
  public:
-  explicit ChatStream(ChatShape shape)
-      : shape_(std::move(shape)), opened_(static_cast<std::size_t>(shape_.n), false) {}
+  explicit ChatStream(ChatShape shape) : shape_(std::move(shape)) {}
 
   bool streams() const override { return true; }
 
   void add(std::size_t, protocol::GenerateEvent event, std::string& out) override {
     if (const auto* admitted = std::get_if<protocol::Admitted>(&event)) {
       prepare(admitted->system_fingerprint);
+      // In the order of the choices: the SDKs' stream helpers take the first chunk's index for the
+      // number of choices so far.
+      for (std::int32_t index = 0; index < shape_.n; ++index) open(index, out);
     } else if (const auto* delta = std::get_if<protocol::Delta>(&event)) {
-      open(delta->index, out);
       if (delta->text.empty() && delta->logprobs.empty()) return;
       begin_choice(delta->index, out);
       out += R"({"content":)";
@@ -98,7 +99,6 @@ class ChatStream final : public Answer {
         out += "null";
       end_chunk(R"(,"finish_reason":null}])", delta->text.size(), out);
     } else if (const auto* end = std::get_if<protocol::ChoiceEnd>(&event)) {
-      open(end->index, out);
       begin_choice(end->index, out);
       out += R"({},"logprobs":null,"finish_reason":)";
       base::append_json_string(out, protocol::finish_reason_name(end->reason));
@@ -137,8 +137,6 @@ class ChatStream final : public Answer {
   }
 
   void open(std::int32_t index, std::string& out) {
-    if (opened_.at(static_cast<std::size_t>(index))) return;
-    opened_[static_cast<std::size_t>(index)] = true;
     begin_choice(index, out);
     out += R"({"role":"assistant","content":"","refusal":null},"logprobs":)";
     out += shape_.logprobs ? R"({"content":[],"refusal":null})" : "null";
@@ -154,7 +152,6 @@ class ChatStream final : public Answer {
 
   ChatShape shape_;
   std::string before_choices_;
-  std::vector<bool> opened_;
 };
 
 }  // namespace
