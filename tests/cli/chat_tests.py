@@ -46,8 +46,9 @@ def run_speaks_to_the_running_service():
         home.import_model()
         with Service(home) as service:
             one, two = (home.json("run", QUESTION, "--seed", "7", "--max-tokens", "12") for _ in range(2))
-            assert one == two and one["model"] == "smollm2" and one["finish_reason"] == "length"
-            assert one["usage"]["completion_tokens"] == 12
+            assert one == two and one["model"] == "smollm2"
+            # What so small a model says, and whether it stops by itself, differs between instruction sets.
+            assert one["finish_reason"] in ("length", "stop") and 0 < one["usage"]["completion_tokens"] <= 12
             piped = home.json("run", "Say this again:", "--max-tokens", "1", input="word " * 50)
             assert piped["usage"]["prompt_tokens"] > one["usage"]["prompt_tokens"] + 40
             alone = home.run("run", "--max-tokens", "2", input="hello")

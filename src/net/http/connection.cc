@@ -160,6 +160,8 @@ void Connection::dispatch() {
 
 void Connection::flush() {
   woken_ = false;
+  // Also while the socket takes nothing: that is when it happens.
+  if (reply_ != nullptr && reply_->overflowed()) return close();
   while (stage_ != Stage::closed && !waits_to_write_) {
     if (written_ == writing_.size()) {
       writing_.clear();

@@ -196,6 +196,11 @@ void Reply::tick(base::TimePoint now) {
   if (late) late();
 }
 
+bool Reply::overflowed() {
+  std::lock_guard lock(mutex_);
+  return phase_ == Phase::overflow;
+}
+
 bool Reply::answered() {
   std::lock_guard lock(mutex_);
   return phase_ == Phase::complete;

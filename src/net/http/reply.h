@@ -51,6 +51,8 @@ class Reply final : public HttpReply {
   };
   Taken take(std::string& into);
   void end(HttpEnd how);
+  // Whether the client took too little: the connection is to be closed.
+  bool overflowed();
   // Whether all of the answer is there, sent or not.
   bool answered();
   // Heartbeats and deadlines that are due.
