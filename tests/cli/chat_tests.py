@@ -46,7 +46,9 @@ def run_speaks_to_the_running_service():
         home.import_model()
         with Service(home) as service:
             one, two = (home.json("run", QUESTION, "--seed", "7", "--max-tokens", "12") for _ in range(2))
-            assert one == two and one["model"] == "smollm2"
+            # All but the usage: the second finds its prompt in the prefix cache.
+            assert [{**answer, "usage": None} for answer in (one, two)] == [{**one, "usage": None}] * 2
+            assert one["model"] == "smollm2"
             # What so small a model says, and whether it stops by itself, differs between instruction sets.
             assert one["finish_reason"] in ("length", "stop") and 0 < one["usage"]["completion_tokens"] <= 12
             piped = home.json("run", "Say this again:", "--max-tokens", "1", input="word " * 50)
