@@ -10,6 +10,7 @@
 
 #include "apps/home.h"
 #include "apps/model_install.h"
+#include "apps/model_summary.h"
 #include "apps/terminal.h"
 #include "base/json.h"
 #include "cluster/model_catalog.h"
@@ -108,13 +109,25 @@ absl::Status list(const ModelLibrary& library, const ModelArguments& arguments) 
 
 absl::Status show(const ModelLibrary& library, const ModelArguments& arguments) {
   ASSIGN_OR_RETURN(const auto model, library.find(arguments.name));
+  const auto summary = summarize_model(library.open_path(model));
   if (arguments.json) {
-    fmt::print("{}\n", base::to_json(to_object(model, library)));
+    auto object = to_object(model, library);
+    if (summary.ok()) {
+      object["model"] = *summary;
+    } else if (model.kind == "chat") {
+      object["error"] = std::string(base::message(summary.status()));
+    }
+    fmt::print("{}\n", base::to_json(object));
     return absl::OkStatus();
   }
   fmt::print("{}\n  title    {}\n  kind     {}\n  licence  {}\n  size     {}\n  path     {}\n",
              model.name, model.title, model.kind, model.license, human_bytes(model.bytes()),
              library.open_path(model));
+  if (summary.ok()) {
+    fmt::print("{}", summary_lines(*summary));
+  } else if (model.kind == "chat") {
+    fmt::print("  error    {}\n", std::string(base::message(summary.status())));
+  }
   for (const auto& file : model.files) fmt::print("  file     {}  {}\n", file.sha256, file.path);
   return absl::OkStatus();
 }

@@ -103,6 +103,26 @@ std::vector<std::string> shards_of(const std::string& file) {
   return shards;
 }
 
+// "m-00001-of-00003.gguf" brings the other two; a shard that is not there is an error.
+absl::StatusOr<CatalogModel> local_gguf(const fs::path& file) {
+  const std::string name = file.filename().string();
+  const auto shards = shards_of(name);
+  const std::string whole =
+      shards.size() > 1 ? name.substr(0, name.rfind("-00001-of-")) + ".gguf" : name;
+  CatalogModel model = single_file(name_of_file(whole), name, "file:" + file.string(), "");
+  model.files.clear();
+  for (const auto& shard : shards) {
+    const auto path = file.parent_path() / shard;
+    std::error_code error;
+    if (!fs::is_regular_file(path, error)) {
+      return base::not_found(
+          fmt::format("{}: the file {} of the same set is not there", file.string(), shard));
+    }
+    model.files.push_back({shard, 0, "", {"file:" + path.string()}});
+  }
+  return model;
+}
+
 absl::StatusOr<CatalogModel> hub_model(const std::string& text) {
   const auto owner_end = text.find('/');
   const auto repo_end = owner_end == std::string::npos ? owner_end : text.find('/', owner_end + 1);
@@ -139,7 +159,19 @@ absl::StatusOr<CatalogModel> described_by(const InstalledModel& manifest, Catalo
   return model;
 }
 
-// A folder as the transformers library writes it, or of GGUF files. Hidden files stay behind.
+// Formats that can hold programs, and what version control keeps: never copied.
+bool skipped_in_folder(const fs::path& inside) {
+  for (const auto& part : inside) {
+    if (part.string().starts_with(".")) return true;
+  }
+  static constexpr std::string_view kEndings[] = {".bin", ".pt",   ".pth", ".ckpt",    ".pkl",
+                                                  ".h5",  ".onnx", ".ot",  ".msgpack", ".pickle"};
+  const std::string ending = inside.extension().string();
+  return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
+}
+
+// A folder as the transformers library writes it, or of GGUF files. Hidden files stay behind, and
+// formats that can hold programs.
 absl::StatusOr<CatalogModel> folder_model(const std::string& text) {
   std::error_code error;
   const fs::path folder = fs::canonical(text, error);
@@ -153,8 +185,8 @@ absl::StatusOr<CatalogModel> folder_model(const std::string& text) {
       it.disable_recursion_pending();
       continue;
     }
-    if (!it->is_regular_file(error)) continue;
     const auto inside = it->path().lexically_relative(folder).string();
+    if (!it->is_regular_file(error) || skipped_in_folder(inside)) continue;
     if (inside == "modules.json") model.kind = "embeddings";
     model.files.push_back({inside, 0, "", {"file:" + it->path().string()}});
     if (model.files.size() > kFolderFilesMax) {
@@ -243,10 +275,7 @@ absl::StatusOr<CatalogModel> resolve_model(std::string_view name) {
     return single_file(name_of_file(file), file, url, digest);
   }
   std::error_code error;
-  if (fs::is_regular_file(text, error)) {
-    const auto file = fs::absolute(text, error);
-    return single_file(name_of_file(file.filename()), file.filename(), "file:" + file.string(), "");
-  }
+  if (fs::is_regular_file(text, error)) return local_gguf(fs::absolute(text, error));
   if (fs::is_directory(text, error)) return folder_model(text);
   std::vector<std::string_view> known;
   for (const auto& model : builtin_catalog()) known.push_back(model.name);
