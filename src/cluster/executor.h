@@ -1,4 +1,4 @@
-// Starts worker processes somewhere. The local one forks; fake_replica.h answers from a script.
+// Starts worker processes somewhere. The local one forks; fake_executor.h answers from a script.
 #pragma once
 
 #include <memory>
