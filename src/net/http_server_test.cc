@@ -10,6 +10,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/file.h"
@@ -124,15 +125,19 @@ class Fixture : public testing::Test {
     held_.erase(held_.begin());
     return reply;
   }
-  HttpEnd next_end() {
+  // None where nothing ended in time.
+  std::optional<HttpEnd> next_end() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, seconds(30), [&] { return !ends_.empty(); }));
+    changed_.wait_for(lock, seconds(30), [&] { return !ends_.empty(); });
+    if (ends_.empty()) return std::nullopt;
     const auto end = ends_.front();
     ends_.erase(ends_.begin());
     return end;
   }
-  // Moves the clock until the peer is cut off or answered.
-  std::string read_while_time_passes(Client& client, base::Duration step) {
+  // Moves the clock until `wait` returns. One jump would not do: the server may take its first
+  // look at the time after it.
+  template <typename Wait>
+  auto while_time_passes(base::Duration step, Wait wait) {
     std::atomic<bool> done{false};
     std::thread mover([&] {
       while (!done) {
@@ -140,10 +145,14 @@ class Fixture : public testing::Test {
         std::this_thread::yield();
       }
     });
-    auto text = client.read_to_end();
+    auto result = wait();
     done = true;
     mover.join();
-    return text;
+    return result;
+  }
+  // What the peer gets until it is cut off or answered.
+  std::string read_while_time_passes(Client& client, base::Duration step) {
+    return while_time_passes(step, [&] { return client.read_to_end(); });
   }
 
   base::FakeClock clock_;
@@ -353,8 +362,7 @@ TEST_F(HttpServerTest, CutsOffAReaderThatTakesNothingForTooLong) {
   auto reply = next_held();
   ASSERT_NE(reply, nullptr);
   reply->send(200, {}, std::string(32u << 20, 'x'));
-  clock_.advance(kHttpIdleMax + seconds(1));
-  EXPECT_EQ(next_end(), HttpEnd::gone);
+  EXPECT_EQ(while_time_passes(seconds(1), [&] { return next_end(); }), HttpEnd::gone);
 }
 
 TEST_F(HttpServerTest, CutsOffWhoSendsTooSlowly) {
