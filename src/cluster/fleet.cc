@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "absl/strings/cord.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cluster/replica.h"
@@ -30,6 +31,12 @@ std::string new_token() {
     for (const auto byte : bytes) token += fmt::format("{:02x}", byte);
   }
   return token;
+}
+
+absl::Status not_installed(const std::string& name) {
+  auto status = base::not_found(fmt::format("model {} is not installed any more", name));
+  status.SetPayload(protocol::kCodePayload, absl::Cord("model_not_found"));
+  return status;
 }
 
 class FleetImpl final : public Fleet {
@@ -70,9 +77,11 @@ class FleetImpl final : public Fleet {
     replica.pinned = true;
     supervise_.notify_all();
     changed_.wait(lock, [&] {
-      return replica.state == ReplicaState::ready || replica.failures > 0 || draining_;
+      return replica.state == ReplicaState::ready || replica.failures > 0 || draining_ ||
+             !replica.pinned;
     });
     if (replica.state == ReplicaState::ready) return absl::OkStatus();
+    if (!replica.pinned) return library_.find(name).status();
     return draining_ ? base::unavailable("shutting down") : replica.last_error;
   }
 
@@ -86,16 +95,17 @@ class FleetImpl final : public Fleet {
   }
 
   absl::StatusOr<ModelCard> find(const std::string& name) const override {
+    const auto stamp = library_.stamp(name);
     {
       std::lock_guard lock(mutex_);
       const auto found = cards_.find(name);
-      if (found != cards_.end() && clock_.now() - found->second.second < kCardAge)
-        return found->second.first;
+      if (found != cards_.end() && found->second.second == stamp) return found->second.first;
+      if (found != cards_.end()) cards_.erase(found);
     }
     ASSIGN_OR_RETURN(const auto model, library_.find(name));
     auto fresh = card(model);
     std::lock_guard lock(mutex_);
-    cards_[name] = {fresh, clock_.now()};
+    cards_[name] = {fresh, stamp};
     return fresh;
   }
 
@@ -127,9 +137,6 @@ class FleetImpl final : public Fleet {
   }
 
  private:
-  // A manifest is read again after this long, so that a removed model is not offered for ever.
-  static constexpr std::chrono::seconds kCardAge{2};
-
   // What the API holds: hanging up tells the worker.
   class Handle final : public Call {
    public:
@@ -164,6 +171,7 @@ class FleetImpl final : public Fleet {
 
   std::unique_ptr<Call> submit(std::shared_ptr<FleetCall> call) {
     absl::Status refused = find(call->model).status();
+    if (absl::IsNotFound(refused)) refused = not_installed(call->model);
     {
       std::lock_guard lock(mutex_);
       if (refused.ok() && draining_) refused = base::unavailable("the server is shutting down");
@@ -177,7 +185,7 @@ class FleetImpl final : public Fleet {
   absl::Status place(const std::shared_ptr<FleetCall>& call) {
     Replica& replica = get(call->model);
     replica.used = clock_.now();
-    if (replica.state == ReplicaState::ready) {
+    if (replica.state == ReplicaState::ready && !replica.outdated) {
       dispatch(replica, call);
       return absl::OkStatus();
     }
@@ -289,6 +297,7 @@ class FleetImpl final : public Fleet {
       std::lock_guard lock(mutex_);
       replica.heard = clock_.now();
       if (const auto* ready = std::get_if<protocol::Ready>(&message)) {
+        if (replica.state != ReplicaState::starting) return true;
         replica.state = ReplicaState::ready;
         replica.failures = 0;
         replica.context_tokens = ready->context_tokens;
@@ -375,17 +384,27 @@ class FleetImpl final : public Fleet {
     for (auto& call : failed) call->fail(status);
   }
 
+  // What a look of the supervisor found, to be dealt with when mutex_ is free.
+  struct Findings {
+    std::vector<std::pair<Replica*, std::string>> dead;  // and how it ended
+    std::vector<std::shared_ptr<FleetCall>> orphans;     // calls whose model is not there any more
+  };
+
   void supervise() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-      std::vector<std::pair<Replica*, std::string>> dead;
-      for (auto& [name, replica] : replicas_) watch(*replica, dead);
-      if (!draining_) {
-        for (auto& [name, replica] : replicas_) start_if_wanted(*replica, dead);
+      Findings found;
+      for (auto& [name, replica] : replicas_) {
+        retire_if_outdated(*replica, found);
+        watch(*replica, found);
       }
-      if (!dead.empty()) {
+      if (!draining_) {
+        for (auto& [name, replica] : replicas_) start_if_wanted(*replica, found);
+      }
+      if (!found.dead.empty() || !found.orphans.empty()) {
         lock.unlock();
-        for (auto& [replica, how] : dead) lost(*replica, how);
+        for (auto& call : found.orphans) call->fail(not_installed(call->model));
+        for (auto& [replica, how] : found.dead) lost(*replica, how);
         lock.lock();
         continue;
       }
@@ -394,8 +413,35 @@ class FleetImpl final : public Fleet {
     for (auto& [name, replica] : replicas_) replica->process.reset();
   }
 
+  // The store is the truth: a worker whose model was removed or replaced there takes no new calls
+  // and ends after its running ones. Called with mutex_ held.
+  void retire_if_outdated(Replica& replica, Findings& found) {
+    const bool loaded =
+        replica.state == ReplicaState::ready || replica.state == ReplicaState::starting;
+    if (!replica.live() || !loaded) return;
+    const auto stamp = library_.stamp(replica.name);
+    if (stamp == replica.installed) return;
+    if (!std::exchange(replica.outdated, true))
+      LOG(info, "model {} was {}", replica.name, stamp ? "replaced" : "removed");
+    if (!stamp) abandon(replica, found);
+    if (!replica.calls.empty()) return;
+    replica.state = ReplicaState::unloading;
+    if (replica.link != nullptr)
+      replica.link->close();
+    else
+      replica.process->kill();
+  }
+
+  // Its model is gone: nobody may wait for it any more. Called with mutex_ held.
+  void abandon(Replica& replica, Findings& found) {
+    replica.pinned = false;
+    replica.failures = 0;
+    for (auto& call : std::exchange(replica.waiting, {})) found.orphans.push_back(call);
+    changed_.notify_all();
+  }
+
   // Called with mutex_ held.
-  void watch(Replica& replica, std::vector<std::pair<Replica*, std::string>>& dead) {
+  void watch(Replica& replica, Findings& found) {
     if (!replica.live()) return;
     const auto now = clock_.now();
     if (const auto how = replica.process->ended()) {
@@ -403,7 +449,7 @@ class FleetImpl final : public Fleet {
       replica.process.reset();
       if (replica.state != ReplicaState::absent) {
         replica.token.clear();
-        dead.emplace_back(&replica, "its worker ended with " + *how);
+        found.dead.emplace_back(&replica, "its worker ended with " + *how);
       }
       return;
     }
@@ -418,17 +464,20 @@ class FleetImpl final : public Fleet {
   }
 
   // Called with mutex_ held.
-  void start_if_wanted(Replica& replica, std::vector<std::pair<Replica*, std::string>>& dead) {
+  void start_if_wanted(Replica& replica, Findings& found) {
     if (replica.state != ReplicaState::absent || replica.live() || replica.link != nullptr) return;
     if (!replica.pinned && replica.waiting.empty()) return;
     if (replica.failures > 0 && clock_.now() < replica.retry) return;
+    replica.installed = library_.stamp(replica.name);
+    replica.outdated = false;
     const auto model = library_.find(replica.name);
+    if (absl::IsNotFound(model.status())) return abandon(replica, found);
     replica.started = clock_.now();
     replica.last_error = absl::OkStatus();
     if (!model.ok()) {
-      replica.last_error = base::failed_precondition(replica.name + ": no longer installed");
+      replica.last_error = base::failed_precondition(base::message(model.status()));
       replica.state = ReplicaState::starting;
-      dead.emplace_back(&replica, "no longer installed");
+      found.dead.emplace_back(&replica, "damaged manifest");
       return;
     }
     // Weights twice (mapped and packed) is the most that loading takes.
@@ -440,7 +489,7 @@ class FleetImpl final : public Fleet {
           fmt::format("model {} needs about {} MiB of memory, and the budget is {} MiB",
                       replica.name, replica.bytes >> 20, options_.memory_bytes >> 20));
       replica.state = ReplicaState::starting;
-      dead.emplace_back(&replica, "over the memory budget");
+      found.dead.emplace_back(&replica, "over the memory budget");
       return;
     }
     if (!make_room(replica)) return;
@@ -456,7 +505,7 @@ class FleetImpl final : public Fleet {
     if (process.ok())
       replica.process = *std::move(process);
     else
-      dead.emplace_back(&replica, std::string(base::message(process.status())));
+      found.dead.emplace_back(&replica, std::string(base::message(process.status())));
   }
 
   // True once the budget holds this replica beside the live ones; until then the least recently
@@ -500,7 +549,8 @@ class FleetImpl final : public Fleet {
   mutable std::mutex mutex_;
   std::condition_variable changed_, supervise_;
   std::map<std::string, std::unique_ptr<Replica>> replicas_;  // protected by mutex_, as following
-  mutable std::map<std::string, std::pair<ModelCard, base::TimePoint>> cards_;
+  // With the installation that each describes.
+  mutable std::map<std::string, std::pair<ModelCard, std::optional<InstallStamp>>> cards_;
   bool draining_ = false, stopping_ = false;
 
   std::unique_ptr<net::RpcServer> server_;

@@ -287,6 +287,75 @@ TEST_F(FleetTest, AModelOverTheWholeBudgetIsRefusedWithBothNumbers) {
   EXPECT_EQ(executor_.starts("big"), 0);
 }
 
+TEST_F(FleetTest, ARemovedModelIsNotFoundAtOnceAndItsWorkerEndsAfterItsLastCall) {
+  install("m");
+  install("other");
+  executor_.script("m", FakeWorkerScript::holds);
+  ASSERT_TRUE(fleet().load("m").ok());
+  Listener running;
+  auto call = ask("m", running);
+  ASSERT_TRUE(running.started());
+  ASSERT_TRUE(library_->remove("m").ok());
+  const auto refused = answer("m");
+  EXPECT_TRUE(absl::IsNotFound(refused)) << refused;
+  EXPECT_EQ(refused.GetPayload(protocol::kCodePayload), "model_not_found");
+  ASSERT_EQ(fleet().list().size(), 1u);
+  EXPECT_EQ(fleet().list()[0].id, "other");
+  EXPECT_TRUE(answer("other").ok());  // so the supervisor has looked at every worker since
+  EXPECT_EQ(running.endings(), 0);
+  EXPECT_EQ(executor_.running(), 2);
+  call.reset();
+  EXPECT_TRUE(soon([&] { return executor_.running() == 1; }));
+  // It was pinned, and is not missed: the supervisor, which starts what is, brings only this back.
+  EXPECT_TRUE(executor_.crash("other"));
+  Listener after;
+  const auto again = ask("other", after);
+  EXPECT_TRUE(in_time([&] { return after.endings() > 0; }));
+  EXPECT_TRUE(after.end().ok());
+  EXPECT_EQ(executor_.starts("m"), 1);
+}
+
+TEST_F(FleetTest, WhoWaitsForAModelThatIsRemovedIsTold) {
+  install("m");
+  executor_.script("m", FakeWorkerScript::never_gets_ready);
+  Listener waiting;
+  const auto call = ask("m", waiting);
+  ASSERT_TRUE(soon([&] { return executor_.running() == 1; }));
+  ASSERT_TRUE(library_->remove("m").ok());
+  EXPECT_TRUE(absl::IsNotFound(waiting.end()));
+  EXPECT_TRUE(soon([&] { return executor_.running() == 0; }));
+}
+
+TEST_F(FleetTest, AModelRemovedWhileItIsDownIsNotTriedAgain) {
+  install("m");
+  executor_.script("m", FakeWorkerScript::dies_at_start);
+  Listener waiting;
+  const auto call = ask("m", waiting);
+  ASSERT_TRUE(soon([&] { return executor_.starts("m") == 1 && executor_.running() == 0; }));
+  ASSERT_TRUE(library_->remove("m").ok());
+  EXPECT_TRUE(in_time([&] { return waiting.endings() > 0; }));
+  EXPECT_TRUE(absl::IsNotFound(waiting.end()));
+  EXPECT_EQ(executor_.starts("m"), 1);
+}
+
+TEST_F(FleetTest, AReplacedModelIsLoadedAnewForNewCalls) {
+  install("m");
+  executor_.script("m", FakeWorkerScript::holds);
+  ASSERT_TRUE(fleet().load("m").ok());
+  Listener old, fresh;
+  auto call = ask("m", old);
+  ASSERT_TRUE(old.started());
+  executor_.script("m", FakeWorkerScript::serves);
+  install("m");
+  install("other");
+  EXPECT_TRUE(answer("other").ok());  // so the supervisor has looked at every worker since
+  const auto next = ask("m", fresh);
+  EXPECT_EQ(old.endings() + fresh.endings(), 0);
+  call.reset();
+  EXPECT_TRUE(fresh.end().ok());
+  EXPECT_EQ(executor_.starts("m"), 2);
+}
+
 TEST_F(FleetTest, DrainingRefusesNewCallsAndEndsTheRest) {
   install("m");
   executor_.script("m", FakeWorkerScript::holds);

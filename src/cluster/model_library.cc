@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
 #include <unistd.h>
 
@@ -24,6 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kManifestBytesMax = 4u << 20;  // 20,000 files of a sharded model
+
+// A name that could be a folder of the library: clients choose what is looked for.
+bool could_be_installed(const std::string& name) {
+  return !name.empty() && !name.starts_with(".") && name.find('/') == std::string::npos;
+}
 
 }  // namespace
 
@@ -108,15 +114,24 @@ std::vector<InstalledModel> ModelLibrary::list() const {
 }
 
 absl::StatusOr<InstalledModel> ModelLibrary::find(const std::string& name) const {
-  if (name.empty() || name.starts_with(".") || name.find('/') != std::string::npos) {
-    return base::not_found(name + ": not installed");
-  }
+  if (!could_be_installed(name)) return base::not_found(name + ": not installed");
   auto model = read_manifest(folder_ + "/" + name + "/" + kManifestName);
   if (absl::IsNotFound(model.status())) {
     return base::not_found(
         fmt::format("{}: not installed; try `plinth model pull {}`", name, name));
   }
   return model;
+}
+
+std::optional<InstallStamp> ModelLibrary::stamp(const std::string& name) const {
+  struct stat manifest {};
+  if (!could_be_installed(name) ||
+      ::stat((folder_ + "/" + name + "/" + kManifestName).c_str(), &manifest) != 0) {
+    return std::nullopt;
+  }
+  constexpr std::int64_t kNanosecondsASecond = 1'000'000'000;
+  return InstallStamp{manifest.st_ino,
+                      manifest.st_mtim.tv_sec * kNanosecondsASecond + manifest.st_mtim.tv_nsec};
 }
 
 std::string ModelLibrary::open_path(const InstalledModel& model) const {

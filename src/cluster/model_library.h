@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,12 +38,21 @@ std::string manifest_text(const InstalledModel& model);
 // NotFound where there is none; DataLoss names what is wrong in it.
 absl::StatusOr<InstalledModel> read_manifest(const std::string& path);
 
+// Which installation of a model is there: it differs after every install().
+struct InstallStamp {
+  std::uint64_t inode = 0;
+  std::int64_t written_ns = 0;  // since 1970
+  bool operator==(const InstallStamp&) const = default;
+};
+
 // Safe with any number of processes on one home.
 class ModelLibrary {
  public:
   static absl::StatusOr<ModelLibrary> open(const std::string& home);
   std::vector<InstalledModel> list() const;  // by name
   absl::StatusOr<InstalledModel> find(const std::string& name) const;
+  // Costs one look at the file system. Nothing where find() would say NotFound.
+  std::optional<InstallStamp> stamp(const std::string& name) const;
   // What a worker opens: the .gguf file (the first of a split set), else the folder.
   std::string open_path(const InstalledModel& model) const;
   // Makes the model visible at once and whole; its blobs are all there. Replaces an older one.

@@ -5,11 +5,13 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "cluster/executor.h"
 #include "cluster/fleet_call.h"
+#include "cluster/model_library.h"
 #include "net/rpc_link.h"
 
 namespace plinth::cluster {
@@ -21,6 +23,8 @@ struct Replica {
   const std::string name;
   ReplicaState state = ReplicaState::absent;
   bool pinned = false;
+  std::optional<InstallStamp> installed;   // what the worker has loaded
+  bool outdated = false;                   // removed or replaced since: no new calls
   std::string token;                       // of the worker that is starting or running
   std::unique_ptr<WorkerProcess> process;  // touched by the supervisor alone
   net::RpcLink* link = nullptr;            // while its thread serves it

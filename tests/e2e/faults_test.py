@@ -138,6 +138,24 @@ def models_load_on_first_use_and_the_least_used_leaves():
 
 
 @test
+def a_removed_model_is_gone_and_its_running_answer_is_not():
+    with Home(plinth, ("smollm2", "second")) as home, Service(home) as service:
+        running = service.stream("second", max_tokens=100, ignore_eos=True, stream_options={"include_usage": True})
+        first_token(running)
+        assert len(service.workers()) == 2
+        subprocess.run([plinth, "--home", home.path, "model", "rm", "second"], check=True, timeout=20, stdout=subprocess.DEVNULL)
+        status, _, body = service.chat("second")
+        assert status == 404 and body["error"]["code"] == "model_not_found", (status, body)
+        assert [model["id"] for model in service.request("/v1/models")[2]["data"]] == ["smollm2"]
+        rest = read_all(running)
+        assert "[DONE]" in rest and '"completion_tokens":100' in rest, rest[-400:]
+        eventually(lambda: len(service.workers()) == 1, 10, "the removed model's worker to end")
+        assert service.chat()[0] == 200
+        home.add("second", GGUF)
+        assert service.chat("second")[0] == 200
+
+
+@test
 def a_stopped_worker_loses_its_lease():
     with Home(plinth) as home, Service(home) as service:
         worker, = service.workers()
