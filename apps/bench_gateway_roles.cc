@@ -78,7 +78,7 @@ absl::Status install_model(const cluster::ModelLibrary& library) {
   RETURN_IF_ERROR(base::make_folders(library.blobs().partial_folder()));
   RETURN_IF_ERROR(base::write_file_atomic(file, "no weights"));
   RETURN_IF_ERROR(library.blobs().adopt(file, sha));
-  return library.install({kBenchModel, "Fake", "chat", "", 1, {{"fake.gguf", sha, 10}}});
+  return library.install({kBenchModel, "Fake", "chat", "", 1, {{"fake.gguf", sha, 10}}}).status();
 }
 
 }  // namespace

@@ -4,8 +4,18 @@
 
 #include "apps/terminal.h"
 #include "cluster/model_puller.h"
+#include "model/encoder_file.h"
 
 namespace plinth {
+
+namespace {
+
+absl::StatusOr<std::string> kind_of(const std::string& path) {
+  ASSIGN_OR_RETURN(const bool encoder, model::is_encoder(path));
+  return encoder ? "embeddings" : "chat";
+}
+
+}  // namespace
 
 absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrary& library,
                                                       const cluster::CatalogModel& model,
@@ -19,9 +29,10 @@ absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrar
                                        },
                                        [&](const std::string& file, std::uint64_t done,
                                            std::uint64_t total) { bar.update(file, done, total); }};
+  auto options = cluster::PullOptions::from_environment();
+  options.kind_of = kind_of;
   auto pulled =
-      cluster::ModelPuller(library, *http, clock, cluster::PullOptions::from_environment())
-          .pull(model, progress);
+      cluster::ModelPuller(library, *http, clock, std::move(options)).pull(model, progress);
   bar.finish();
   return pulled;
 }

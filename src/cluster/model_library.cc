@@ -31,6 +31,14 @@ bool could_be_installed(const std::string& name) {
   return !name.empty() && !name.starts_with(".") && name.find('/') == std::string::npos;
 }
 
+std::string path_to_open(const std::string& folder, const InstalledModel& model) {
+  std::string first;
+  for (const auto& file : model.files) {
+    if (file.path.ends_with(".gguf") && (first.empty() || file.path < first)) first = file.path;
+  }
+  return folder + (first.empty() ? "" : "/" + first);
+}
+
 }  // namespace
 
 bool valid_model_name(std::string_view name) {
@@ -135,14 +143,11 @@ std::optional<InstallStamp> ModelLibrary::stamp(const std::string& name) const {
 }
 
 std::string ModelLibrary::open_path(const InstalledModel& model) const {
-  std::string first;
-  for (const auto& file : model.files) {
-    if (file.path.ends_with(".gguf") && (first.empty() || file.path < first)) first = file.path;
-  }
-  return folder_ + "/" + model.name + (first.empty() ? "" : "/" + first);
+  return path_to_open(folder_ + "/" + model.name, model);
 }
 
-absl::Status ModelLibrary::install(const InstalledModel& model) const {
+absl::StatusOr<InstalledModel> ModelLibrary::install(InstalledModel model,
+                                                     const KindOf& kind_of) const {
   if (!valid_model_name(model.name)) {
     return base::invalid_argument(
         fmt::format("\"{}\" is no model name: letters, digits, \"-\", \"_\" and \".\", 64 at most",
@@ -161,6 +166,11 @@ absl::Status ModelLibrary::install(const InstalledModel& model) const {
     fs::create_symlink(target, link, error);
     if (error) return base::unavailable(link.string() + ": " + error.message());
   }
+  if (kind_of) {
+    // What cannot be told here is told when the model is loaded.
+    auto kind = kind_of(path_to_open(fresh.string(), model));
+    if (kind.ok()) model.kind = *std::move(kind);
+  }
   RETURN_IF_ERROR(base::write_file_atomic((fresh / kManifestName).string(), manifest_text(model)));
   if (::rename(fresh.c_str(), final.c_str()) != 0) {
     if (errno != ENOTEMPTY && errno != EEXIST) return base::errno_status(errno, final.string());
@@ -170,7 +180,8 @@ absl::Status ModelLibrary::install(const InstalledModel& model) const {
     }
     fs::remove_all(fresh, error);
   }
-  return base::sync_folder(folder_);
+  RETURN_IF_ERROR(base::sync_folder(folder_));
+  return model;
 }
 
 absl::Status ModelLibrary::remove(const std::string& name) const {

@@ -45,6 +45,10 @@ struct InstallStamp {
   bool operator==(const InstallStamp&) const = default;
 };
 
+// Tells from what a worker would open (a .gguf file, or a folder) whether it is a "chat" or an
+// "embeddings" model; an error where that cannot be told.
+using KindOf = std::function<absl::StatusOr<std::string>(const std::string& path)>;
+
 // Safe with any number of processes on one home.
 class ModelLibrary {
  public:
@@ -56,8 +60,10 @@ class ModelLibrary {
   // What a worker opens: the .gguf file (the first of a split set), else the folder.
   std::string open_path(const InstalledModel& model) const;
   // Makes the model visible at once and whole; its blobs are all there. Replaces an older one.
+  // The kind is what `kind_of` makes of it, else the model's own. Returns what was installed.
   // InvalidArgument for a malformed name.
-  absl::Status install(const InstalledModel& model) const;
+  absl::StatusOr<InstalledModel> install(InstalledModel model,
+                                         const KindOf& kind_of = nullptr) const;
   // Removes the model, and the blobs that no other model uses.
   absl::Status remove(const std::string& name) const;
   // Reads every byte. DataLoss names each file whose digest differs or that is gone.

@@ -64,7 +64,7 @@ absl::StatusOr<InstalledModel> ModelPuller::pull(const CatalogModel& model,
     if (!fetched.ok()) return base::annotate(fetched.status(), model.name + ": " + file.path);
     installed.files.push_back(*std::move(fetched));
   }
-  RETURN_IF_ERROR(library_.install(installed));
+  ASSIGN_OR_RETURN(installed, library_.install(std::move(installed), options_.kind_of));
   // Package archives were kept for their other members; every file is in place now.
   std::error_code error;
   for (const auto& archive : archives_) fs::remove(archive, error);

@@ -76,6 +76,7 @@ class ModelPullerTest : public ::testing::Test {
     PullOptions options;
     options.hf_endpoint = "http://hf";
     options.pip_index_url = "http://index/simple";
+    options.kind_of = kind_of_;
     return ModelPuller(*library_, http_, clock_, options).pull(model, progress);
   }
   CatalogModel model(std::vector<std::string> sources, const std::string& sha256) {
@@ -86,6 +87,7 @@ class ModelPullerTest : public ::testing::Test {
   FakeHttp http_;
   base::FakeClock clock_;
   std::string notes_;
+  KindOf kind_of_;
 };
 
 TEST_F(ModelPullerTest, PassesOverADeadSourceAndInstalls) {
@@ -97,6 +99,22 @@ TEST_F(ModelPullerTest, PassesOverADeadSourceAndInstalls) {
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(*base::read_file(library_->open_path(*found), 100), "weights");
   EXPECT_EQ(found->license, "MIT");
+}
+
+TEST_F(ModelPullerTest, WhatTheFilesSayDecidesTheKind) {
+  http_.pages["http://a/f"].body = "an encoder";
+  kind_of_ = [](const std::string& path) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const auto text, base::read_file(path, 100));
+    if (text == "an encoder") return "embeddings";
+    return base::invalid_argument(path + ": bad magic");
+  };
+  const auto encoder = pull(model({"http://a/f"}, digest_of("an encoder")));
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  EXPECT_EQ(encoder->kind, "embeddings");
+  EXPECT_EQ(library_->find("tiny")->kind, "embeddings");
+  // What cannot be told keeps the catalog's word; loading it says what is wrong.
+  http_.pages["http://a/g"].body = "nonsense";
+  EXPECT_EQ(pull(model({"http://a/g"}, digest_of("nonsense")))->kind, "chat");
 }
 
 TEST_F(ModelPullerTest, ResumesWhereTheLineBroke) {

@@ -5,14 +5,17 @@ import json
 import os
 import resource
 import signal
+import shutil
 import subprocess
 import tarfile
 import time
+import urllib.error
+import urllib.request
 import zipfile
 
 import harness
 from fake_hub import FakeHub, HubFile
-from harness import Home, Terminal, test, wait_until
+from harness import Home, Service, Terminal, test, wait_until
 
 CONTENT = hashlib.shake_256(b"plinth").digest(4 << 20)
 NAME = "hf:owner/repo/tiny.gguf"
@@ -172,6 +175,41 @@ def names_of_every_form():
         assert "name" in home.run("model", "import", harness.models + "/minilm", "--as", "../x", expect=1).stderr
         assert [m["name"] for m in home.json("model", "list")] == ["minilm", "plain", "split"]
         assert "qwen3-0.6b" in home.run("model", "list").stdout
+
+
+def post(service, path, body):
+    """(status, parsed body) of a request to the ready service."""
+    request = urllib.request.Request(service.ready["url"] + path, json.dumps(body).encode(), {
+        "Authorization": "Bearer " + service.ready["api_key"], "Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+@test
+def encoders_are_known_by_their_architecture():
+    golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
+    with Home() as home:
+        bare = home.folder.name + "/bare"
+        shutil.copytree(golden + "/encoder/distilbert_mean", bare)
+        os.remove(bare + "/modules.json")
+        shutil.rmtree(bare + "/1_Pooling")
+        home.run("model", "import", golden + "/encoder/bert_mean.gguf", "--as", "bert")
+        home.run("model", "import", bare, "--as", "bare")
+        home.run("model", "import", golden + "/model/tiny_llama.gguf", "--as", "llama")
+        kinds = {model["name"]: model["kind"] for model in home.json("model", "list")}
+        assert kinds == {"bert": "embeddings", "bare": "embeddings", "llama": "chat"}, kinds
+        with Service(home, "--no-default") as service:
+            for name in ("bert", "bare"):
+                status, body = post(service, "/v1/embeddings", {"model": name, "input": "a"})
+                assert status == 200 and len(body["data"][0]["embedding"]) > 0, (name, status, body)
+                status, body = post(service, "/v1/chat/completions", {"model": name, "messages": [{"role": "user", "content": "a"}]})
+                assert status == 400 and body["error"]["code"] == "model_not_supported", (name, status, body)
+                assert f"`{name}` does not serve chat" in body["error"]["message"], body
+            status, body = post(service, "/v1/embeddings", {"model": "llama", "input": "a"})
+            assert status == 400 and "`llama` does not serve embeddings" in body["error"]["message"], (status, body)
 
 
 @test
