@@ -11,6 +11,8 @@ void add_bench_command(CLI::App& app, const std::string& home, int& exit_code);
 
 // The subcommands, each in its own file.
 void add_bench_gateway_command(CLI::App& bench, int& exit_code);
+// A model file with random weights, to measure sizes and types without a download.
+void add_bench_generate_command(CLI::App& bench, int& exit_code);
 void add_bench_kernels_command(CLI::App& bench, int& exit_code);
 void add_bench_model_command(CLI::App& bench, int& exit_code);
 // Open-loop load on a service.

@@ -54,10 +54,7 @@ const std::map<std::string, std::vector<Shape>>& shapes() {
 }
 
 absl::StatusOr<DType> parse_type(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(DType::iq4_xs); ++i) {
-    const auto dtype = static_cast<DType>(i);
-    if (tensor::dtype_info(dtype).name == name) return dtype;
-  }
+  if (const auto dtype = tensor::dtype_named(name)) return *dtype;
   return base::invalid_argument(name + ": no such weight type; for example q4_1, q8_0, q4_k");
 }
 

@@ -35,6 +35,13 @@ const DTypeInfo& dtype_info(DType dtype) {
   return kInfo[index];
 }
 
+std::optional<DType> dtype_named(std::string_view name) {
+  for (std::size_t i = 0; i < kInfo.size(); ++i) {
+    if (kInfo[i].name == name) return static_cast<DType>(i);
+  }
+  return std::nullopt;
+}
+
 std::size_t row_bytes(DType dtype, std::int64_t columns) {
   const auto& info = dtype_info(dtype);
   CHECK(columns % info.block_elements == 0);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace plinth::tensor {
@@ -32,6 +33,9 @@ struct DTypeInfo {
 };
 
 const DTypeInfo& dtype_info(DType dtype);
+
+// The type of that name; nothing where there is none.
+std::optional<DType> dtype_named(std::string_view name);
 
 // Bytes of one row of `columns` elements; columns must be a multiple of block_elements.
 std::size_t row_bytes(DType dtype, std::int64_t columns);

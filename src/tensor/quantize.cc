@@ -1,50 +1,55 @@
 #include "tensor/quantize.h"
 
-#include <algorithm>
-#include <cmath>
+#include <bit>
 #include <cstring>
 
 #include "base/check.h"
 #include "tensor/quant/blocks.h"
+#include "tensor/quant/encode.h"
 
 namespace plinth::tensor {
 
 namespace {
 
-constexpr int kElements = 32;
-constexpr float kIntegerMax = 127.0f;
-
-void quantize_block(const float* x, std::uint8_t* block) {
-  float largest = 0;
-  for (int i = 0; i < kElements; ++i) largest = std::max(largest, std::fabs(x[i]));
-  const std::uint16_t scale = quant::f32_to_f16(largest / kIntegerMax);
-  std::memcpy(block, &scale, sizeof scale);
-  const float d = quant::f16_to_f32(scale);
-  // Below fp16's range the scale is 0 and so is the block.
-  const float inverse = d > 0 ? 1.0f / d : 0.0f;
-  for (int i = 0; i < kElements; ++i) {
-    const float q = std::clamp(std::nearbyint(x[i] * inverse), -kIntegerMax, kIntegerMax);
-    const auto integer = static_cast<std::int8_t>(q);
-    std::memcpy(block + 2 + i, &integer, 1);
-  }
+// To nearest even; NaN stays NaN.
+std::uint16_t f32_to_bf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if (value != value) return static_cast<std::uint16_t>(bits >> 16 | 64);
+  return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 }  // namespace
 
+void quantize_row(DType dtype, const float* x, std::uint8_t* out, std::int64_t columns) {
+  const auto& info = dtype_info(dtype);
+  CHECK(columns % info.block_elements == 0);
+  switch (dtype) {
+    case DType::f32:
+      std::memcpy(out, x, static_cast<std::size_t>(columns) * 4);
+      return;
+    case DType::f16:
+    case DType::bf16:
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const auto bits = dtype == DType::f16 ? quant::f32_to_f16(x[i]) : f32_to_bf16(x[i]);
+        std::memcpy(out + 2 * i, &bits, sizeof bits);
+      }
+      return;
+    default:
+      for (std::int64_t i = 0; i < columns; i += info.block_elements, out += info.block_bytes) {
+        quant::encode_block(dtype, x + i, out);
+      }
+  }
+}
+
 std::vector<std::uint8_t> quantize_q8_0(const MatrixView& matrix) {
-  CHECK(matrix.columns % kElements == 0);
-  const auto block_bytes = static_cast<std::size_t>(dtype_info(DType::q8_0).block_bytes);
   const auto from = row_bytes(matrix.dtype, matrix.columns);
-  std::vector<std::uint8_t> out(static_cast<std::size_t>(matrix.rows) *
-                                row_bytes(DType::q8_0, matrix.columns));
+  const auto to = row_bytes(DType::q8_0, matrix.columns);
+  std::vector<std::uint8_t> out(static_cast<std::size_t>(matrix.rows) * to);
   std::vector<float> row(static_cast<std::size_t>(matrix.columns));
-  std::uint8_t* to = out.data();
   for (std::int64_t r = 0; r < matrix.rows; ++r) {
-    dequantize_row(matrix.dtype, matrix.data + static_cast<std::size_t>(r) * from, row.data(),
-                   matrix.columns);
-    for (std::int64_t c = 0; c < matrix.columns; c += kElements, to += block_bytes) {
-      quantize_block(row.data() + c, to);
-    }
+    const auto at = static_cast<std::size_t>(r);
+    dequantize_row(matrix.dtype, matrix.data + at * from, row.data(), matrix.columns);
+    quantize_row(DType::q8_0, row.data(), out.data() + at * to, matrix.columns);
   }
   return out;
 }

@@ -1,4 +1,4 @@
-// Stored weights in a smaller type, for models whose files hold floats.
+// Floats in the stored types: what `dequantize_row` reads, written.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,11 @@
 #include "tensor/dtype.h"
 
 namespace plinth::tensor {
+
+// One row as `dtype`. x: [columns], finite; columns must be a multiple of the type's
+// block_elements. out: row_bytes(dtype, columns) bytes. Scales are fitted to the least squared
+// error of each block, so another writer's bytes differ a little.
+void quantize_row(DType dtype, const float* x, std::uint8_t* out, std::int64_t columns);
 
 // The matrix as rows of q8_0: blocks of 32 with one fp16 scale, each integer the nearest. Columns
 // must be a multiple of 32.

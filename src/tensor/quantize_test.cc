@@ -4,6 +4,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <utility>
+
+#include "base/random.h"
 
 namespace plinth::tensor {
 namespace {
@@ -42,6 +45,54 @@ TEST(Quantize, ZerosAndTinyBlocksAreZero) {
   std::vector<float> x(64, 0.0f);
   x[40] = 1e-30f;
   for (const float value : round_trip(x, 32)) EXPECT_EQ(value, 0.0f);
+}
+
+// What round trips of normal numbers may lose, as noise over signal: near the best that any scales
+// could give for that many bits, so that a wrong bit, scale or order shows.
+TEST(Quantize, EveryTypeLosesNoMoreThanItsBitsDemand) {
+  const std::pair<DType, double> bounds[] = {
+      {DType::f32, 0},      {DType::f16, 3e-4},     {DType::bf16, 2.5e-3},  {DType::q8_0, 6e-3},
+      {DType::q4_0, 0.085}, {DType::q4_1, 0.075},   {DType::q5_0, 0.043},   {DType::q5_1, 0.037},
+      {DType::q2_k, 0.30},  {DType::q3_k, 0.16},    {DType::q4_k, 0.080},   {DType::q5_k, 0.039},
+      {DType::q6_k, 0.018}, {DType::iq4_nl, 0.080}, {DType::iq4_xs, 0.080},
+  };
+  constexpr std::int64_t kColumns = 4096;
+  std::vector<float> x;
+  for (std::int64_t i = 0; i < kColumns; ++i) {
+    double sum = 0;
+    for (std::uint64_t draw = 0; draw < 12; ++draw) {
+      sum += base::uniform_at(7, static_cast<std::uint64_t>(i), draw);
+    }
+    x.push_back(static_cast<float>((sum - 6) * (i < 1024 ? 1 : 0.01)));
+  }
+  for (const auto& [dtype, bound] : bounds) {
+    std::vector<std::uint8_t> row(row_bytes(dtype, kColumns), 0xff);
+    quantize_row(dtype, x.data(), row.data(), kColumns);
+    std::vector<float> y(x.size());
+    dequantize_row(dtype, row.data(), y.data(), kColumns);
+    double noise = 0, signal = 0;
+    for (std::size_t i = 1024; i < x.size(); ++i) {
+      noise += (y[i] - x[i]) * (y[i] - x[i]);
+      signal += x[i] * x[i];
+    }
+    EXPECT_LE(std::sqrt(noise / signal), bound) << dtype_info(dtype).name;
+  }
+}
+
+TEST(Quantize, ConstantsAndZerosOfEveryType) {
+  for (int type = 0; type <= static_cast<int>(DType::iq4_xs); ++type) {
+    const auto dtype = static_cast<DType>(type);
+    for (const float value : {0.0f, 1.0f, -3.0f}) {
+      const std::vector<float> x(256, value);
+      std::vector<std::uint8_t> row(row_bytes(dtype, 256), 0xff);
+      quantize_row(dtype, x.data(), row.data(), 256);
+      std::vector<float> y(256);
+      dequantize_row(dtype, row.data(), y.data(), 256);
+      for (const float read : y) {
+        ASSERT_NEAR(read, value, std::fabs(value) * 0.02) << dtype_info(dtype).name;
+      }
+    }
+  }
 }
 
 }  // namespace

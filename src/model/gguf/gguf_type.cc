@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
+
 namespace plinth::model {
 
 namespace {
@@ -58,6 +60,13 @@ std::optional<DType> gguf_dtype(std::uint32_t type) {
     if (known.number == type) return known.dtype;
   }
   return std::nullopt;
+}
+
+std::uint32_t gguf_type_number(DType dtype) {
+  for (const auto& known : kTypes) {
+    if (known.dtype == dtype) return known.number;
+  }
+  CHECK(false);
 }
 
 std::string gguf_type_name(std::uint32_t type) {

@@ -154,14 +154,14 @@ TEST(HfSpec, NamesTheOptionOfAClassThatIsNotSupported) {
   EXPECT_NE(base::message(hf_decoder_spec(moe).status()).find("5 of 4 experts"),
             std::string_view::npos);
   moe["num_experts_per_tok"] = 2;
-  moe["mlp_only_layers"] = {4};
+  moe["mlp_only_layers"] = base::json::array{4};
   EXPECT_NE(base::message(hf_decoder_spec(moe).status()).find("mlp_only_layers is [4]"),
             std::string_view::npos);
   auto gemma = config("gemma3_text");
   gemma["layer_types"] = {"full_attention", "linear_attention", "full_attention", "full_attention"};
   EXPECT_NE(base::message(hf_decoder_spec(gemma).status()).find("layer_types[1]"),
             std::string_view::npos);
-  gemma["layer_types"] = {"full_attention"};
+  gemma["layer_types"] = base::json::array{"full_attention"};
   EXPECT_NE(base::message(hf_decoder_spec(gemma).status()).find("layer_types is [\"full"),
             std::string_view::npos);
 }

@@ -73,8 +73,14 @@ void quant_bits(const std::uint8_t* group, QuantizedRows x, int m, float* y, std
     y += tokens * ldy;
     m -= tokens;
   };
-  for (; m >= kTokens; advance(kTokens)) quant_tile<kBits, kTokens>(group, x, y, ldy);
-  for (; m >= 2; advance(2)) quant_tile<kBits, 2>(group, x, y, ldy);
+  while (m >= kTokens) {
+    quant_tile<kBits, kTokens>(group, x, y, ldy);
+    advance(kTokens);
+  }
+  while (m >= 2) {
+    quant_tile<kBits, 2>(group, x, y, ldy);
+    advance(2);
+  }
   if (m == 1) quant_tile<kBits, 1>(group, x, y, ldy);
 }
 

@@ -1,0 +1,86 @@
+#include "model/random_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "base/file.h"
+#include "model/model_file.h"
+
+namespace plinth::model {
+namespace {
+
+using tensor::DType;
+
+const RandomModelShape& tiny() { return random_model_shapes().back(); }
+
+std::string path_of(const std::string& name) { return testing::TempDir() + name + ".gguf"; }
+
+// What a reader makes of it is what was asked for, in every type whose blocks fit the rows.
+TEST(RandomModel, IsReadBackInEveryType) {
+  base::ThreadPool threads(2);
+  for (int type = 0; type <= static_cast<int>(DType::iq4_xs); ++type) {
+    const auto dtype = static_cast<DType>(type);
+    const auto path = path_of("random_types");
+    ASSERT_TRUE(write_random_model({tiny(), dtype, DType::q6_k, 1}, path, threads, {}).ok());
+    const auto file = open_model(path);
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ((*file)->spec.layers, 2);
+    EXPECT_EQ((*file)->spec.kv_heads, 2);
+    EXPECT_EQ((*file)->weights.head.dtype, DType::q6_k);
+    const auto& down = (*file)->weights.layers[1].down;
+    ASSERT_EQ(down.dtype, dtype);
+    ASSERT_EQ(down.columns, 512);
+    double square = 0;
+    std::vector<float> row(512);
+    for (std::int64_t r = 0; r < down.rows; ++r) {
+      tensor::dequantize_row(
+          dtype, down.data + static_cast<std::size_t>(r) * tensor::row_bytes(dtype, 512),
+          row.data(), 512);
+      for (const float w : row) square += w * w;
+    }
+    // 1 / sqrt(512) over the root of two halves of two layers.
+    EXPECT_NEAR(std::sqrt(square / (512.0 * static_cast<double>(down.rows))), 0.0221, 0.002);
+  }
+}
+
+TEST(RandomModel, TheSameSeedGivesTheSameBytes) {
+  base::ThreadPool one(1), two(2);
+  const auto bytes = [&](std::uint64_t seed, base::ThreadPool& threads) {
+    const auto path = path_of("random_seed");
+    EXPECT_TRUE(
+        write_random_model({tiny(), DType::q4_k, DType::q6_k, seed}, path, threads, {}).ok());
+    return *base::read_file(path, 64u << 20);
+  };
+  const auto first = bytes(3, one);
+  EXPECT_EQ(first, bytes(3, two));
+  EXPECT_NE(first, bytes(4, one));
+}
+
+TEST(RandomModel, ItsTokenizerSpellsAnyText) {
+  base::ThreadPool threads(1);
+  const auto path = path_of("random_text");
+  ASSERT_TRUE(write_random_model({tiny(), DType::q8_0, DType::q8_0, 1}, path, threads, {}).ok());
+  const auto file = *open_model(path);
+  const auto tokenizer = make_tokenizer(file->tokenizer);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  const std::string text = "Any text: \xC3\xA9\xE6\xBC\xA2 \n\t 123";
+  EXPECT_EQ((*tokenizer)->decode(*(*tokenizer)->encode(text, {})), text);
+}
+
+TEST(RandomModel, RefusesRowsThatBlocksDoNotFillAndFoldersThatAreNotThere) {
+  base::ThreadPool threads(1);
+  auto odd = tiny();
+  odd.width = 128;
+  const auto wrong =
+      write_random_model({odd, DType::q4_k, DType::q8_0, 1}, path_of("odd"), threads, {});
+  EXPECT_THAT(base::message(wrong), testing::HasSubstr("rows of 128 do not divide into q4_k's"));
+  const auto lost =
+      write_random_model({tiny(), DType::q8_0, DType::q8_0, 1}, "/no/such/folder/x", threads, {});
+  EXPECT_THAT(base::message(lost), testing::HasSubstr("/no/such/folder/x"));
+}
+
+}  // namespace
+}  // namespace plinth::model
