@@ -46,6 +46,7 @@ GenerationMetrics::GenerationMetrics(base::Metrics& metrics, const base::Clock& 
     : metrics_(metrics),
       clock_(clock),
       started_(started),
+      generates_(operation != "embeddings"),
       labels_{{"gen_ai_operation_name", std::string(operation)},
               {"gen_ai_provider_name", "plinth"},
               {"gen_ai_request_model", model}} {}
@@ -62,8 +63,8 @@ void GenerationMetrics::over(const protocol::Usage& usage, std::string_view erro
   auto labels = labels_;
   if (!error.empty()) labels["error_type"] = error;
   metrics_
-      .histogram("gen_ai_server_request_duration_seconds", "From the request to its last token.",
-                 kDurationBounds, labels)
+      .histogram("gen_ai_server_request_duration_seconds",
+                 "From the request to the end of its answer.", kDurationBounds, labels)
       .Observe(seconds(clock_.now() - started_));
   if (tokens_ > 0) {
     metrics_
@@ -78,13 +79,15 @@ void GenerationMetrics::over(const protocol::Usage& usage, std::string_view erro
         .Observe(seconds(last_ - first_) / static_cast<double>(tokens_ - 1));
   }
   if (!error.empty()) return;
-  for (const auto& [type, count] :
-       {std::pair{"input", usage.prompt_tokens}, std::pair{"output", usage.completion_tokens}}) {
-    auto with_type = labels_;
-    with_type["gen_ai_token_type"] = type;
-    metrics_.histogram("gen_ai_client_token_usage", "Tokens of a request.", kUsageBounds, with_type)
-        .Observe(count);
-  }
+  count_tokens("input", usage.prompt_tokens);
+  if (generates_) count_tokens("output", usage.completion_tokens);
+}
+
+void GenerationMetrics::count_tokens(const char* type, std::int32_t count) {
+  auto labels = labels_;
+  labels["gen_ai_token_type"] = type;
+  metrics_.histogram("gen_ai_client_token_usage", "Tokens of a request.", kUsageBounds, labels)
+      .Observe(count);
 }
 
 }  // namespace plinth::api

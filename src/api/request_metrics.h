@@ -19,7 +19,8 @@ void count_request(base::Metrics& metrics, std::string_view pattern, int status,
 // "chat", "text_completion" or "embeddings": gen_ai.operation.name of a route, "" of others.
 std::string_view operation_of(std::string_view pattern);
 
-// One generation, from its request to its end. Used by one thread at a time.
+// One generation, or one embedding (which makes no tokens), from its request to its end. Used by
+// one thread at a time.
 class GenerationMetrics {
  public:
   // `model` is an installed one.
@@ -31,9 +32,12 @@ class GenerationMetrics {
   void over(const protocol::Usage& usage, std::string_view error);
 
  private:
+  void count_tokens(const char* type, std::int32_t count);
+
   base::Metrics& metrics_;
   const base::Clock& clock_;
   const base::TimePoint started_;
+  const bool generates_;
   const base::Labels labels_;
   base::TimePoint first_, last_;
   std::int64_t tokens_ = 0;

@@ -27,10 +27,11 @@ class ManualModels final : public cluster::ModelService {
  public:
   std::vector<cluster::ModelCard> list() const override { return {*find("m")}; }
   absl::StatusOr<cluster::ModelCard> find(const std::string& name) const override {
-    if (name != "m" && name != "own/er") return base::not_found(name);
+    if (name != "m" && name != "own/er" && name != "encoder") return base::not_found(name);
     cluster::ModelCard card;
     card.id = name;
-    card.generates = true;
+    card.embeds = name == "encoder";
+    card.generates = !card.embeds;
     return card;
   }
   std::unique_ptr<cluster::Call> generate(protocol::GenerateRequest,
@@ -40,26 +41,32 @@ class ManualModels final : public cluster::ModelService {
     changed_.notify_all();
     return std::make_unique<Handle>(*this);
   }
-  std::unique_ptr<cluster::Call> embed(protocol::EmbedRequest, cluster::EmbedSink) override {
-    return nullptr;
+  std::unique_ptr<cluster::Call> embed(protocol::EmbedRequest, cluster::EmbedSink sink) override {
+    std::lock_guard lock(mutex_);
+    embed_sinks_.push_back(std::move(sink));
+    changed_.notify_all();
+    return std::make_unique<Handle>(*this);
   }
   bool ready() const override { return true; }
 
   // The sink of the next call.
-  cluster::GenerateSink next() {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, seconds(30), [&] { return !sinks_.empty(); }));
-    if (sinks_.empty()) return [](std::vector<GenerateEvent>) {};
-    auto sink = std::move(sinks_.front());
-    sinks_.erase(sinks_.begin());
-    return sink;
-  }
+  cluster::GenerateSink next() { return next_of(sinks_); }
+  cluster::EmbedSink next_embed() { return next_of(embed_sinks_); }
   bool wait_for_ended(int calls) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, seconds(30), [&] { return ended_ == calls; });
   }
 
  private:
+  template <typename Sink>
+  Sink next_of(std::vector<Sink>& sinks) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, seconds(30), [&] { return !sinks.empty(); }));
+    if (sinks.empty()) return [](auto&&) {};
+    auto sink = std::move(sinks.front());
+    sinks.erase(sinks.begin());
+    return sink;
+  }
   class Handle final : public cluster::Call {
    public:
     explicit Handle(ManualModels& models) : models_(models) {}
@@ -77,7 +84,8 @@ class ManualModels final : public cluster::ModelService {
   };
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<cluster::GenerateSink> sinks_;  // protected by mutex_, as is
+  std::vector<cluster::GenerateSink> sinks_;  // protected by mutex_, as are the following
+  std::vector<cluster::EmbedSink> embed_sinks_;
   int ended_ = 0;
 };
 
@@ -302,6 +310,41 @@ TEST_F(ServerTest, CountsByTheNamesOfTheConventions) {
     EXPECT_THAT(metrics, HasSubstr(line));
   }
   EXPECT_THAT(metrics, Not(HasSubstr("made")));
+}
+
+TEST_F(ServerTest, CountsEmbeddingsByTheNamesOfTheConventions) {
+  const auto asked = request("POST /v1/embeddings", R"({"model":"encoder","input":["a","b"]})");
+  const auto served = connect(), failed = connect(), left = connect();
+  send(served, asked);
+  const auto serve = models_.next_embed();
+  send(failed, asked);
+  const auto fail = models_.next_embed();
+  clock_.advance(seconds(2));
+  serve(protocol::EmbedResult{2, {1, 0, 0, 1}, {7, 0, 0}});
+  EXPECT_THAT(read_until(served, ""), HasSubstr(R"("prompt_tokens":7)"));
+  clock_.advance(seconds(1));
+  fail(base::unavailable("its worker ended"));
+  EXPECT_THAT(read_until(failed, ""), StartsWith("HTTP/1.1 503 "));
+  send(left, asked);
+  const auto unheard = models_.next_embed();
+  ASSERT_EQ(::shutdown(left.get(), SHUT_RDWR), 0);
+  ASSERT_TRUE(models_.wait_for_ended(3));
+  const auto metrics = ask(request("GET /metrics"));
+  const std::string labels =
+      "gen_ai_operation_name=\"embeddings\",gen_ai_provider_name=\"plinth\","
+      "gen_ai_request_model=\"encoder\"";
+  const std::string duration = "gen_ai_server_request_duration_seconds_";
+  for (const std::string& line :
+       {duration + "sum{" + labels + "} 2\n", duration + "count{" + labels + "} 1\n",
+        duration + "sum{error_type=\"503\"," + labels + "} 3\n",
+        duration + "count{error_type=\"client_gone\"," + labels + "} 1\n",
+        "gen_ai_client_token_usage_sum{" + labels + ",gen_ai_token_type=\"input\"} 7\n",
+        "gen_ai_client_token_usage_count{" + labels + ",gen_ai_token_type=\"input\"} 1\n"}) {
+    EXPECT_THAT(metrics, HasSubstr(line));
+  }
+  // An embedding makes no tokens: nothing of theirs is counted, not even as zero.
+  EXPECT_THAT(metrics, Not(HasSubstr("gen_ai_token_type=\"output\"")));
+  EXPECT_THAT(metrics, Not(HasSubstr("time_to_first_token")));
 }
 
 }  // namespace

@@ -7,13 +7,16 @@
 #include <cmath>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <span>
 
 #include "absl/strings/escaping.h"
+#include "api/error_map.h"
 #include "api/limits.h"
 #include "api/openai/chat_completions.h"
 #include "api/openai/models.h"
 #include "api/openai/prompts.h"
+#include "api/request_metrics.h"
 
 namespace plinth::api {
 
@@ -131,25 +134,68 @@ absl::StatusOr<std::string> embedding_answer(const protocol::EmbedResult& result
   return out;
 }
 
+namespace {
+
+// One call and its answer.
+class Embedding : public std::enable_shared_from_this<Embedding> {
+ public:
+  Embedding(ExchangePtr exchange, std::string model, bool base64)
+      : exchange_(std::move(exchange)),
+        model_(std::move(model)),
+        base64_(base64),
+        metrics_(exchange_->services().metrics, exchange_->services().clock, exchange_->started(),
+                 operation_of(exchange_->endpoint), model_) {}
+
+  void start(protocol::EmbedRequest request) {
+    exchange_->when_late([self = shared_from_this()](const auto& status) { self->fail(status); });
+    call_ = exchange_->services().models.embed(
+        std::move(request), [self = shared_from_this()](auto result) { self->finish(result); });
+    // Where a call may be let go of; runs at once where all is over already.
+    exchange_->when_over([self = shared_from_this()] { self->release(); });
+  }
+
+ private:
+  void finish(const absl::StatusOr<protocol::EmbedResult>& result) {
+    if (!result.ok()) return fail(result.status());
+    auto body = embedding_answer(*result, model_, base64_);
+    if (!body.ok()) return fail(body.status());
+    count(result->usage, "");
+    exchange_->send(200, "application/json", *std::move(body));
+  }
+  void fail(const absl::Status& status) {
+    count({}, std::to_string(http_status(status)));
+    exchange_->refuse(status);
+  }
+  void release() {
+    count({}, "client_gone");  // unless it is over already
+    call_.reset();
+  }
+  void count(const protocol::Usage& usage, std::string_view error) {
+    std::lock_guard lock(mutex_);
+    metrics_.over(usage, error);
+  }
+
+  const ExchangePtr exchange_;
+  const std::string model_;
+  const bool base64_;
+  std::unique_ptr<cluster::Call> call_;  // set by start(), then release()'s alone
+  std::mutex mutex_;
+  GenerationMetrics metrics_;  // protected by mutex_
+};
+
+}  // namespace
+
 void create_embedding(const ExchangePtr& exchange) {
   auto& services = exchange->services();
   auto request = parse_embedding_request(exchange->request().body, services.validation());
   if (!request.ok()) return exchange->refuse(request.status());
-  const std::string model = request->embed.model;
-  if (const auto status = check_embeds(services, model); !status.ok())
+  auto& embed = request->embed;
+  if (const auto status = check_embeds(services, embed.model); !status.ok())
     return exchange->refuse(status);
-  request->embed.request_id = exchange->id();
-  // Kept by the exchange's end, which is where a call may be let go of.
-  const auto call = std::make_shared<std::unique_ptr<cluster::Call>>();
-  *call = services.models.embed(
-      std::move(request->embed),
-      [exchange, model, base64 = request->base64](absl::StatusOr<protocol::EmbedResult> result) {
-        if (!result.ok()) return exchange->refuse(result.status());
-        auto body = embedding_answer(*result, model, base64);
-        if (!body.ok()) return exchange->refuse(body.status());
-        exchange->send(200, "application/json", *std::move(body));
-      });
-  exchange->when_over([call] { call->reset(); });
+  embed.request_id = exchange->id();
+  // Shared by the exchange and the call until both are over.
+  const auto embedding = std::make_shared<Embedding>(exchange, embed.model, request->base64);
+  embedding->start(std::move(embed));
 }
 
 }  // namespace plinth::api
