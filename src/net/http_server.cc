@@ -136,8 +136,11 @@ class Server final : public HttpServer {
     bool surplus = false;
     {
       std::lock_guard lock(context_->mutex);
-      surplus = context_->connections >= connections_max_;
-      ++(surplus ? context_->turned_away : context_->connections);
+      const bool room = context_->connections < connections_max_;
+      // An evicted connection leaves its place to this one.
+      surplus = !room && !evict_longest_idle(*context_);
+      if (surplus) ++context_->turned_away;
+      if (room) ++context_->connections;
     }
     auto& thread = threads_[next_++ % threads_.size()];
     if (thread == threads_[0]) return begin(thread, std::move(socket), surplus);

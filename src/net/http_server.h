@@ -34,7 +34,8 @@ struct HttpServerOptions {
   std::uint64_t bodies_bytes_max = kHttpBodiesBytesMax;
   std::uint32_t header_bytes_max = kHttpHeaderBytesMax;  // 431
   std::size_t uri_bytes_max = kHttpUriBytesMax;          // 414
-  int connections_max = kHttpConnectionsMax;             // 503
+  // Beyond it the longest idle one is closed; 503 where all are busy.
+  int connections_max = kHttpConnectionsMax;
   std::size_t stream_bytes_max = kHttpStreamBytesMax;
   base::Duration idle_max = kHttpIdleMax;
   base::Duration header_time_max = kHttpHeaderTimeMax;  // 408

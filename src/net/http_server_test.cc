@@ -107,6 +107,13 @@ class Fixture : public testing::Test {
       return reply->send(200, {{"x-method", request.method}}, request.path + request.body);
     }
     if (request.path == "/drop") return;
+    if (request.path == "/block") {
+      std::unique_lock lock(mutex_);
+      held_.push_back(reply);
+      changed_.notify_all();
+      changed_.wait_for(lock, seconds(30), [&] { return std::exchange(unblocked_, false); });
+      return reply->send(200, {}, "");
+    }
     reply->on_end([this](HttpEnd end) {
       std::lock_guard lock(mutex_);
       ends_.push_back(end);
@@ -124,6 +131,12 @@ class Fixture : public testing::Test {
     auto reply = held_.front();
     held_.erase(held_.begin());
     return reply;
+  }
+  // Lets the handler of /block go on.
+  void unblock() {
+    std::lock_guard lock(mutex_);
+    unblocked_ = true;
+    changed_.notify_all();
   }
   // None where nothing ended in time.
   std::optional<HttpEnd> next_end() {
@@ -161,6 +174,7 @@ class Fixture : public testing::Test {
   std::condition_variable changed_;
   std::vector<HttpReplyPtr> held_;  // protected by mutex_, as is
   std::vector<HttpEnd> ends_;
+  bool unblocked_ = false;
 };
 using HttpServerTest = Fixture;
 
@@ -395,21 +409,84 @@ TEST_F(HttpServerTest, SendsHeartbeatsAndKeepsDeadlines) {
 TEST_F(HttpServerTest, TellsWhoIsOneTooMany) {
   listen({.connections_max = 2});
   Client first(server_->port()), second(server_->port());
-  first.send(request("/echo"));
-  second.send(request("/echo"));
-  first.read_answer();
-  second.read_answer();
+  first.send(request("/s"));
+  second.send(request("/s"));
+  const auto one = next_held(), two = next_held();
+  ASSERT_NE(two, nullptr);
   Client third(server_->port());
   third.send(request("/echo"));
   EXPECT_THAT(third.read_to_end(), StartsWith("HTTP/1.1 503 "));
-  first.close();
-  std::string answer;
-  for (int i = 0; i < 1000 && !answer.starts_with("HTTP/1.1 200"); ++i) {
-    Client next(server_->port());
-    next.send(request("/echo"));
-    answer = next.read_answer();
+  EXPECT_EQ(server_->connections(), 2);
+  one->send(200, {}, "done");
+  two->send(200, {}, "done");
+  EXPECT_THAT(first.read_answer(), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(second.read_answer(), StartsWith("HTTP/1.1 200 "));
+  Client next(server_->port());
+  next.send(request("/echo"));
+  EXPECT_THAT(next.read_answer(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, TheLongestIdleConnectionMakesRoom) {
+  listen({.connections_max = 3});
+  Client old(server_->port()), busy(server_->port()), recent(server_->port());
+  busy.send(request("/s"));
+  const auto held = next_held();
+  ASSERT_NE(held, nullptr);
+  for (auto* client : {&recent, &old, &recent}) {
+    client->send(request("/echo"));
+    EXPECT_THAT(client->read_answer(), StartsWith("HTTP/1.1 200 "));
   }
-  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+  Client fresh(server_->port());
+  fresh.send(request("/s"));
+  EXPECT_EQ(old.read_to_end(), "");
+  const auto also_held = next_held();
+  ASSERT_NE(also_held, nullptr);
+  recent.send(request("/echo"));
+  EXPECT_THAT(recent.read_answer(), StartsWith("HTTP/1.1 200 "));
+  // A connection on which nothing was ever asked is idle too.
+  Client silent(server_->port());
+  EXPECT_EQ(recent.read_to_end(), "");
+  Client next(server_->port());
+  EXPECT_EQ(silent.read_to_end(), "");
+  EXPECT_EQ(server_->connections(), 3);
+  held->send(200, {}, "done");
+  also_held->send(200, {}, "done");
+  EXPECT_THAT(busy.read_answer(), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(fresh.read_answer(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, WhoAskedInTimeIsNotEvictedWithoutAWord) {
+  listen({.connections_max = 2});
+  for (const bool asks_first : {true, false}) {
+    Client blocker(server_->port()), idle(server_->port());
+    for (auto* client : {&idle, &blocker}) {
+      client->send(request("/echo"));
+      EXPECT_THAT(client->read_answer(), StartsWith("HTTP/1.1 200 "));
+    }
+    // While the server's thread is in a handler, a request and one connection too many arrive.
+    blocker.send(request("/block"));
+    next_held();
+    if (asks_first) idle.send(request("/echo"));
+    Client newcomer(server_->port());
+    newcomer.send(request("/echo"));
+    if (!asks_first) idle.send(request("/echo"));
+    unblock();
+    EXPECT_THAT(idle.read_answer(),
+                testing::AnyOf(StartsWith("HTTP/1.1 200 "), StartsWith("HTTP/1.1 503 ")));
+    EXPECT_THAT(newcomer.read_answer(),
+                testing::AnyOf(StartsWith("HTTP/1.1 200 "), StartsWith("HTTP/1.1 503 ")));
+  }
+}
+
+TEST_F(HttpServerTest, MakesRoomOnEveryThread) {
+  listen({.io_threads = 3, .connections_max = 16});
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.push_back(std::make_unique<Client>(server_->port()));
+    clients.back()->send(request("/echo"));
+    ASSERT_THAT(clients.back()->read_answer(), StartsWith("HTTP/1.1 200 ")) << i;
+  }
+  EXPECT_LE(server_->connections(), 16);
 }
 
 TEST_F(HttpServerTest, DrainLetsRunningRequestsEnd) {

@@ -24,7 +24,8 @@ inline constexpr std::size_t kHttpPipelineBytesMax = 64u << 10;
 // 1,000 streams and as many idle keep-alive connections have room, and 4,096 of them fit the
 // descriptor limit that Linux grants at most without asking (a hard limit of 4,096 or more).
 inline constexpr int kHttpConnectionsMax = 4096 - 256;
-// Connections past that are told 503 and closed; more than this many wait in the kernel's backlog.
+// One more ends the one that has waited longest for its next request. Where all are busy it is told
+// 503 and closed; more than this many of these wait in the kernel's backlog.
 inline constexpr int kHttpTurnedAwayMax = 128;
 
 // What one stream may hold for a client that takes nothing. A step with n = 128 choices and 20

@@ -20,7 +20,15 @@ bool would_block(const error_code& error) {
   return error == asio::error::would_block || error == asio::error::try_again;
 }
 
+constexpr char kTooMany[] = "Too many connections; retry later.";
+
 }  // namespace
+
+bool evict_longest_idle(HttpContext& context) {
+  const auto [connection, stay] = context.idle.take_longest();
+  if (connection != nullptr) connection->evict(stay);
+  return connection != nullptr;
+}
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<IoThread> io,
                        std::shared_ptr<HttpContext> context, bool surplus)
@@ -42,8 +50,9 @@ void Connection::start() {
   socket_.non_blocking(true, error);
   if (!error) socket_.set_option(asio::ip::tcp::no_delay(true), error);
   began_ = moved_ = context_->clock.now();
-  if (surplus_) return refuse(503, "Too many connections; retry later.");
+  if (surplus_) return refuse(503, kTooMany);
   if (context_->draining) return close();
+  become_idle();
   wait_to_read();
 }
 
@@ -69,11 +78,49 @@ void Connection::wait_to_write() {
                      });
 }
 
+void Connection::become_idle() { idle_ = context_->idle.enter(weak_from_this()); }
+
+bool Connection::cease_to_be_idle() {
+  if (idle_ == 0) return true;
+  if (context_->idle.leave(idle_)) {
+    idle_ = 0;
+    return true;
+  }
+  return survive_eviction();
+}
+
+void Connection::evict(IdleList::Ticket stay) {
+  asio::post(io_->loop, [self = shared_from_this(), stay] {
+    // Otherwise it came to the same end already, or escaped it.
+    if (self->idle_ == stay) (void)self->survive_eviction();
+  });
+}
+
+// A request that came in the meantime is not dropped without a word: another idle connection goes
+// instead, and where there is none, all are busy and the answer is that of one too many.
+bool Connection::survive_eviction() {
+  error_code error;
+  const bool asked = socket_.available(error) > 0 && !error;
+  idle_ = 0;
+  if (asked && evict_longest_idle(*context_)) return true;
+  lose_place();
+  asked ? refuse(503, kTooMany) : close();
+  return false;
+}
+
+void Connection::lose_place() {
+  surplus_ = true;
+  std::lock_guard lock(context_->mutex);
+  ++context_->turned_away;
+}
+
 void Connection::on_readable() {
+  if (!cease_to_be_idle()) return;
   for (int i = 0; i < kReadsMax && stage_ != Stage::closed; ++i) {
     if (stage_ == Stage::busy && reader_.bytes_left() > kHttpPipelineBytesMax) return;
     if (!read_some()) break;
   }
+  if (stage_ == Stage::reading && reader_.state() == ReadState::empty && idle_ == 0) become_idle();
   wait_to_read();
 }
 
@@ -196,6 +243,7 @@ void Connection::finish_reply(Reply::Taken how) {
   if (context_->draining || !more) return close();
   stage_ = Stage::reading;
   began_ = moved_;
+  if (reader_.state() == ReadState::empty) become_idle();
   advance(reader_.state());
   wait_to_read();
 }
@@ -258,6 +306,7 @@ void Connection::drain() {
 void Connection::close() {
   if (stage_ == Stage::closed) return;
   const auto self = shared_from_this();
+  if (idle_ != 0 && !context_->idle.leave(std::exchange(idle_, 0))) lose_place();
   stage_ = Stage::closed;
   error_code ignored;
   socket_.close(ignored);

@@ -13,6 +13,10 @@
 
 namespace plinth::net {
 
+// Makes room for one more: ends the connection that has waited longest for its next request, which
+// then counts no more. False where none waits.
+bool evict_longest_idle(HttpContext& context);
+
 class Connection final : public ReplyOwner, public std::enable_shared_from_this<Connection> {
  public:
   // `surplus`: one too many, to be told so.
@@ -21,6 +25,8 @@ class Connection final : public ReplyOwner, public std::enable_shared_from_this<
   ~Connection() override;
 
   void wake() override;
+  // From any thread, by who took `stay` out of the idle list: this connection has to go.
+  void evict(IdleList::Ticket stay);
 
   // The rest on the io thread.
   void start();
@@ -45,11 +51,17 @@ class Connection final : public ReplyOwner, public std::enable_shared_from_this<
   void linger();
   void count_body();
   void set_busy(bool busy);
+  void become_idle();
+  // False where this connection was evicted and is over.
+  bool cease_to_be_idle();
+  bool survive_eviction();
+  void lose_place();
 
   boost::asio::ip::tcp::socket socket_;
   const std::shared_ptr<IoThread> io_;          // shared by its connections
   const std::shared_ptr<HttpContext> context_;  // shared by all connections
-  const bool surplus_;
+  bool surplus_;                                // beyond connections_max
+  IdleList::Ticket idle_ = 0;                   // 0 while it does not wait for a request
   RequestReader reader_;
   Stage stage_ = Stage::reading;
   bool waits_to_read_ = false, waits_to_write_ = false, busy_counted_ = false;

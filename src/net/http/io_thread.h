@@ -15,6 +15,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "net/http/idle_list.h"
 #include "net/http_server.h"
 
 namespace plinth::net {
@@ -35,6 +36,7 @@ struct HttpContext {
   boost::asio::thread_pool helpers{1};       // handlers of large bodies
   std::atomic<std::uint64_t> body_bytes{0};  // being read, all connections together
   std::atomic<bool> draining{false};
+  IdleList idle;
 
   std::mutex mutex;
   std::condition_variable changed;
