@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <vector>
 
@@ -84,6 +85,31 @@ TEST(File, AtomicWriteReplacesAndReadIsBounded) {
   EXPECT_EQ(MappedFile::open(folder + "/none").status().code(), absl::StatusCode::kNotFound);
   EXPECT_FALSE(make_folders(path + "/under").ok());
   std::filesystem::remove_all(folder);
+}
+
+// Pages of files that this process has in its memory.
+std::uint64_t file_pages() {
+  std::uint64_t size = 0, resident = 0, shared = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident >> shared;
+  return shared;
+}
+
+TEST(File, ReleasedPagesLeaveMemoryAndReadTheSame) {
+  const std::string path =
+      std::filesystem::temp_directory_path() / ("plinth_pages_" + std::to_string(::getpid()));
+  ASSERT_TRUE(write_file_atomic(path, std::string(16_MiB, 'x')).ok());
+  const auto mapped = *MappedFile::open(path);
+  const auto sum = [&] {
+    std::uint64_t total = 0;
+    for (const auto byte : mapped.bytes()) total += byte;
+    return total;
+  };
+  EXPECT_EQ(sum(), 16_MiB * 'x');
+  const auto before = file_pages();
+  release_pages(mapped.bytes());
+  EXPECT_LT(file_pages() + 8_MiB / 4096, before);
+  EXPECT_EQ(sum(), 16_MiB * 'x');
+  std::filesystem::remove(path);
 }
 
 TEST(Units, CheckedArithmeticRefusesOverflow) {

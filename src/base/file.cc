@@ -55,6 +55,11 @@ absl::StatusOr<MappedFile> MappedFile::open(const std::string& path) {
   return file;
 }
 
+void release_pages(std::span<const std::uint8_t> mapping) {
+  // Advice: where the kernel does not take it, the pages stay.
+  (void)::madvise(const_cast<std::uint8_t*>(mapping.data()), mapping.size(), MADV_DONTNEED);
+}
+
 absl::StatusOr<std::string> read_file(const std::string& path, std::size_t bytes_max) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return errno_status(errno, path);

@@ -51,6 +51,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// The pages of a file's mapping leave this process's memory; who reads them again gets them from
+// the file. Not for other memory, which would lose its contents.
+void release_pages(std::span<const std::uint8_t> mapping);
+
 // The whole file; ResourceExhausted where it is longer than bytes_max.
 absl::StatusOr<std::string> read_file(const std::string& path, std::size_t bytes_max);
 

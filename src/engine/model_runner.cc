@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "engine/run/attention_half.h"
 #include "engine/run/feed_forward.h"
 #include "engine/run/kv_pages.h"
@@ -47,8 +48,10 @@ class ModelRunner final : public Runner {
       const auto& weights = file_->weights.layers[static_cast<std::size_t>(i)];
       ASSIGN_OR_RETURN(auto layer, pack_layer(spec_, weights, i, linear));
       layers_.push_back(std::move(layer));
+      release_stored();
     }
     ASSIGN_OR_RETURN(head_, tensor::pack_linear({&file_->weights.head, 1}, linear));
+    release_stored();
     info_.vocab_size = spec_.vocab;
     info_.context_tokens_max = context_of(spec_, options_.context_tokens);
     info_.kv_block_bytes = pages_.block_bytes();
@@ -84,6 +87,11 @@ class ModelRunner final : public Runner {
   void clear_blocks(std::span<const BlockId> blocks) override { pages_.clear(blocks); }
 
  private:
+  // Packed weights are copies: the stored ones would double the model's memory.
+  void release_stored() const {
+    for (const auto& mapping : file_->mappings) base::release_pages(mapping);
+  }
+
   absl::Status plan(std::span<const BatchEntry> batch) {
     step_ = {};
     for (const auto& entry : batch) {

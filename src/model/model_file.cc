@@ -39,6 +39,7 @@ absl::StatusOr<std::unique_ptr<ModelFile>> open_gguf_model(const std::string& pa
   auto file = std::make_unique<ModelFile>();
   ASSIGN_OR_RETURN(std::shared_ptr<GgufSet> set, open_gguf(path));
   RETURN_IF_ERROR(base::annotate(fill(set->table, *file), path));
+  for (const auto& part : set->files) file->mappings.push_back(part.bytes());
   file->storage = std::move(set);
   return file;
 }

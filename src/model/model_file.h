@@ -1,8 +1,11 @@
 // A model opened: description, weights (views into the mapped files), tokenizer and template.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "model/decoder_spec.h"
@@ -22,6 +25,7 @@ struct ModelFile {
   std::int64_t parameters = 0;
   // Shared, as its type is the format's own: the mapped files that the views point into.
   std::shared_ptr<const void> storage;
+  std::vector<std::span<const std::uint8_t>> mappings;  // those files, whole
 };
 
 // Opens a GGUF file, the first file of a split one, or a Hugging Face folder (config.json,

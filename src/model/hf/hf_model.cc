@@ -117,6 +117,7 @@ absl::StatusOr<std::unique_ptr<ModelFile>> open_hf_model(const std::string& fold
   }
   ASSIGN_OR_RETURN(std::shared_ptr<SafetensorsModel> tensors, SafetensorsModel::open(folder));
   RETURN_IF_ERROR(fill(folder, *tensors, *file));
+  file->mappings = tensors->mappings();
   file->storage = std::move(tensors);
   return file;
 }

@@ -90,6 +90,12 @@ absl::StatusOr<std::map<std::string, std::string>> parse_safetensors_index(std::
   return std::move(reader.map);
 }
 
+std::vector<std::span<const std::uint8_t>> SafetensorsModel::mappings() const {
+  std::vector<std::span<const std::uint8_t>> all;
+  for (const auto& file : files_) all.push_back(file.bytes());
+  return all;
+}
+
 bool SafetensorsModel::is_model_folder(const std::string& folder) {
   std::error_code error;
   return std::filesystem::is_regular_file(folder + kSingle, error) ||

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ class SafetensorsModel {
   static bool is_model_folder(const std::string& folder);
 
   const SafetensorsTable& tensors() const { return table_; }
+  std::vector<std::span<const std::uint8_t>> mappings() const;
   bool has(std::string_view name) const { return table_.find(name) != table_.end(); }
 
   // A tensor of exactly this shape. InvalidArgument names the file and the tensor where it is

@@ -48,29 +48,28 @@ void store_half(std::uint8_t* at, float value) {
 }
 
 // The 32 integers of one row and block into lane `lane` of the block's bytes: unsigned unless the
-// form is `bytes`.
-void store_integers(Integers integers, const int* values, int lane, std::uint8_t* block) {
-  std::uint8_t* place = block + lane * 4;
+// form is `bytes`. Four columns are one dword of the lane, so bits move four columns at a time.
+void store_integers(Integers integers, const std::uint8_t* values, int lane, std::uint8_t* block) {
+  std::uint32_t w[8];
+  std::memcpy(w, values, sizeof w);
+  const auto put = [&](int vector, std::uint32_t dword) {
+    std::memcpy(block + vector * 32 + lane * 4, &dword, 4);
+  };
   if (integers == Integers::bytes) {
-    for (int c = 0; c < kCompactBlock; ++c) {
-      place[c / 4 * 32 + c % 4] = static_cast<std::uint8_t>(values[c]);
-    }
+    for (int j = 0; j < 8; ++j) put(j, w[j]);
     return;
   }
-  for (int c = 0; c < 16; ++c) {
-    place[c / 4 * 32 + c % 4] =
-        static_cast<std::uint8_t>((values[c] & 15) | (values[c + 16] & 15) << 4);
-  }
+  for (int j = 0; j < 4; ++j) put(j, (w[j] & 0x0f0f0f0fu) | (w[j + 4] & 0x0f0f0f0fu) << 4);
   if (integers == Integers::five) {
-    for (int c = 0; c < kCompactBlock; ++c) {
-      auto& byte = place[128 + c % 4];
-      byte = static_cast<std::uint8_t>(byte | (values[c] >> 4 & 1) << c / 4);
-    }
+    std::uint32_t bits = 0;
+    for (int j = 0; j < 8; ++j) bits |= (w[j] >> 4 & 0x01010101u) << j;
+    put(4, bits);
   }
   if (integers == Integers::six) {
-    for (int c = 0; c < kCompactBlock; ++c) {
-      auto& byte = place[128 + c / 16 * 32 + c % 4];
-      byte = static_cast<std::uint8_t>(byte | (values[c] >> 4 & 3) << c / 4 % 4 * 2);
+    for (int half = 0; half < 2; ++half) {
+      std::uint32_t bits = 0;
+      for (int j = 0; j < 4; ++j) bits |= (w[4 * half + j] >> 4 & 0x03030303u) << (2 * j);
+      put(4 + half, bits);
     }
   }
 }
@@ -109,11 +108,10 @@ CompactForm compact_form(DType dtype) {
 void pack_compact_row(DType dtype, const CompactForm& form, const std::uint8_t* stored,
                       std::int64_t columns, int lane, std::uint8_t* group) {
   const auto& info = dtype_info(dtype);
-  std::vector<quant::SubBlock> row;
-  row.reserve(static_cast<std::size_t>(columns / form.sub_block));
+  std::vector<quant::SubBlock> row(static_cast<std::size_t>(columns / form.sub_block));
+  auto* sub_blocks = row.data();
   for (std::int64_t c = 0; c < columns; c += info.block_elements, stored += info.block_bytes) {
-    quant::for_each_sub_block(dtype, stored,
-                              [&](const quant::SubBlock& block) { row.push_back(block); });
+    sub_blocks += quant::decode_block(dtype, stored, sub_blocks);
   }
   const float scale = row_exponent_scale(row);
   const float row_scale = 1.0f / scale;
@@ -124,16 +122,18 @@ void pack_compact_row(DType dtype, const CompactForm& form, const std::uint8_t* 
   std::uint8_t* integers = group + form.integers_at(columns / kCompactBlock);
   for (std::size_t first = 0; first < row.size(); first += static_cast<std::size_t>(subs)) {
     const auto block = static_cast<std::int64_t>(first) / subs;
-    int values[kCompactBlock];
+    std::uint8_t values[kCompactBlock];
     for (int which = 0; which < subs; ++which) {
       const auto& sub = row[first + static_cast<std::size_t>(which)];
       std::uint8_t* at = scales + block * form.scale_bytes() + lane * 2;
       store_half(at + which * 16, sub.d * scale);
       if (form.offsets) store_half(at + (subs + which) * 16, sub.m * scale);
+      std::uint8_t* to = values + which * 16;
       for (int j = 0; j < form.sub_block; ++j) {
-        const int value = sub.q[j] + form.zero;
-        values[which * 16 + j] =
-            form.integers == Integers::codes ? nibbles[static_cast<std::uint8_t>(value)] : value;
+        to[j] = static_cast<std::uint8_t>(sub.q[j] + form.zero);
+      }
+      if (form.integers == Integers::codes) {
+        for (int j = 0; j < form.sub_block; ++j) to[j] = nibbles[to[j]];
       }
     }
     store_integers(form.integers, values, lane, integers + block * form.integer_bytes());
