@@ -28,12 +28,25 @@ absl::StatusOr<ChatTemplate> ChatTemplate::parse(std::string_view source,
   return ChatTemplate(std::move(impl));
 }
 
-absl::StatusOr<std::string> ChatTemplate::render(const base::json::object& variables,
-                                                 std::int64_t unix_now) const {
+absl::StatusOr<RenderedPrompt> ChatTemplate::render(const base::json::object& variables,
+                                                    std::int64_t unix_now) const {
   jinja::Dict dict;
-  for (const auto& [key, value] : variables)
+  for (const auto& [key, value] : variables) {
     dict.emplace_back(std::string(key), jinja::from_json(value));
-  return jinja::run(impl_->body, std::move(dict), impl_->limits, unix_now);
+    // The model's own, whoever calls; nobody else's value goes by these names.
+    if (key == "bos_token" || key == "eos_token") dict.back().second.origin = nullptr;
+  }
+  ASSIGN_OR_RETURN(const auto out,
+                   jinja::run(impl_->body, std::move(dict), impl_->limits, unix_now));
+  RenderedPrompt prompt;
+  prompt.text = out.text();
+  const std::string& origin = out.origin();
+  for (std::size_t i = 0; i < origin.size(); ++i) {
+    if (origin[i] == 0) continue;
+    if (prompt.foreign.empty() || prompt.foreign.back().end != i) prompt.foreign.push_back({i, i});
+    prompt.foreign.back().end = i + 1;
+  }
+  return prompt;
 }
 
 }  // namespace plinth::model

@@ -8,9 +8,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "base/status.h"
+#include "model/tokenizer_spec.h"
 
 namespace plinth::model {
 
@@ -21,6 +23,15 @@ struct TemplateLimits {
   std::size_t depth_max = 64;                // nested calls and expressions
   std::size_t output_bytes_max = 32u << 20;  // twice the body limit of a request
   std::size_t source_bytes_max = 1u << 20;
+};
+
+// Well-formed UTF-8.
+struct RenderedPrompt {
+  std::string text;
+  // Parts of the text, ascending and apart, that came from the request: everything but the
+  // template's own text, bos_token, eos_token and the roles of messages. Whoever encodes the text
+  // passes them as EncodeOptions::foreign, so that a message that spells a control token is text.
+  std::vector<TextSpan> foreign;
 };
 
 // Immutable after parse(); render() is thread-safe.
@@ -37,8 +48,8 @@ class ChatTemplate {
   // eos_token, and the caller's chat_template_kwargs. raise_exception() in the template becomes
   // InvalidArgument with its message; a bound passed becomes ResourceExhausted.
   // unix_now feeds strftime_now, so that tests need no clock.
-  absl::StatusOr<std::string> render(const base::json::object& variables,
-                                     std::int64_t unix_now) const;
+  absl::StatusOr<RenderedPrompt> render(const base::json::object& variables,
+                                        std::int64_t unix_now) const;
 
  private:
   struct Impl;

@@ -1,6 +1,7 @@
 // Any bytes as a template, rendered within small bounds.
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 
 #include "model/chat_template.h"
 
@@ -13,6 +14,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!parsed.ok()) return 0;
   const auto variables = plinth::base::parse_json(
       R"({"messages":[{"role":"user","content":"hi"}],"tools":null,"add_generation_prompt":true})");
-  (void)parsed->render(variables->as_object(), 0).status();
+  const auto prompt = parsed->render(variables->as_object(), 0);
+  if (!prompt.ok()) return 0;
+  std::size_t done = 0;
+  for (const auto& span : prompt->foreign) {
+    if (span.begin < done || span.end <= span.begin || span.end > prompt->text.size()) std::abort();
+    done = span.end;
+  }
   return 0;
 }

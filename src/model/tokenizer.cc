@@ -86,14 +86,18 @@ class StagedTokenizer final : public Tokenizer {
     if (options.add_special) ids = spec_.before;
     BpeMerger merger;
     absl::Status status;
-    verbatim_.split(repaired, options.parse_special,
+    // Repairing moves bytes, which the spans do not follow: then nothing is a control token.
+    const bool moved = repaired.size() != text.size() && !options.foreign.empty();
+    const bool special = options.parse_special && !moved;
+    const bool all_ours = options.foreign.empty();
+    verbatim_.split(repaired, special, options.foreign,
                     [&](std::string_view part, const AddedToken* added) {
                       if (!status.ok()) return;
                       if (added != nullptr) {
                         ids.push_back(added->id);
                       } else {
                         const bool first = part.data() == repaired.data();
-                        status = encode_part(part, first, options.parse_special, merger, ids);
+                        status = encode_part(part, first, special && all_ours, merger, ids);
                       }
                     });
     RETURN_IF_ERROR(status);
@@ -143,8 +147,9 @@ class StagedTokenizer final : public Tokenizer {
     return id >= 0 && id < vocab_size() && (special || !control_[static_cast<std::size_t>(id)]);
   }
 
-  // What lies between added tokens that are matched verbatim.
-  absl::Status encode_part(std::string_view part, bool first, bool parse_special, BpeMerger& merger,
+  // What lies between added tokens that are matched verbatim. Once it is normalised, foreign text
+  // cannot be told from the rest: `special` is not set where there is any.
+  absl::Status encode_part(std::string_view part, bool first, bool special, BpeMerger& merger,
                            std::vector<TokenId>& ids) const {
     std::string changed;
     if (!normalizer_.empty()) {
@@ -154,7 +159,7 @@ class StagedTokenizer final : public Tokenizer {
     const auto visit = [&](std::string_view piece) { model_->encode(piece, merger, ids); };
     if (normalized_.empty()) return pre_tokenizer_.split(part, first, visit);
     absl::Status status;
-    normalized_.split(part, parse_special, [&](std::string_view rest, const AddedToken* added) {
+    normalized_.split(part, special, {}, [&](std::string_view rest, const AddedToken* added) {
       if (!status.ok()) return;
       if (added != nullptr) {
         ids.push_back(added->id);

@@ -19,6 +19,9 @@ namespace plinth::model {
 struct EncodeOptions {
   bool add_special = false;    // bos/eos or [CLS]/[SEP] as the model's config says
   bool parse_special = false;  // match control tokens in the text (templates, not user content)
+  // Parts of the text, ascending and apart, in which and over whose ends no control token matches,
+  // parse_special or not: what a request put into a rendered template.
+  std::span<const TextSpan> foreign = {};
 };
 
 // A stream of tokens being decoded.

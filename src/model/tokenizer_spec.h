@@ -19,6 +19,11 @@ enum class TokenizerKind { byte_level_bpe, sentencepiece_bpe, wordpiece };
 
 enum class TokenType : std::uint8_t { normal, unknown, control, user_defined, unused, byte };
 
+// Bytes [begin, end) of a text.
+struct TextSpan {
+  std::size_t begin = 0, end = 0;
+};
+
 struct AddedToken {
   TokenId id = 0;
   std::string text;

@@ -15,11 +15,12 @@ absl::StatusOr<std::vector<std::int32_t>> PromptRenderer::tokens(
   if (template_ == nullptr) {
     return base::invalid_argument("this model has no chat template; use /v1/completions");
   }
-  ASSIGN_OR_RETURN(const std::string text, render(std::get<protocol::ChatPrompt>(prompt)));
-  return tokenizer_.encode(text, {false, true});
+  ASSIGN_OR_RETURN(const auto rendered, render(std::get<protocol::ChatPrompt>(prompt)));
+  return tokenizer_.encode(rendered.text, {false, true, rendered.foreign});
 }
 
-absl::StatusOr<std::string> PromptRenderer::render(const protocol::ChatPrompt& chat) const {
+absl::StatusOr<model::RenderedPrompt> PromptRenderer::render(
+    const protocol::ChatPrompt& chat) const {
   base::json::object variables;
   ASSIGN_OR_RETURN(variables["messages"], base::parse_json(chat.messages_json));
   if (!chat.tools_json.empty()) {

@@ -26,7 +26,7 @@ class PromptRenderer {
   absl::StatusOr<std::vector<std::int32_t>> tokens(const protocol::Prompt& prompt) const;
 
  private:
-  absl::StatusOr<std::string> render(const protocol::ChatPrompt& chat) const;
+  absl::StatusOr<model::RenderedPrompt> render(const protocol::ChatPrompt& chat) const;
 
   const model::Tokenizer& tokenizer_;
   const model::ChatTemplate* const template_;

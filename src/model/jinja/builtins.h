@@ -1,4 +1,5 @@
-// Filters, tests, methods of strings and dicts, and global functions.
+// Filters, tests and methods by name. Attributes that Jinja's sandbox forbids (those with
+// underscores, and methods that change a list or a dict) are not there.
 #pragma once
 
 #include <string>
@@ -20,8 +21,6 @@ Value method_of(const Value& object, const std::string& name, std::size_t bytes_
 absl::StatusOr<List> items_of(const Value& value);
 absl::StatusOr<bool> contains(const Value& container, const Value& item);
 // -1, 0 or 1; InvalidArgument for kinds that have no order.
-absl::StatusOr<int> compare(const Value& a, const Value& b);
-// Characters, not bytes.
-std::vector<std::string> characters(const std::string& text);
+absl::StatusOr<int> compare(const Value& a, const Value& b, int depth = 0);
 
 }  // namespace plinth::model::jinja

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <ctime>
+#include <utility>
 
+#include "model/jinja/arguments.h"
 #include "model/jinja/builtins.h"
+#include "model/jinja/operators.h"
 
 namespace plinth::model::jinja {
 
@@ -14,16 +16,42 @@ namespace {
 
 enum class Flow { normal, stop_loop, next_loop };
 
+// Statements and expressions within each other while running, macros included: each is a few
+// hundred bytes of stack.
+constexpr std::size_t kNestingMax = 500;
+// Levels of lists within lists that a variable may hold.
+constexpr std::int32_t kValueDepthMax = 100;
+// Values that an expression may hold, each as often as it occurs, and their text by 16 bytes. A
+// request of 16 MiB has at most half as many.
+constexpr std::uint64_t kWeightMax = std::uint64_t{1} << 24;
+// What a value that must not be kept has as its depth.
+constexpr std::int32_t kNotKept = kValueDepthMax + 1;
+// Macros and namespaces made while running. The largest family template makes 10.
+constexpr std::size_t kMacrosMax = 1000, kNamespacesMax = 100'000;
+// As Jinja's sandbox: a range of more is an attack.
+constexpr std::size_t kRangeMax = 100'000;
+
+using Scope = std::shared_ptr<Dict>;
+using Scopes = std::vector<Scope>;
+
 class Interpreter {
  public:
   Interpreter(Dict variables, const TemplateLimits& limits, std::int64_t unix_now)
       : limits_(limits), unix_now_(unix_now) {
-    scopes_.push_back(std::move(variables));
+    scopes_.push_back(std::make_shared<Dict>(std::move(variables)));
     add_globals();
   }
+  // Macros hold the scopes that hold them, and a namespace may hold itself.
+  ~Interpreter() {
+    for (const auto& weak : kept_) {
+      if (const auto dict = weak.lock()) Dict().swap(*dict);
+    }
+  }
+  Interpreter(const Interpreter&) = delete;
+  Interpreter& operator=(const Interpreter&) = delete;
 
-  absl::StatusOr<std::string> run(const Body& body) {
-    std::string out;
+  absl::StatusOr<TextBuilder> run(const Body& body) {
+    TextBuilder out;
     RETURN_IF_ERROR(execute(body, out).status());
     return out;
   }
@@ -32,21 +60,51 @@ class Interpreter {
   absl::Status fail(int line, std::string_view what) const {
     return base::invalid_argument(fmt::format("[template] line {}: {}", line, what));
   }
-  absl::Status tick() {
-    if (++steps_ > limits_.steps_max) {
+  // The line in front of a message that has none yet.
+  absl::Status at_line(int line, const absl::Status& status) const {
+    constexpr std::string_view kOurs = "[template] ";
+    const std::string_view text = base::message(status);
+    if (status.code() != absl::StatusCode::kInvalidArgument || !text.starts_with(kOurs) ||
+        text.starts_with("[template] line ")) {
+      return status;
+    }
+    return fail(line, text.substr(kOurs.size()));
+  }
+  absl::Status tick(std::size_t cost = 1) {
+    steps_ += cost;
+    if (steps_ > limits_.steps_max) {
       return base::resource_exhausted(fmt::format("[template] over {} steps", limits_.steps_max));
     }
     return absl::OkStatus();
   }
-  absl::Status emit(std::string& out, const std::string& text) {
-    written_ += text.size();
+  // Text costs steps too, so that a loop over long text is bounded.
+  absl::Status tick_for(const Value& value) {
+    if (const auto* s = value.string()) return tick(s->size() / 64);
+    if (const auto* l = value.list()) return tick(l->size() / 4);
+    if (const auto* d = value.dict()) return tick(d->size() / 4);
+    return absl::OkStatus();
+  }
+  absl::Status emit(TextBuilder& out, const Value& value) {
+    const std::size_t before = out.size();
+    out.add(value);
+    return written(out.size() - before);
+  }
+  absl::Status written(std::size_t bytes) {
+    written_ += bytes;
     if (written_ > limits_.output_bytes_max) {
       return base::resource_exhausted(
           fmt::format("[template] output over {} bytes", limits_.output_bytes_max));
     }
-    out += text;
-    // Text costs steps too, so that a loop over long text is bounded.
-    steps_ += text.size() / 64;
+    return tick(bytes / 64);
+  }
+
+  struct Nested {
+    explicit Nested(std::size_t& counter) : depth(counter) { ++depth; }
+    ~Nested() { --depth; }
+    std::size_t& depth;
+  };
+  absl::Status check_nesting() const {
+    if (nesting_ > kNestingMax) return base::resource_exhausted("[template] nested too deep");
     return absl::OkStatus();
   }
 
@@ -58,45 +116,66 @@ class Interpreter {
       return base::invalid_argument(a.positional.empty() ? "raise_exception"
                                                          : a.positional[0].str());
     });
-    global("namespace", [](const Arguments& a) -> absl::StatusOr<Value> {
-      Dict dict =
-          a.positional.empty() || !a.positional[0].dict() ? Dict{} : *a.positional[0].dict();
-      for (const auto& [key, value] : a.named) put(dict, key, value);
-      return Value::of(std::move(dict));
-    });
-    global("dict",
-           [](const Arguments& a) -> absl::StatusOr<Value> { return Value::of(Dict(a.named)); });
-    global("range", [this](const Arguments& a) -> absl::StatusOr<Value> {
-      std::int64_t bounds[3] = {0, 0, 1};
-      for (std::size_t i = 0; i < a.positional.size() && i < 3; ++i) {
-        if (!a.positional[i].integer())
-          return base::invalid_argument("[template] range needs integers");
-        bounds[i] = *a.positional[i].integer();
-      }
-      if (a.positional.size() == 1) std::swap(bounds[0], bounds[1]);
-      if (bounds[2] == 0) return base::invalid_argument("[template] range with step 0");
-      List out;
-      for (auto i = bounds[0]; bounds[2] > 0 ? i < bounds[1] : i > bounds[1]; i += bounds[2]) {
-        // As Jinja's sandbox: a range of more is an attack.
-        if (out.size() >= 100'000) return base::resource_exhausted("[template] range over 100000");
-        RETURN_IF_ERROR(tick());
-        out.push_back(Value::of(i));
-      }
+    global("namespace", [this](const Arguments& a) { return make_namespace(a); });
+    global("dict", [](const Arguments& a) -> absl::StatusOr<Value> {
+      Dict out = a.positional.empty() || !a.positional[0].dict() ? Dict{} : *a.positional[0].dict();
+      for (const auto& [key, value] : a.named) put(out, key, value);
       return Value::of(std::move(out));
     });
+    global("range", [this](const Arguments& a) { return range(a); });
     global("strftime_now", [this](const Arguments& a) -> absl::StatusOr<Value> {
       const std::time_t now = unix_now_;
       std::tm parts{};
       ::gmtime_r(&now, &parts);
       char text[256];
-      const std::string format = a.positional.empty() ? "%Y-%m-%d" : a.positional[0].str();
-      return Value::of(std::string(text, std::strftime(text, sizeof text, format.c_str(), &parts)));
+      const std::string format = text_argument(a, 0, "format", "%Y-%m-%d");
+      const auto size = std::strftime(text, sizeof text, format.c_str(), &parts);
+      if (size == 0 && !format.empty()) return wrong("strftime_now: format is too long");
+      Value now_text = Value::of(std::string(text, size));
+      return a.foreign() ? now_text.made_foreign() : std::move(now_text);
     });
+  }
+
+  absl::StatusOr<Value> make_namespace(const Arguments& a) {
+    Dict dict = a.positional.empty() || !a.positional[0].dict() ? Dict{} : *a.positional[0].dict();
+    for (const auto& [key, value] : a.named) {
+      if (value.depth > kValueDepthMax) return wrong("namespace: value is nested too deep");
+      put(dict, key, value);
+    }
+    Value made = Value::name_space(std::move(dict));
+    RETURN_IF_ERROR(keep(std::get<Namespace>(made.data).members, kNamespacesMax));
+    return made;
+  }
+  absl::Status keep(const Scope& dict, std::size_t count_max) {
+    if (kept_.size() >= count_max)
+      return base::resource_exhausted("[template] too many macros or namespaces");
+    kept_.push_back(dict);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Value> range(const Arguments& a) {
+    std::int64_t bounds[3] = {0, 0, 1};
+    if (a.positional.empty()) return wrong("range needs an end");
+    for (std::size_t i = 0; i < a.positional.size() && i < 3; ++i) {
+      if (!a.positional[i].integer()) return wrong("range needs integers");
+      bounds[i] = *a.positional[i].integer();
+    }
+    if (a.positional.size() == 1) std::swap(bounds[0], bounds[1]);
+    if (bounds[2] == 0) return wrong("range with step 0");
+    List out;
+    for (auto i = bounds[0]; bounds[2] > 0 ? i < bounds[1] : i > bounds[1];) {
+      if (out.size() >= kRangeMax)
+        return base::resource_exhausted(fmt::format("[template] range over {}", kRangeMax));
+      RETURN_IF_ERROR(tick());
+      out.push_back(Value::of(i));
+      if (__builtin_add_overflow(i, bounds[2], &i)) break;
+    }
+    return Value::of(std::move(out));
   }
 
   const Value* look_up(const std::string& name) const {
     for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
-      for (const auto& [key, value] : *scope) {
+      for (const auto& [key, value] : **scope) {
         if (key == name) return &value;
       }
     }
@@ -106,13 +185,15 @@ class Interpreter {
     return nullptr;
   }
 
-  struct Scope {
-    explicit Scope(std::vector<Dict>& all) : scopes(all) { scopes.emplace_back(); }
-    ~Scope() { scopes.pop_back(); }
-    std::vector<Dict>& scopes;
+  struct Inner {
+    explicit Inner(Scopes& all) : scopes(all) { scopes.push_back(std::make_shared<Dict>()); }
+    ~Inner() { scopes.pop_back(); }
+    Scopes& scopes;
   };
 
-  absl::StatusOr<Flow> execute(const Body& body, std::string& out) {
+  absl::StatusOr<Flow> execute(const Body& body, TextBuilder& out) {
+    const Nested nested(nesting_);
+    RETURN_IF_ERROR(check_nesting());
     for (const auto& statement : body) {
       RETURN_IF_ERROR(tick());
       ASSIGN_OR_RETURN(const Flow flow, execute(*statement, out));
@@ -121,24 +202,29 @@ class Interpreter {
     return Flow::normal;
   }
 
-  absl::StatusOr<Flow> execute(const Statement& s, std::string& out) {
+  absl::StatusOr<Flow> execute(const Statement& s, TextBuilder& out) {
     switch (s.block) {
       case Block::text:
-        RETURN_IF_ERROR(emit(out, s.text));
+        out.add(s.text);
+        RETURN_IF_ERROR(written(s.text.size()));
         return Flow::normal;
       case Block::output: {
         ASSIGN_OR_RETURN(const Value value, evaluate(*s.value));
-        RETURN_IF_ERROR(emit(out, value.str()));
+        RETURN_IF_ERROR(emit(out, value));
         return Flow::normal;
       }
       case Block::branch: {
         ASSIGN_OR_RETURN(const Value condition, evaluate(*s.value));
         return execute(condition.truthy() ? s.body : s.otherwise, out);
       }
-      case Block::loop:
-        return loop(s, out);
-      case Block::group:
+      case Block::loop: {
+        ASSIGN_OR_RETURN(const Value iterable, evaluate(*s.value));
+        return loop(s, iterable, out, 1);
+      }
+      case Block::group: {
+        const Inner scope(scopes_);
         return execute(s.body, out);
+      }
       case Block::stop_loop:
         return Flow::stop_loop;
       case Block::next_loop:
@@ -148,133 +234,258 @@ class Interpreter {
         RETURN_IF_ERROR(assign(s, std::move(value)));
         return Flow::normal;
       }
-      case Block::capture: {
-        std::string text;
-        {
-          const Scope scope(scopes_);
-          RETURN_IF_ERROR(execute(s.body, text).status());
-        }
-        RETURN_IF_ERROR(assign(s, Value::of(std::move(text))));
+      case Block::capture:
+      case Block::filter:
+        return filtered(s, out);
+      case Block::with:
+        return with(s, out);
+      case Block::macro: {
+        RETURN_IF_ERROR(keep(scopes_.back(), kMacrosMax + kNamespacesMax));
+        if (++macros_ > kMacrosMax) return base::resource_exhausted("[template] too many macros");
+        put(*scopes_.back(), s.text, closure(s));
         return Flow::normal;
       }
-      case Block::macro:
-        put(scopes_.back(), s.text,
-            Value::of(Callable([this, &s](const Arguments& a) { return macro(s, a); })));
-        return Flow::normal;
+      case Block::call:
+        return call_block(s, out);
     }
     return Flow::normal;
   }
 
-  absl::Status assign(const Statement& s, Value value) {
-    if (!s.attribute.empty()) {
-      const Value* space = look_up(s.names[0]);
-      if (space == nullptr || space->dict() == nullptr) {
-        return fail(s.line, s.names[0] + " is no namespace");
-      }
-      put(*space->dict(), s.attribute, std::move(value));
-      return absl::OkStatus();
+  // {% set x | f %}...{% endset %} and {% filter f %}...{% endfilter %}.
+  absl::StatusOr<Flow> filtered(const Statement& s, TextBuilder& out) {
+    TextBuilder inner;
+    {
+      const Inner scope(scopes_);
+      RETURN_IF_ERROR(execute(s.body, inner).status());
     }
-    return bind(s.names, std::move(value), s.line);
+    Value text = std::move(inner).value();
+    for (const auto& filter : s.filters) {
+      ASSIGN_OR_RETURN(const Arguments a, arguments(*filter));
+      auto result = apply_filter(filter->text, text, a, limits_.output_bytes_max);
+      if (!result.ok()) return at_line(s.line, result.status());
+      text = *std::move(result);
+    }
+    if (s.block == Block::capture) {
+      RETURN_IF_ERROR(assign(s, std::move(text)));
+    } else {
+      RETURN_IF_ERROR(emit(out, text));
+    }
+    return Flow::normal;
   }
 
-  absl::Status bind(const std::vector<std::string>& names, Value value, int line) {
-    if (names.size() == 1) {
-      put(scopes_.back(), names[0], std::move(value));
-      return absl::OkStatus();
+  absl::StatusOr<Flow> with(const Statement& s, TextBuilder& out) {
+    List values;
+    for (const auto& value : s.defaults) {
+      ASSIGN_OR_RETURN(auto found, evaluate(*value));
+      values.push_back(std::move(found));
     }
-    ASSIGN_OR_RETURN(const List parts, items_of(value));
-    if (parts.size() != names.size()) {
-      return fail(line,
-                  fmt::format("cannot unpack {} values into {} names", parts.size(), names.size()));
+    const Inner scope(scopes_);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      RETURN_IF_ERROR(set(s.names[i], std::move(values[i]), s.line));
     }
-    for (std::size_t i = 0; i < names.size(); ++i) put(scopes_.back(), names[i], parts[i]);
+    return execute(s.body, out);
+  }
+
+  // The body becomes the caller() of the macro that is called.
+  absl::StatusOr<Flow> call_block(const Statement& s, TextBuilder& out) {
+    ASSIGN_OR_RETURN(const Value callee, evaluate(*s.value->parts[0]));
+    if (!callee.callable()) return fail(s.line, "call block needs a macro");
+    ASSIGN_OR_RETURN(Arguments a, arguments(*s.value));
+    // It holds this place's variables: kept in one of them it would never go.
+    Value caller = closure(s);
+    caller.depth = kNotKept;
+    put(a.named, "caller", std::move(caller));
+    ASSIGN_OR_RETURN(const Value value, (*callee.callable())(a));
+    RETURN_IF_ERROR(emit(out, value));
+    return Flow::normal;
+  }
+
+  absl::Status assign(const Statement& s, Value value) {
+    if (s.attribute.empty()) return bind(s.target, std::move(value), s.line);
+    const Value* space = look_up(s.target.name);
+    if (space == nullptr || space->name_space() == nullptr) {
+      return fail(s.line, "cannot assign attribute on non-namespace object");
+    }
+    if (value.depth > kValueDepthMax) return fail(s.line, "value is nested too deep");
+    put(*space->name_space(), s.attribute, std::move(value));
     return absl::OkStatus();
   }
 
-  absl::StatusOr<Flow> loop(const Statement& s, std::string& out) {
-    ASSIGN_OR_RETURN(const Value iterable, evaluate(*s.value));
+  absl::Status set(const std::string& name, Value value, int line) {
+    if (value.depth > kValueDepthMax) return fail(line, "value is nested too deep");
+    put(*scopes_.back(), name, std::move(value));
+    return absl::OkStatus();
+  }
+
+  absl::Status bind(const Target& target, Value value, int line) {
+    if (target.several.empty()) return set(target.name, std::move(value), line);
+    const auto parts = items_of(value);
+    if (!parts.ok()) return at_line(line, parts.status());
+    if (parts->size() != target.several.size()) {
+      return fail(line, fmt::format("cannot unpack {} values into {} names", parts->size(),
+                                    target.several.size()));
+    }
+    for (std::size_t i = 0; i < parts->size(); ++i)
+      RETURN_IF_ERROR(bind(target.several[i], (*parts)[i], line));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<List> loop_items(const Statement& s, const Value& iterable) {
     auto all = items_of(iterable);
-    if (!all.ok()) return fail(s.line, base::message(all.status()));
+    if (!all.ok()) return at_line(s.line, all.status());
+    RETURN_IF_ERROR(tick(all->size()));
+    if (!s.condition) return all;
     List items;
     for (auto& item : *all) {
-      RETURN_IF_ERROR(tick());
-      if (s.condition) {
-        const Scope scope(scopes_);
-        RETURN_IF_ERROR(bind(s.names, item, s.line));
-        ASSIGN_OR_RETURN(const Value keep, evaluate(*s.condition));
-        if (!keep.truthy()) continue;
-      }
-      items.push_back(std::move(item));
+      const Inner scope(scopes_);
+      RETURN_IF_ERROR(bind(s.target, item, s.line));
+      ASSIGN_OR_RETURN(const Value keep_it, evaluate(*s.condition));
+      if (keep_it.truthy()) items.push_back(std::move(item));
     }
+    return items;
+  }
+
+  absl::StatusOr<Flow> loop(const Statement& s, const Value& iterable, TextBuilder& out,
+                            std::int64_t depth) {
+    ASSIGN_OR_RETURN(const List items, loop_items(s, iterable));
     if (items.empty()) {
-      const Scope scope(scopes_);
+      const Inner scope(scopes_);
       return execute(s.otherwise, out);
     }
-    const auto count = static_cast<std::int64_t>(items.size());
-    for (std::int64_t i = 0; i < count; ++i) {
-      const Scope scope(scopes_);
-      const auto at = [&](std::int64_t j) {
-        return j >= 0 && j < count ? items[static_cast<std::size_t>(j)] : Value();
-      };
-      put(scopes_.back(), "loop",
-          Value::of(Dict{{"index", Value::of(i + 1)},
-                         {"index0", Value::of(i)},
-                         {"revindex", Value::of(count - i)},
-                         {"revindex0", Value::of(count - i - 1)},
-                         {"first", Value::of(i == 0)},
-                         {"last", Value::of(i + 1 == count)},
-                         {"length", Value::of(count)},
-                         {"previtem", at(i - 1)},
-                         {"nextitem", at(i + 1)}}));
-      RETURN_IF_ERROR(bind(s.names, at(i), s.line));
+    const auto last = std::make_shared<List>();  // loop.changed's last arguments
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const Inner scope(scopes_);
+      put(*scopes_.back(), "loop", loop_object(s, items, i, depth, last));
+      RETURN_IF_ERROR(bind(s.target, items[i], s.line));
       ASSIGN_OR_RETURN(const Flow flow, execute(s.body, out));
       if (flow == Flow::stop_loop) break;
     }
     return Flow::normal;
   }
 
-  absl::StatusOr<Value> macro(const Statement& s, const Arguments& a) {
-    if (++depth_ > limits_.depth_max)
-      return base::resource_exhausted("[template] calls nested too deep");
-    // A macro sees the template's own variables and its parameters, not its caller's.
-    std::vector<Dict> callers(std::make_move_iterator(scopes_.begin() + 1),
-                              std::make_move_iterator(scopes_.end()));
-    scopes_.resize(1);
-    scopes_.emplace_back();
-    absl::Status status;
-    std::string out;
-    for (std::size_t i = 0; i < s.names.size() && status.ok(); ++i) {
-      const Value* named = a.named_value(s.names[i]);
-      Value value;
-      if (i < a.positional.size())
-        value = a.positional[i];
-      else if (named != nullptr)
-        value = *named;
-      else if (s.defaults[i]) {
-        auto otherwise = evaluate(*s.defaults[i]);
-        status = otherwise.status();
-        if (otherwise.ok()) value = *std::move(otherwise);
-      }
-      put(scopes_.back(), s.names[i], std::move(value));
+  Value loop_object(const Statement& s, const List& items, std::size_t at, std::int64_t depth,
+                    const std::shared_ptr<List>& last) {
+    const auto count = static_cast<std::int64_t>(items.size());
+    const auto i = static_cast<std::int64_t>(at);
+    Dict loop = {{"index", Value::of(i + 1)},
+                 {"index0", Value::of(i)},
+                 {"revindex", Value::of(count - i)},
+                 {"revindex0", Value::of(count - i - 1)},
+                 {"first", Value::of(i == 0)},
+                 {"last", Value::of(i + 1 == count)},
+                 {"length", Value::of(count)},
+                 {"depth", Value::of(depth)},
+                 {"depth0", Value::of(depth - 1)},
+                 {"previtem", at > 0 ? items[at - 1] : Value()},
+                 {"nextitem", at + 1 < items.size() ? items[at + 1] : Value()},
+                 {"cycle", Value::of(Callable([at](const Arguments& a) -> absl::StatusOr<Value> {
+                    if (a.positional.empty()) return wrong("no items for cycling given");
+                    return a.positional[at % a.positional.size()];
+                  }))},
+                 {"changed", changed(last)}};
+    if (s.recursive) {
+      // Under the empty name: what calling the loop does.
+      loop.emplace_back("", Value::of(Callable([this, &s, depth](const Arguments& a) {
+                          return recurse(s, a, depth);
+                        })));
     }
-    if (status.ok()) status = execute(s.body, out).status();
-    scopes_.resize(1);
-    std::move(callers.begin(), callers.end(), std::back_inserter(scopes_));
-    --depth_;
-    RETURN_IF_ERROR(status);
-    // What the macro wrote is written again where its value goes.
-    return Value::of(std::move(out));
+    return Value::of(std::move(loop));
   }
 
-  absl::StatusOr<Arguments> arguments(const Expression& e, std::size_t from) {
+  // Weakly: the last arguments may hold the loop that holds this function.
+  static Value changed(const std::weak_ptr<List>& last) {
+    return Value::of(Callable([last](const Arguments& a) -> absl::StatusOr<Value> {
+      const auto before = last.lock();
+      if (before == nullptr) return wrong("the loop has ended");
+      const bool same = !before->empty() && Value::of(*before).equals(Value::of(a.positional));
+      *before = a.positional;
+      return Value::of(!same);
+    }));
+  }
+
+  absl::StatusOr<Value> recurse(const Statement& s, const Arguments& a, std::int64_t depth) {
+    if (a.positional.empty()) return fail(s.line, "loop needs what to go over");
+    const Nested nested(nesting_);
+    RETURN_IF_ERROR(check_nesting());
+    TextBuilder out;
+    RETURN_IF_ERROR(loop(s, a.positional[0], out, depth + 1).status());
+    return std::move(out).value();
+  }
+
+  // A macro or the body of a call block, with the variables of the place where it stands.
+  Value closure(const Statement& s) {
+    return Value::of(
+        Callable([this, &s, scopes = scopes_](const Arguments& a) { return macro(s, scopes, a); }));
+  }
+
+  absl::StatusOr<Value> macro(const Statement& s, const Scopes& scopes, const Arguments& a) {
+    const Nested nested(nesting_);
+    RETURN_IF_ERROR(check_nesting());
+    if (++depth_ > limits_.depth_max) {
+      --depth_;
+      return base::resource_exhausted("[template] calls nested too deep");
+    }
+    Scopes callers = std::exchange(scopes_, scopes);
+    scopes_.push_back(std::make_shared<Dict>());
+    TextBuilder out;
+    absl::Status status = bind_parameters(s, a);
+    if (status.ok()) status = execute(s.body, out).status();
+    scopes_ = std::move(callers);
+    --depth_;
+    RETURN_IF_ERROR(status);
+    return std::move(out).value();
+  }
+
+  absl::Status bind_parameters(const Statement& s, const Arguments& a) {
+    Dict& mine = *scopes_.back();
+    for (std::size_t i = 0; i < s.names.size(); ++i) {
+      const Value* named = a.named_value(s.names[i]);
+      Value value(Value::Data(Undefined{s.names[i]}));
+      if (i < a.positional.size()) {
+        value = a.positional[i];
+      } else if (named != nullptr) {
+        value = *named;
+      } else if (s.defaults[i]) {
+        ASSIGN_OR_RETURN(value, evaluate(*s.defaults[i]));
+      }
+      RETURN_IF_ERROR(set(s.names[i], std::move(value), s.line));
+    }
+    List rest;
+    for (std::size_t i = s.names.size(); i < a.positional.size(); ++i)
+      rest.push_back(a.positional[i]);
+    Dict extra;
+    for (const auto& [name, value] : a.named) {
+      if (std::find(s.names.begin(), s.names.end(), name) != s.names.end()) continue;
+      if (name == "caller") {
+        put(mine, name, value);
+      } else {
+        extra.emplace_back(name, value);
+      }
+    }
+    RETURN_IF_ERROR(set("varargs", Value::tuple(std::move(rest)), s.line));
+    return set("kwargs", Value::of(std::move(extra)), s.line);
+  }
+
+  // Those after the callee or the filter's input.
+  absl::StatusOr<Arguments> arguments(const Expression& e) {
     Arguments a;
-    for (std::size_t i = from; i < e.parts.size(); ++i) {
+    for (std::size_t i = 1; i < e.parts.size(); ++i) {
       ASSIGN_OR_RETURN(auto value, evaluate(*e.parts[i]));
-      a.positional.push_back(std::move(value));
+      if (i < e.spread.size() && e.spread[i]) {
+        ASSIGN_OR_RETURN(const List items, items_of(value));
+        a.positional.insert(a.positional.end(), items.begin(), items.end());
+      } else {
+        a.positional.push_back(std::move(value));
+      }
     }
     for (const auto& [name, expression] : e.named) {
       ASSIGN_OR_RETURN(auto value, evaluate(*expression));
-      a.named.emplace_back(name, std::move(value));
+      put(a.named, name, std::move(value));
+    }
+    if (e.spread_named) {
+      ASSIGN_OR_RETURN(const Value extra, evaluate(*e.spread_named));
+      if (!extra.dict()) return fail(e.line, "argument after ** is no dict");
+      for (const auto& [name, value] : *extra.dict()) put(a.named, name, value);
     }
     return a;
   }
@@ -284,197 +495,106 @@ class Interpreter {
       return fail(line, fmt::format("'{}' is undefined", std::get<Undefined>(object.data).name));
     }
     if (const Value* found = object.find(name)) return *found;
+    RETURN_IF_ERROR(tick_for(object));
     Value method = method_of(object, name, limits_.output_bytes_max);
     if (method.undefined()) return Value(Value::Data(Undefined{name}));
     return method;
+  }
+
+  // a["x"] is an entry before it is a method; a.x the other way round for a dict's own methods.
+  absl::StatusOr<Value> member(const Value& object, const std::string& name, int line) {
+    if (object.dict() != nullptr) {
+      Value method = method_of(object, name, limits_.output_bytes_max);
+      if (!method.undefined()) return method;
+    }
+    return attribute(object, name, line);
   }
 
   absl::StatusOr<Value> index(const Value& object, const Value& key, int line) {
     if (key.string()) return attribute(object, *key.string(), line);
     if (object.undefined()) return attribute(object, "", line);
     if (!key.integer()) return Value();
-    const auto at = [&](std::size_t size) -> std::int64_t {
-      const auto i =
-          *key.integer() < 0 ? *key.integer() + static_cast<std::int64_t>(size) : *key.integer();
-      return i >= 0 && i < static_cast<std::int64_t>(size) ? i : -1;
-    };
-    if (const auto* l = object.list()) {
-      const auto i = at(l->size());
-      return i < 0 ? Value() : (*l)[static_cast<std::size_t>(i)];
-    }
-    if (const auto* s = object.string()) {
-      auto parts = characters(*s);
-      const auto i = at(parts.size());
-      return i < 0 ? Value() : Value::of(std::move(parts[static_cast<std::size_t>(i)]));
-    }
-    return Value();
+    RETURN_IF_ERROR(tick_for(object));
+    return element(object, *key.integer());
   }
 
-  absl::StatusOr<Value> slice(const Expression& e, const Value& object) {
-    std::int64_t bounds[3] = {0, 0, 1};
-    bool given[3] = {};
+  absl::StatusOr<Value> slice_of(const Expression& e, const Value& object) {
+    Value bounds[3] = {Value::none(), Value::none(), Value::none()};
     for (std::size_t i = 0; i < 3; ++i) {
       if (!e.parts[i + 1]) continue;
-      ASSIGN_OR_RETURN(const Value bound, evaluate(*e.parts[i + 1]));
-      if (bound.is_none()) continue;
-      if (!bound.integer()) return fail(e.line, "slice bounds are integers");
-      bounds[i] = *bound.integer();
-      given[i] = true;
+      ASSIGN_OR_RETURN(bounds[i], evaluate(*e.parts[i + 1]));
     }
-    const std::int64_t step = bounds[2];
-    if (step == 0) return fail(e.line, "slice step is 0");
-    ASSIGN_OR_RETURN(const List items, items_of(object));
-    const auto size = static_cast<std::int64_t>(items.size());
-    const auto clamp = [&](std::int64_t i) {
-      return std::clamp<std::int64_t>(i < 0 ? i + size : i, step > 0 ? 0 : -1,
-                                      step > 0 ? size : size - 1);
-    };
-    const auto begin = given[0] ? clamp(bounds[0]) : (step > 0 ? 0 : size - 1);
-    const auto end = given[1] ? clamp(bounds[1]) : (step > 0 ? size : -1);
+    RETURN_IF_ERROR(tick_for(object));
+    auto out = slice(object, bounds);
+    return out.ok() ? std::move(out) : at_line(e.line, out.status());
+  }
+
+  // a < b < c holds where both do; b is evaluated once.
+  absl::StatusOr<Value> compare_chain(const Expression& e) {
+    ASSIGN_OR_RETURN(Value left, evaluate(*e.parts[0]));
+    for (std::size_t i = 0; i < e.comparisons.size(); ++i) {
+      ASSIGN_OR_RETURN(Value right, evaluate(*e.parts[i + 1]));
+      RETURN_IF_ERROR(tick(std::min(left.weight, right.weight) / 4));
+      if (e.comparisons[i] == Op::in || e.comparisons[i] == Op::not_in)
+        RETURN_IF_ERROR(tick_for(right));
+      const auto holds = comparison(e.comparisons[i], left, right);
+      if (!holds.ok()) return at_line(e.line, holds.status());
+      if (!*holds) return Value::of(false);
+      left = std::move(right);
+    }
+    return Value::of(true);
+  }
+
+  absl::StatusOr<Value> sequence(const Expression& e) {
     List out;
-    for (auto i = begin; step > 0 ? i < end : i > end; i += step) {
-      RETURN_IF_ERROR(tick());
-      out.push_back(items[static_cast<std::size_t>(i)]);
+    for (const auto& part : e.parts) {
+      ASSIGN_OR_RETURN(auto item, evaluate(*part));
+      out.push_back(std::move(item));
     }
-    if (object.string() == nullptr) return Value::of(std::move(out));
-    std::string text;
-    for (const auto& c : out) text += *c.string();
-    return Value::of(std::move(text));
+    return e.op == Op::tuple ? Value::tuple(std::move(out)) : Value::of(std::move(out));
   }
 
-  absl::StatusOr<Value> arithmetic(const Expression& e, const Value& a, const Value& b) {
-    const auto bounded = [&](std::size_t size) -> absl::Status {
-      steps_ += size / 64;
-      if (size > limits_.output_bytes_max)
-        return base::resource_exhausted("[template] value is too large");
-      return absl::OkStatus();
-    };
-    if (e.op == Op::add && a.string() && b.string()) {
-      RETURN_IF_ERROR(bounded(a.string()->size() + b.string()->size()));
-      return Value::of(*a.string() + *b.string());
+  absl::StatusOr<Value> dictionary(const Expression& e) {
+    Dict out;
+    bool foreign_keys = false;
+    for (std::size_t i = 0; i + 1 < e.parts.size(); i += 2) {
+      ASSIGN_OR_RETURN(const Value key, evaluate(*e.parts[i]));
+      ASSIGN_OR_RETURN(auto item, evaluate(*e.parts[i + 1]));
+      if (!key.string() && !key.is_number() && !key.is_none())
+        return fail(e.line, fmt::format("a {} is no key here", key.type_name()));
+      foreign_keys = foreign_keys || key.origin;
+      put(out, key.str(), std::move(item));
     }
-    if (e.op == Op::add && a.list() && b.list()) {
-      RETURN_IF_ERROR(bounded((a.list()->size() + b.list()->size()) * sizeof(Value)));
-      List out = *a.list();
-      out.insert(out.end(), b.list()->begin(), b.list()->end());
-      return Value::of(std::move(out));
-    }
-    if (e.op == Op::multiply && a.string() && b.integer()) {
-      const auto times =
-          static_cast<std::size_t>(std::clamp<std::int64_t>(*b.integer(), 0, 1 << 26));
-      RETURN_IF_ERROR(bounded(times * a.string()->size()));
-      std::string out;
-      for (std::size_t i = 0; i < times; ++i) out += *a.string();
-      return Value::of(std::move(out));
-    }
-    if (!a.is_number() || !b.is_number()) {
-      return fail(e.line, fmt::format("operands {} and {} do not fit", a.repr().substr(0, 40),
-                                      b.repr().substr(0, 40)));
-    }
-    if (a.real() || b.real() || e.op == Op::divide || e.op == Op::power)
-      return float_arithmetic(e, a, b);
-    return integer_arithmetic(e, a.integer() ? *a.integer() : *a.boolean(),
-                              b.integer() ? *b.integer() : *b.boolean());
-  }
-
-  absl::StatusOr<Value> integer_arithmetic(const Expression& e, std::int64_t x, std::int64_t y) {
-    std::int64_t result = 0;
-    bool overflow = false;
-    switch (e.op) {
-      case Op::add:
-        overflow = __builtin_add_overflow(x, y, &result);
-        break;
-      case Op::subtract:
-        overflow = __builtin_sub_overflow(x, y, &result);
-        break;
-      case Op::multiply:
-        overflow = __builtin_mul_overflow(x, y, &result);
-        break;
-      default: {
-        if (y == 0) return fail(e.line, "division by zero");
-        if (y == -1) return integer_arithmetic_negated(e, x);
-        const std::int64_t quotient = x / y - ((x % y != 0) && ((x < 0) != (y < 0)) ? 1 : 0);
-        result = e.op == Op::floor_divide ? quotient : x - quotient * y;
-      }
-    }
-    if (overflow) return fail(e.line, "integer overflow");
-    return Value::of(result);
-  }
-  absl::StatusOr<Value> integer_arithmetic_negated(const Expression& e, std::int64_t x) {
-    if (e.op == Op::modulo) return Value::of(std::int64_t{0});
-    if (x == INT64_MIN) return fail(e.line, "integer overflow");
-    return Value::of(-x);
-  }
-
-  absl::StatusOr<Value> float_arithmetic(const Expression& e, const Value& a, const Value& b) {
-    const double x = a.as_double(), y = b.as_double();
-    switch (e.op) {
-      case Op::add:
-        return Value::of(x + y);
-      case Op::subtract:
-        return Value::of(x - y);
-      case Op::multiply:
-        return Value::of(x * y);
-      case Op::power: {
-        const double power = std::pow(x, y);
-        const bool whole = !a.real() && !b.real() && y >= 0 && std::fabs(power) < 9e15;
-        return whole ? Value::of(static_cast<std::int64_t>(power)) : Value::of(power);
-      }
-      default:
-        break;
-    }
-    if (y == 0) return fail(e.line, "division by zero");
-    if (e.op == Op::divide) return Value::of(x / y);
-    if (e.op == Op::floor_divide) return Value::of(std::floor(x / y));
-    return Value::of(x - std::floor(x / y) * y);
-  }
-
-  absl::StatusOr<Value> comparison(const Expression& e, const Value& a, const Value& b) {
-    if (e.op == Op::equal || e.op == Op::not_equal)
-      return Value::of(a.equals(b) == (e.op == Op::equal));
-    if (e.op == Op::in || e.op == Op::not_in) {
-      ASSIGN_OR_RETURN(const bool found, contains(b, a));
-      return Value::of(found == (e.op == Op::in));
-    }
-    ASSIGN_OR_RETURN(const int order, compare(a, b));
-    switch (e.op) {
-      case Op::less:
-        return Value::of(order < 0);
-      case Op::less_equal:
-        return Value::of(order <= 0);
-      case Op::greater:
-        return Value::of(order > 0);
-      default:
-        return Value::of(order >= 0);
-    }
+    Value dict = Value::of(std::move(out));
+    return foreign_keys ? dict.made_foreign() : std::move(dict);
   }
 
   absl::StatusOr<Value> evaluate(const Expression& e) {
+    const Nested nested(nesting_);
+    RETURN_IF_ERROR(check_nesting());
     RETURN_IF_ERROR(tick());
+    auto value = evaluate_unbounded(e);
+    if (value.ok() && value->weight > kWeightMax)
+      return base::resource_exhausted("[template] value is too large");
+    return value;
+  }
+
+  absl::StatusOr<Value> evaluate_unbounded(const Expression& e) {
     switch (e.op) {
       case Op::literal:
         return e.value;
       case Op::name: {
         const Value* found = look_up(e.text);
-        return found ? *found : Value(Value::Data(Undefined{e.text}));
+        if (found == nullptr) return Value(Value::Data(Undefined{e.text}));
+        return *found;
       }
-      case Op::list: {
-        List out;
-        for (const auto& part : e.parts) {
-          ASSIGN_OR_RETURN(auto item, evaluate(*part));
-          out.push_back(std::move(item));
-        }
-        return Value::of(std::move(out));
-      }
-      case Op::dict: {
-        Dict out;
-        for (std::size_t i = 0; i + 1 < e.parts.size(); i += 2) {
-          ASSIGN_OR_RETURN(const Value key, evaluate(*e.parts[i]));
-          ASSIGN_OR_RETURN(auto item, evaluate(*e.parts[i + 1]));
-          put(out, key.str(), std::move(item));
-        }
-        return Value::of(std::move(out));
-      }
+      case Op::list:
+      case Op::tuple:
+        return sequence(e);
+      case Op::dict:
+        return dictionary(e);
+      case Op::compare:
+        return compare_chain(e);
       case Op::conditional: {
         ASSIGN_OR_RETURN(const Value condition, evaluate(*e.parts[0]));
         if (condition.truthy()) return evaluate(*e.parts[1]);
@@ -487,85 +607,77 @@ class Interpreter {
     return evaluate_with(e, std::move(first));
   }
 
+  absl::StatusOr<Value> call(const Expression& e, const Value& callee) {
+    const Value* target = &callee;
+    if (callee.dict() != nullptr && callee.find("") != nullptr) target = callee.find("");
+    if (!target->callable()) {
+      return fail(e.line, e.parts[0]->text.empty() ? "value is not callable"
+                                                   : e.parts[0]->text + " is not a function");
+    }
+    ASSIGN_OR_RETURN(const Arguments a, arguments(e));
+    auto out = (*target->callable())(a);
+    return out.ok() ? std::move(out) : at_line(e.line, out.status());
+  }
+
   absl::StatusOr<Value> evaluate_with(const Expression& e, Value first) {
     switch (e.op) {
       case Op::attribute:
-        return attribute(first, e.text, e.line);
+        return member(first, e.text, e.line);
       case Op::slice:
-        return slice(e, first);
+        return slice_of(e, first);
       case Op::unary_not:
         return Value::of(!first.truthy());
-      case Op::negate:
-        return first.real() ? Value::of(-*first.real())
-                            : arithmetic(negation(e), Value::of(std::int64_t{0}), first);
+      case Op::negate: {
+        auto out = negated(first);
+        return out.ok() ? std::move(out) : at_line(e.line, out.status());
+      }
+      case Op::plus:
+        return first;
       case Op::logical_and:
         return first.truthy() ? evaluate(*e.parts[1]) : std::move(first);
       case Op::logical_or:
         return first.truthy() ? std::move(first) : evaluate(*e.parts[1]);
-      case Op::call: {
-        if (!first.callable()) {
-          return fail(e.line, e.parts[0]->text.empty() ? "value is not callable"
-                                                       : e.parts[0]->text + " is not a function");
-        }
-        ASSIGN_OR_RETURN(const Arguments a, arguments(e, 1));
-        return (*first.callable())(a);
-      }
+      case Op::call:
+        return call(e, first);
       case Op::filter: {
-        ASSIGN_OR_RETURN(const Arguments a, arguments(e, 1));
-        return apply_filter(e.text, first, a, limits_.output_bytes_max);
+        ASSIGN_OR_RETURN(const Arguments a, arguments(e));
+        if (!one_of(e.text, {"length", "count", "default", "d"})) RETURN_IF_ERROR(tick_for(first));
+        auto out = apply_filter(e.text, first, a, limits_.output_bytes_max);
+        if (!out.ok()) return at_line(e.line, out.status());
+        RETURN_IF_ERROR(tick_for(*out));
+        return out;
       }
       case Op::test: {
-        ASSIGN_OR_RETURN(const Arguments a, arguments(e, 1));
-        ASSIGN_OR_RETURN(const bool passed, apply_test(e.text, first, a));
-        return Value::of(passed != e.negated);
+        ASSIGN_OR_RETURN(const Arguments a, arguments(e));
+        const auto passed = apply_test(e.text, first, a);
+        if (!passed.ok()) return at_line(e.line, passed.status());
+        return Value::of(*passed != e.negated);
       }
       default:
         break;
     }
     ASSIGN_OR_RETURN(const Value second, evaluate(*e.parts[1]));
-    switch (e.op) {
-      case Op::index:
-        return index(first, second, e.line);
-      case Op::concat: {
-        std::string text = first.str() + second.str();
-        steps_ += text.size() / 64;
-        if (text.size() > limits_.output_bytes_max)
-          return base::resource_exhausted("[template] value is too large");
-        return Value::of(std::move(text));
-      }
-      case Op::add:
-      case Op::subtract:
-      case Op::multiply:
-      case Op::divide:
-      case Op::floor_divide:
-      case Op::modulo:
-      case Op::power:
-        return arithmetic(e, first, second);
-      default:
-        return comparison(e, first, second);
-    }
-  }
-
-  // -x as 0 - x, with x's line for the message.
-  static Expression negation(const Expression& e) {
-    Expression subtraction;
-    subtraction.op = Op::subtract;
-    subtraction.line = e.line;
-    return subtraction;
+    if (e.op == Op::index) return index(first, second, e.line);
+    auto out = e.op == Op::concat ? arithmetic(Op::add, first.as_text(), second.as_text(),
+                                               limits_.output_bytes_max)
+                                  : arithmetic(e.op, first, second, limits_.output_bytes_max);
+    if (!out.ok()) return at_line(e.line, out.status());
+    RETURN_IF_ERROR(tick_for(*out));
+    return out;
   }
 
   const TemplateLimits& limits_;
   const std::int64_t unix_now_;
-  std::vector<Dict> scopes_;
+  Scopes scopes_;
   Dict globals_;
+  std::vector<std::weak_ptr<Dict>> kept_;
   std::uint64_t steps_ = 0;
-  std::size_t written_ = 0;
-  std::size_t depth_ = 0;
+  std::size_t written_ = 0, depth_ = 0, nesting_ = 0, macros_ = 0;
 };
 
 }  // namespace
 
-absl::StatusOr<std::string> run(const Body& body, Dict variables, const TemplateLimits& limits,
+absl::StatusOr<TextBuilder> run(const Body& body, Dict variables, const TemplateLimits& limits,
                                 std::int64_t unix_now) {
   return Interpreter(std::move(variables), limits, unix_now).run(body);
 }

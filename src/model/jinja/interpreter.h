@@ -9,7 +9,7 @@
 namespace plinth::model::jinja {
 
 // ResourceExhausted names the bound that was passed; raise_exception becomes InvalidArgument.
-absl::StatusOr<std::string> run(const Body& body, Dict variables, const TemplateLimits& limits,
+absl::StatusOr<TextBuilder> run(const Body& body, Dict variables, const TemplateLimits& limits,
                                 std::int64_t unix_now);
 
 }  // namespace plinth::model::jinja

@@ -16,12 +16,26 @@ bool space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
 
+// Line ends become \n, as Jinja's do, and ill-formed UTF-8 U+FFFD; one newline at the end goes.
+std::string prepared(std::string_view source) {
+  const std::string text = utf8_repaired(source);
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r') {
+      out += '\n';
+      if (i + 1 < text.size() && text[i + 1] == '\n') ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  if (out.ends_with('\n')) out.pop_back();
+  return out;
+}
+
 class Lexer {
  public:
-  explicit Lexer(std::string_view source) : source_(source) {
-    // Jinja drops one newline at the end of a template.
-    if (source_.ends_with("\n")) source_.remove_suffix(1);
-  }
+  explicit Lexer(std::string_view source) : owned_(prepared(source)), source_(owned_) {}
 
   absl::StatusOr<std::vector<Token>> run() {
     while (at_ < source_.size()) {
@@ -34,6 +48,12 @@ class Lexer {
       push_text(std::move(text), kind, sign);
       if (open == std::string_view::npos) break;
       advance(open + 2 + (sign == '-' || sign == '+' ? 1 : 0));
+      if (kind == '%') {
+        if (const auto body = keyword_tag(at_, "raw"); body != 0) {
+          RETURN_IF_ERROR(raw(body));
+          continue;
+        }
+      }
       RETURN_IF_ERROR(kind == '#' ? comment() : tag(kind == '{'));
     }
     tokens_.push_back({TokenKind::end, "", line_});
@@ -60,14 +80,14 @@ class Lexer {
   }
 
   void push_text(std::string text, char kind, char sign) {
+    bool line_start = at_ == 0;
     if (strip_left_) {
       std::size_t n = 0;
       while (n < text.size() && space(text[n])) ++n;
       text.erase(0, n);
     } else if (trim_newline_ && text.starts_with("\n")) {
       text.erase(0, 1);
-    } else if (trim_newline_ && text.starts_with("\r\n")) {
-      text.erase(0, 2);
+      line_start = true;
     }
     if (sign == '-') {
       while (!text.empty() && space(text.back())) text.pop_back();
@@ -75,14 +95,43 @@ class Lexer {
       // lstrip_blocks: blanks between the start of the line and the tag go.
       auto n = text.size();
       while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t')) --n;
-      const bool line_start = n == 0 ? at_line_start() : text[n - 1] == '\n';
-      if (line_start) text.resize(n);
+      if (n == 0 ? line_start : text[n - 1] == '\n') text.resize(n);
     }
     strip_left_ = trim_newline_ = false;
     if (!text.empty()) tokens_.push_back({TokenKind::text, std::move(text), line_});
   }
-  // Whether the text now at at_ begins a line: at the start, or after a newline in the source.
-  bool at_line_start() const { return at_ == 0 || source_[at_ - 1] == '\n'; }
+
+  // Where a tag of `keyword` alone that goes on at `at` ends; 0 where there is none.
+  std::size_t keyword_tag(std::size_t at, std::string_view keyword) const {
+    const auto blanks = [&] {
+      while (at < source_.size() && space(source_[at])) ++at;
+    };
+    blanks();
+    if (!source_.substr(at).starts_with(keyword)) return 0;
+    at += keyword.size();
+    blanks();
+    if (at < source_.size() && (source_[at] == '-' || source_[at] == '+')) ++at;
+    return source_.substr(at).starts_with("%}") ? at + 2 : 0;
+  }
+
+  // {% raw %}: text until {% endraw %}, tags and all.
+  absl::Status raw(std::size_t body) {
+    // The one tag after which a newline stays.
+    strip_left_ = source_[body - 3] == '-';
+    advance(body);
+    for (auto open = source_.find("{%", at_); open != std::string_view::npos;
+         open = source_.find("{%", open + 2)) {
+      const char sign = open + 2 < source_.size() ? source_[open + 2] : 0;
+      const auto end = keyword_tag(open + (sign == '-' || sign == '+' ? 3 : 2), "endraw");
+      if (end == 0) continue;
+      push_text(std::string(source_.substr(at_, open - at_)), '%', sign);
+      strip_left_ = source_[end - 3] == '-';
+      trim_newline_ = source_[end - 3] != '+';
+      advance(end);
+      return absl::OkStatus();
+    }
+    return fail("raw is not closed");
+  }
 
   absl::Status comment() {
     const auto close = source_.find("#}", at_);
@@ -128,6 +177,20 @@ class Lexer {
       std::string digits(rest.substr(0, n));
       std::erase(digits, '_');
       if (digits.size() > 18) return fail("number is too long");
+      std::size_t exponent = n;
+      if (exponent < rest.size() && (rest[exponent] | 32) == 'e') {
+        ++exponent;
+        if (exponent < rest.size() && (rest[exponent] == '-' || rest[exponent] == '+')) ++exponent;
+        const auto first = exponent;
+        while (exponent < rest.size() && std::isdigit(static_cast<unsigned char>(rest[exponent])) &&
+               exponent - first < 3)
+          ++exponent;
+        if (exponent > first) {
+          digits += rest.substr(n, exponent - n);
+          real = true;
+          n = exponent;
+        }
+      }
       tokens_.push_back({real ? TokenKind::real : TokenKind::integer, digits, line_});
     } else if (word(c)) {
       while (n < rest.size() && word(rest[n])) ++n;
@@ -170,6 +233,20 @@ class Lexer {
         case 'r':
           out += '\r';
           break;
+        case 'b':
+          out += '\b';
+          break;
+        case 'f':
+          out += '\f';
+          break;
+        case 'v':
+          out += '\v';
+          break;
+        case 'a':
+          out += '\a';
+          break;
+        case '\n':
+          break;
         case 'x':
         case 'u': {
           const std::size_t digits = escape == 'x' ? 2 : 4;
@@ -178,7 +255,9 @@ class Lexer {
               hex.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) {
             return fail("bad escape in string");
           }
-          append_utf8(out, static_cast<std::uint32_t>(std::stoul(hex, nullptr, 16)));
+          const auto code = static_cast<std::uint32_t>(std::stoul(hex, nullptr, 16));
+          if (code >= 0xD800 && code < 0xE000) return fail("surrogate in string");
+          append_utf8(out, code);
           i += digits;
           break;
         }
@@ -197,7 +276,8 @@ class Lexer {
     return absl::OkStatus();
   }
 
-  std::string_view source_;
+  const std::string owned_;
+  const std::string_view source_;
   std::size_t at_ = 0;
   int line_ = 1;
   bool strip_left_ = false, trim_newline_ = false;

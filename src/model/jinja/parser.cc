@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "model/jinja/lexer.h"
@@ -8,6 +9,9 @@
 namespace plinth::model::jinja {
 
 namespace {
+
+// Operands side by side make a tree as high as they are many; evaluation recurses over it.
+constexpr int kHeightMax = 250;
 
 class Parser {
  public:
@@ -70,7 +74,7 @@ class Parser {
       } else if (peek().kind == TokenKind::output_begin) {
         ++at_;
         statement->block = Block::output;
-        ASSIGN_OR_RETURN(statement->value, expression());
+        ASSIGN_OR_RETURN(statement->value, output_tuple());
         if (peek().kind != TokenKind::output_end) return fail("expected }}");
         ++at_;
       } else {
@@ -93,6 +97,9 @@ class Parser {
     if (keyword == "for") return loop(statement);
     if (keyword == "set") return assign(statement);
     if (keyword == "macro") return macro(statement);
+    if (keyword == "call") return call_block(statement);
+    if (keyword == "filter") return filter_block(statement);
+    if (keyword == "with") return with_block(statement);
     if (keyword == "break" || keyword == "continue") {
       statement.block = keyword == "break" ? Block::stop_loop : Block::next_loop;
       return expect_block_end();
@@ -127,22 +134,40 @@ class Parser {
     return expect_block_end();
   }
 
-  absl::Status targets(std::vector<std::string>& names) {
+  // a | a, b | (a, b), c
+  absl::StatusOr<Target> target() {
+    const Deeper deeper(depth_);
+    if (depth_ > depth_max_) return fail("nested too deep");
+    std::vector<Target> found;
+    bool comma = false;
     do {
-      ASSIGN_OR_RETURN(auto target, name());
-      names.push_back(std::move(target));
+      if (comma && (is("in") || is("=") || is(")"))) break;
+      if (accept("(")) {
+        ASSIGN_OR_RETURN(auto inner, target());
+        RETURN_IF_ERROR(expect(")"));
+        found.push_back(std::move(inner));
+      } else {
+        Target one;
+        ASSIGN_OR_RETURN(one.name, name());
+        found.push_back(std::move(one));
+      }
+      comma = is(",");
     } while (accept(","));
-    return absl::OkStatus();
+    if (found.size() == 1 && !comma) return std::move(found[0]);
+    Target several;
+    several.several = std::move(found);
+    return several;
   }
 
   absl::Status loop(Statement& statement) {
     statement.block = Block::loop;
-    RETURN_IF_ERROR(targets(statement.names));
+    ASSIGN_OR_RETURN(statement.target, target());
     RETURN_IF_ERROR(expect("in"));
-    ASSIGN_OR_RETURN(statement.value, logical_or());
+    ASSIGN_OR_RETURN(statement.value, tuple(false));
     if (accept("if")) {
       ASSIGN_OR_RETURN(statement.condition, expression());
     }
+    statement.recursive = accept("recursive");
     RETURN_IF_ERROR(expect_block_end());
     ASSIGN_OR_RETURN(statement.body, statements({"else", "endfor"}));
     if (ended_by_ == "else") {
@@ -153,25 +178,24 @@ class Parser {
   }
 
   absl::Status assign(Statement& statement) {
-    RETURN_IF_ERROR(targets(statement.names));
-    if (accept(".")) {
+    ASSIGN_OR_RETURN(statement.target, target());
+    if (!statement.target.name.empty() && accept(".")) {
       ASSIGN_OR_RETURN(statement.attribute, name());
     }
     if (accept("=")) {
       statement.block = Block::assign;
-      ASSIGN_OR_RETURN(statement.value, tuple());
+      ASSIGN_OR_RETURN(statement.value, tuple(true));
       return expect_block_end();
     }
     statement.block = Block::capture;
+    if (accept("|")) RETURN_IF_ERROR(filters(statement));
     RETURN_IF_ERROR(expect_block_end());
     ASSIGN_OR_RETURN(statement.body, statements({"endset"}));
     return expect_block_end();
   }
 
-  absl::Status macro(Statement& statement) {
-    statement.block = Block::macro;
-    ASSIGN_OR_RETURN(statement.text, name());
-    RETURN_IF_ERROR(expect("("));
+  // After the opening parenthesis.
+  absl::Status parameters(Statement& statement) {
     while (!is(")")) {
       ASSIGN_OR_RETURN(auto parameter, name());
       statement.names.push_back(std::move(parameter));
@@ -181,10 +205,63 @@ class Parser {
       }
       if (!accept(",")) break;
     }
-    RETURN_IF_ERROR(expect(")"));
+    return expect(")");
+  }
+
+  absl::Status macro(Statement& statement) {
+    statement.block = Block::macro;
+    ASSIGN_OR_RETURN(statement.text, name());
+    RETURN_IF_ERROR(expect("("));
+    RETURN_IF_ERROR(parameters(statement));
     RETURN_IF_ERROR(expect_block_end());
     ASSIGN_OR_RETURN(statement.body, statements({"endmacro"}));
     if (peek().kind == TokenKind::name) ++at_;
+    return expect_block_end();
+  }
+
+  // {% call(user) list_users() %}...{% endcall %}: the body is the macro's caller().
+  absl::Status call_block(Statement& statement) {
+    statement.block = Block::call;
+    statement.text = "caller";
+    if (accept("(")) RETURN_IF_ERROR(parameters(statement));
+    ASSIGN_OR_RETURN(statement.value, expression());
+    if (statement.value->op != Op::call) return fail("expected a call");
+    RETURN_IF_ERROR(expect_block_end());
+    ASSIGN_OR_RETURN(statement.body, statements({"endcall"}));
+    return expect_block_end();
+  }
+
+  // upper | replace("a", "b")
+  absl::Status filters(Statement& statement) {
+    do {
+      auto filter = make(Op::filter, make(Op::literal));
+      ASSIGN_OR_RETURN(filter->text, name());
+      if (accept("(")) RETURN_IF_ERROR(arguments(*filter));
+      statement.filters.push_back(std::move(filter));
+    } while (accept("|"));
+    return absl::OkStatus();
+  }
+
+  absl::Status filter_block(Statement& statement) {
+    statement.block = Block::filter;
+    RETURN_IF_ERROR(filters(statement));
+    RETURN_IF_ERROR(expect_block_end());
+    ASSIGN_OR_RETURN(statement.body, statements({"endfilter"}));
+    return expect_block_end();
+  }
+
+  absl::Status with_block(Statement& statement) {
+    statement.block = Block::with;
+    while (peek().kind == TokenKind::name) {
+      ASSIGN_OR_RETURN(auto variable, name());
+      statement.names.push_back(std::move(variable));
+      RETURN_IF_ERROR(expect("="));
+      ASSIGN_OR_RETURN(auto value, expression());
+      statement.defaults.push_back(std::move(value));
+      if (!accept(",")) break;
+    }
+    RETURN_IF_ERROR(expect_block_end());
+    ASSIGN_OR_RETURN(statement.body, statements({"endwith"}));
     return expect_block_end();
   }
 
@@ -192,21 +269,45 @@ class Parser {
     auto expression = std::make_unique<Expression>();
     expression->op = op;
     expression->line = peek().line;
-    if (a) expression->parts.push_back(std::move(a));
-    if (b) expression->parts.push_back(std::move(b));
+    for (auto* part : {&a, &b}) {
+      if (*part) add_part(*expression, std::move(*part));
+    }
     return expression;
   }
+  static void add_part(Expression& expression, ExpressionPtr part) {
+    if (part) expression.height = std::max(expression.height, part->height + 1);
+    expression.parts.push_back(std::move(part));
+  }
+  absl::Status check_height(const ExpressionPtr& expression) const {
+    if (expression && expression->height > kHeightMax) return fail("expression is too long");
+    return absl::OkStatus();
+  }
 
-  absl::StatusOr<ExpressionPtr> tuple() {
+  absl::StatusOr<ExpressionPtr> output_tuple() {
     ASSIGN_OR_RETURN(auto first, expression());
     if (!is(",")) return first;
-    auto list = make(Op::list, std::move(first));
+    auto items = make(Op::tuple, std::move(first));
     while (accept(",")) {
-      if (peek().kind == TokenKind::block_end) break;
+      if (peek().kind == TokenKind::output_end) break;
       ASSIGN_OR_RETURN(auto item, expression());
-      list->parts.push_back(std::move(item));
+      add_part(*items, std::move(item));
     }
-    return list;
+    return items;
+  }
+
+  // An expression, or several with commas between them: a tuple. A loop's iterable ends before
+  // the loop's own if.
+  absl::StatusOr<ExpressionPtr> tuple(bool conditional) {
+    const auto one = [&] { return conditional ? expression() : logical_or(); };
+    ASSIGN_OR_RETURN(auto first, one());
+    if (!is(",")) return first;
+    auto items = make(Op::tuple, std::move(first));
+    while (accept(",")) {
+      if (peek().kind == TokenKind::block_end || is("if") || is("recursive")) break;
+      ASSIGN_OR_RETURN(auto item, one());
+      add_part(*items, std::move(item));
+    }
+    return items;
   }
 
   absl::StatusOr<ExpressionPtr> expression() {
@@ -220,10 +321,11 @@ class Parser {
       if (accept("else")) {
         ASSIGN_OR_RETURN(otherwise, expression());
       }
-      whole->parts.push_back(std::move(condition));
-      whole->parts.push_back(std::move(value));
-      whole->parts.push_back(std::move(otherwise));
+      add_part(*whole, std::move(condition));
+      add_part(*whole, std::move(value));
+      add_part(*whole, std::move(otherwise));
       value = std::move(whole);
+      RETURN_IF_ERROR(check_height(value));
     }
     return value;
   }
@@ -233,6 +335,7 @@ class Parser {
     while (accept("or")) {
       ASSIGN_OR_RETURN(auto right, logical_and());
       left = make(Op::logical_or, std::move(left), std::move(right));
+      RETURN_IF_ERROR(check_height(left));
     }
     return left;
   }
@@ -241,6 +344,7 @@ class Parser {
     while (accept("and")) {
       ASSIGN_OR_RETURN(auto right, logical_not());
       left = make(Op::logical_and, std::move(left), std::move(right));
+      RETURN_IF_ERROR(check_height(left));
     }
     return left;
   }
@@ -256,7 +360,8 @@ class Parser {
     static constexpr std::pair<std::string_view, Op> kOps[] = {
         {"==", Op::equal}, {"!=", Op::not_equal}, {"<=", Op::less_equal}, {">=", Op::greater_equal},
         {"<", Op::less},   {">", Op::greater},    {"in", Op::in}};
-    ASSIGN_OR_RETURN(auto left, concatenation());
+    ASSIGN_OR_RETURN(auto left, sum());
+    ExpressionPtr chain;
     while (true) {
       Op op = Op::literal;
       if (is("not") && peek(1).text == "in") {
@@ -266,9 +371,11 @@ class Parser {
       for (const auto& [symbol, found] : kOps) {
         if (op == Op::literal && accept(symbol)) op = found;
       }
-      if (op == Op::literal) return left;
-      ASSIGN_OR_RETURN(auto right, concatenation());
-      left = make(op, std::move(left), std::move(right));
+      if (op == Op::literal) return chain ? std::move(chain) : std::move(left);
+      ASSIGN_OR_RETURN(auto right, sum());
+      if (!chain) chain = make(Op::compare, std::move(left));
+      add_part(*chain, std::move(right));
+      chain->comparisons.push_back(op);
     }
   }
 
@@ -284,34 +391,46 @@ class Parser {
       if (op == Op::literal) return left;
       ASSIGN_OR_RETURN(auto right, (this->*next)());
       left = make(op, std::move(left), std::move(right));
+      RETURN_IF_ERROR(check_height(left));
     }
   }
-  absl::StatusOr<ExpressionPtr> concatenation() {
-    return binary({{"~", Op::concat}}, &Parser::sum);
-  }
   absl::StatusOr<ExpressionPtr> sum() {
-    return binary({{"+", Op::add}, {"-", Op::subtract}}, &Parser::product);
+    return binary({{"+", Op::add}, {"-", Op::subtract}}, &Parser::concatenation);
+  }
+  absl::StatusOr<ExpressionPtr> concatenation() {
+    return binary({{"~", Op::concat}}, &Parser::product);
   }
   absl::StatusOr<ExpressionPtr> product() {
     return binary(
         {{"*", Op::multiply}, {"//", Op::floor_divide}, {"/", Op::divide}, {"%", Op::modulo}},
-        &Parser::unary);
+        &Parser::power);
   }
-  absl::StatusOr<ExpressionPtr> unary() {
+  absl::StatusOr<ExpressionPtr> power() {
+    ASSIGN_OR_RETURN(auto left, unary(true));
+    while (peek().kind == TokenKind::symbol && accept("**")) {
+      ASSIGN_OR_RETURN(auto right, unary(true));
+      left = make(Op::power, std::move(left), std::move(right));
+      RETURN_IF_ERROR(check_height(left));
+    }
+    return left;
+  }
+  // A sign binds closer than filters and powers: -2|abs is 2.
+  absl::StatusOr<ExpressionPtr> unary(bool with_filters) {
     const Deeper deeper(depth_);
     if (depth_ > depth_max_) return fail("nested too deep");
-    if (accept("-")) {
-      ASSIGN_OR_RETURN(auto operand, unary());
-      return make(Op::negate, std::move(operand));
+    ExpressionPtr value;
+    const bool minus = accept("-");
+    if (minus || accept("+")) {
+      ASSIGN_OR_RETURN(auto operand, unary(false));
+      value = make(minus ? Op::negate : Op::plus, std::move(operand));
+    } else {
+      ASSIGN_OR_RETURN(value, primary());
     }
-    if (accept("+")) return unary();
-    ASSIGN_OR_RETURN(auto base, primary());
-    ASSIGN_OR_RETURN(base, postfix(std::move(base)));
-    if (accept("**")) {
-      ASSIGN_OR_RETURN(auto exponent, unary());
-      base = make(Op::power, std::move(base), std::move(exponent));
+    ASSIGN_OR_RETURN(value, postfix(std::move(value)));
+    if (with_filters) {
+      ASSIGN_OR_RETURN(value, filtered(std::move(value)));
     }
-    return base;
+    return value;
   }
 
   absl::StatusOr<ExpressionPtr> primary() {
@@ -356,11 +475,11 @@ class Parser {
 
   // A list, or in parentheses an expression or a tuple.
   absl::StatusOr<ExpressionPtr> sequence(std::string_view closing, bool parentheses) {
-    auto list = make(Op::list);
+    auto list = make(parentheses ? Op::tuple : Op::list);
     bool comma = false;
     while (!is(closing)) {
       ASSIGN_OR_RETURN(auto item, expression());
-      list->parts.push_back(std::move(item));
+      add_part(*list, std::move(item));
       if (!accept(",")) break;
       comma = true;
     }
@@ -375,8 +494,8 @@ class Parser {
       ASSIGN_OR_RETURN(auto key, expression());
       RETURN_IF_ERROR(expect(":"));
       ASSIGN_OR_RETURN(auto value, expression());
-      dict->parts.push_back(std::move(key));
-      dict->parts.push_back(std::move(value));
+      add_part(*dict, std::move(key));
+      add_part(*dict, std::move(value));
       if (!accept(",")) break;
     }
     RETURN_IF_ERROR(expect("}"));
@@ -384,16 +503,25 @@ class Parser {
   }
 
   absl::Status arguments(Expression& call) {
+    // The first part is the callee or the filter's input.
+    call.spread.assign(call.parts.size(), false);
     while (!is(")")) {
-      if (peek().kind == TokenKind::name && peek(1).kind == TokenKind::symbol &&
-          peek(1).text == "=") {
+      if (accept("**")) {
+        ASSIGN_OR_RETURN(call.spread_named, expression());
+      } else if (accept("*")) {
+        ASSIGN_OR_RETURN(auto value, expression());
+        add_part(call, std::move(value));
+        call.spread.push_back(true);
+      } else if (peek().kind == TokenKind::name && peek(1).kind == TokenKind::symbol &&
+                 peek(1).text == "=") {
         std::string key = tokens_[at_].text;
         at_ += 2;
         ASSIGN_OR_RETURN(auto value, expression());
         call.named.emplace_back(std::move(key), std::move(value));
       } else {
         ASSIGN_OR_RETURN(auto value, expression());
-        call.parts.push_back(std::move(value));
+        add_part(call, std::move(value));
+        call.spread.push_back(false);
       }
       if (!accept(",")) break;
     }
@@ -402,11 +530,12 @@ class Parser {
 
   absl::StatusOr<ExpressionPtr> postfix(ExpressionPtr base) {
     while (true) {
+      RETURN_IF_ERROR(check_height(base));
       if (accept(".")) {
         auto attribute = make(Op::attribute, std::move(base));
-        if (peek().kind == TokenKind::integer)
+        if (peek().kind == TokenKind::integer) {
           attribute->text = tokens_[at_++].text;
-        else {
+        } else {
           ASSIGN_OR_RETURN(attribute->text, name());
         }
         base = std::move(attribute);
@@ -416,28 +545,47 @@ class Parser {
         auto call = make(Op::call, std::move(base));
         RETURN_IF_ERROR(arguments(*call));
         base = std::move(call);
-      } else if (accept("|")) {
-        auto filter = make(Op::filter, std::move(base));
-        ASSIGN_OR_RETURN(filter->text, name());
-        if (accept("(")) RETURN_IF_ERROR(arguments(*filter));
-        base = std::move(filter);
-      } else if (accept("is")) {
-        auto test = make(Op::test, std::move(base));
-        test->negated = accept("not");
-        ASSIGN_OR_RETURN(test->text, name());
-        if (accept("(")) {
-          RETURN_IF_ERROR(arguments(*test));
-        } else if (peek().kind == TokenKind::string || peek().kind == TokenKind::integer ||
-                   (peek().kind == TokenKind::name && !is("and") && !is("or") && !is("else") &&
-                    !is("if") && !is("is") && !is("in") && !is("not"))) {
-          ASSIGN_OR_RETURN(auto argument, primary());
-          test->parts.push_back(std::move(argument));
-        }
-        base = std::move(test);
       } else {
         return base;
       }
     }
+  }
+
+  absl::StatusOr<ExpressionPtr> filtered(ExpressionPtr base) {
+    while (true) {
+      RETURN_IF_ERROR(check_height(base));
+      if (accept("|")) {
+        auto filter = make(Op::filter, std::move(base));
+        ASSIGN_OR_RETURN(filter->text, name());
+        if (accept("(")) RETURN_IF_ERROR(arguments(*filter));
+        base = std::move(filter);
+      } else if (peek().kind == TokenKind::name && accept("is")) {
+        ASSIGN_OR_RETURN(base, test(std::move(base)));
+      } else if (accept("(")) {
+        auto call = make(Op::call, std::move(base));
+        RETURN_IF_ERROR(arguments(*call));
+        base = std::move(call);
+      } else {
+        return base;
+      }
+    }
+  }
+
+  absl::StatusOr<ExpressionPtr> test(ExpressionPtr base) {
+    auto test = make(Op::test, std::move(base));
+    test->negated = accept("not");
+    ASSIGN_OR_RETURN(test->text, name());
+    if (accept("(")) {
+      RETURN_IF_ERROR(arguments(*test));
+    } else if (peek().kind == TokenKind::string || peek().kind == TokenKind::integer ||
+               peek().kind == TokenKind::real || is("[") || is("{") ||
+               (peek().kind == TokenKind::name && !is("and") && !is("or") && !is("else") &&
+                !is("if") && !is("is") && !is("in") && !is("not"))) {
+      ASSIGN_OR_RETURN(auto argument, primary());
+      ASSIGN_OR_RETURN(argument, postfix(std::move(argument)));
+      add_part(*test, std::move(argument));
+    }
+    return test;
   }
 
   absl::StatusOr<ExpressionPtr> subscript(ExpressionPtr base) {
@@ -456,7 +604,7 @@ class Parser {
       return make(Op::index, std::move(base), std::move(bounds[0]));
     }
     auto slice = make(Op::slice, std::move(base));
-    for (auto& bound : bounds) slice->parts.push_back(std::move(bound));
+    for (auto& bound : bounds) add_part(*slice, std::move(bound));
     return slice;
   }
 

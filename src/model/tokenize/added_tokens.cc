@@ -52,12 +52,22 @@ void AddedTokens::add(const AddedToken& token, std::string_view text) {
 }
 
 void AddedTokens::split(
-    std::string_view text, bool special,
+    std::string_view text, bool special, std::span<const TextSpan> foreign,
     const std::function<void(std::string_view, const AddedToken*)>& visit) const {
-  const TextTrie& trie = special ? trie_ : without_special_;
   std::size_t done = 0;
+  auto next = foreign.begin();
+  const auto match_at = [&](std::size_t at) {
+    auto match = without_special_.longest(text.substr(at));
+    while (next != foreign.end() && next->end <= at) ++next;
+    const std::size_t limit = next == foreign.end() ? text.size() : next->begin;
+    if (special && at < limit) {
+      const auto control = trie_.longest(text.substr(at, limit - at));
+      if (control.bytes > match.bytes) match = control;
+    }
+    return match;
+  };
   for (std::size_t at = 0; at < text.size();) {
-    const auto match = trie.longest(text.substr(at));
+    const auto match = match_at(at);
     if (match.bytes == 0) {
       ++at;
       continue;

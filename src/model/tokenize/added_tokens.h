@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,8 +17,9 @@ class AddedTokens {
   void add(const AddedToken& token, std::string_view text);
   bool empty() const { return tokens_.empty(); }
   // visit(text, nullptr) for what lies between, visit(matched, token) for a match, in order; text
-  // is never empty. Special tokens only where `special` is set.
-  void split(std::string_view text, bool special,
+  // is never empty. Special tokens only where `special` is set, and none that touches a part of
+  // `foreign` (ascending and apart, in bytes of `text`).
+  void split(std::string_view text, bool special, std::span<const TextSpan> foreign,
              const std::function<void(std::string_view, const AddedToken*)>& visit) const;
 
  private:
