@@ -58,7 +58,7 @@ class ModelBench {
     const auto streams = make_streams(1, tokens);
     double best = 0;
     for (int i = 0; i < arguments_.repeats; ++i) {
-      const BatchEntry entry{streams[0].tokens, 0, streams[0].blocks, 1};
+      const BatchEntry entry{streams[0].tokens, 0, streams[0].blocks, 1, long_rope(tokens)};
       ASSIGN_OR_RETURN(const double seconds, timed({&entry, 1}));
       best = std::max(best, tokens / seconds);
     }
@@ -67,13 +67,14 @@ class ModelBench {
 
   // Best tokens per second of all streams together, over one run of `steps` steps each.
   absl::StatusOr<double> decode(int count) {
-    const auto streams = make_streams(count, arguments_.context + arguments_.steps);
+    const int longest = arguments_.context + arguments_.steps;
+    const auto streams = make_streams(count, longest);
     double best = 0;
     for (int i = 0; i < arguments_.repeats; ++i) {
       for (const auto& stream : streams) {
         const BatchEntry entry{
             std::span(stream.tokens).first(static_cast<std::size_t>(arguments_.context)), 0,
-            stream.blocks, 0};
+            stream.blocks, 0, long_rope(longest)};
         RETURN_IF_ERROR(timed({&entry, 1}).status());
       }
       double seconds = 0;
@@ -82,7 +83,7 @@ class ModelBench {
         const int at = arguments_.context + step;
         for (const auto& stream : streams) {
           batch.push_back({std::span(stream.tokens).subspan(static_cast<std::size_t>(at), 1), at,
-                           stream.blocks, 1});
+                           stream.blocks, 1, long_rope(longest)});
         }
         ASSIGN_OR_RETURN(const double part, timed(batch));
         seconds += part;
@@ -93,6 +94,8 @@ class ModelBench {
   }
 
  private:
+  bool long_rope(int tokens) const { return tokens > runner_.info().short_rope_tokens_max; }
+
   std::vector<Stream> make_streams(int count, int tokens) const {
     std::vector<Stream> streams(static_cast<std::size_t>(count));
     int block = 0;

@@ -63,12 +63,12 @@ class Architecture : public ::testing::TestWithParam<Case> {
     EXPECT_TRUE((*made)->allocate_kv(16).ok());
     return *std::move(made);
   }
-
-  // LongRoPE's short frequencies are for runners whose sequences stay in the original context.
-  std::int32_t context_for(const Golden& golden) const {
-    return GetParam().name == "phi3" && golden.tokens.size() <= 32 ? 32 : 0;
-  }
 };
+
+// Whether a sequence of `tokens` turns at LongRoPE's long frequencies.
+bool long_rope(const Runner& runner, std::int32_t tokens) {
+  return tokens > runner.info().short_rope_tokens_max;
+}
 
 std::vector<float> run(Runner& runner, std::vector<BatchEntry> batch) {
   std::span<const float> logits;
@@ -83,9 +83,9 @@ const std::vector<BlockId> kOtherPages = {BlockId(1), BlockId(3), BlockId(4), Bl
 
 TEST_P(Architecture, LogitsEqualTransformers) {
   for (const auto& golden : goldens(GetParam().name)) {
-    const auto logits =
-        run(*runner(1, context_for(golden)),
-            {{golden.tokens, 0, kPages, static_cast<std::int32_t>(golden.tokens.size())}});
+    const auto made = runner(1);
+    const auto n = static_cast<std::int32_t>(golden.tokens.size());
+    const auto logits = run(*made, {{golden.tokens, 0, kPages, n, long_rope(*made, n)}});
     ASSERT_EQ(logits.size(), golden.logits.size());
     float largest = 0;
     for (const float value : golden.logits) largest = std::max(largest, std::fabs(value));
@@ -105,17 +105,21 @@ TEST_P(Architecture, BitsDependOnTheSequenceAlone) {
   std::vector<std::int32_t> other(golden.tokens.rbegin(), golden.tokens.rend());
   for (const auto mode : {tensor::LinearMode::exact, tensor::LinearMode::fast}) {
     for (const auto isa : tensor::supported_isas()) {
-      const auto whole = run(*runner(1, 0, mode, isa), {{all, 0, kPages, n}});
       auto chunked = runner(3, 0, mode, isa);
+      const bool is_long = long_rope(*chunked, n);
+      const auto whole = run(*runner(1, 0, mode, isa), {{all, 0, kPages, n, is_long}});
       std::vector<float> logits;
       const auto add = [&](const std::vector<float>& rows, std::size_t skip) {
         logits.insert(logits.end(), rows.begin() + static_cast<std::ptrdiff_t>(skip * kVocab),
                       rows.end());
       };
-      add(run(*chunked, {{other, 0, kOtherPages, 1}, {all.first(9), 0, kPages, 9}}), 1);
-      add(run(*chunked, {{all.subspan(9, 17), 9, kPages, 17}}), 0);
+      add(run(*chunked,
+              {{other, 0, kOtherPages, 1, is_long}, {all.first(9), 0, kPages, 9, is_long}}),
+          1);
+      add(run(*chunked, {{all.subspan(9, 17), 9, kPages, 17, is_long}}), 0);
       for (std::int32_t i = 26; i < n; ++i) {
-        add(run(*chunked, {{all.subspan(static_cast<std::size_t>(i), 1), i, kPages, 1}}), 0);
+        const auto token = all.subspan(static_cast<std::size_t>(i), 1);
+        add(run(*chunked, {{token, i, kPages, 1, is_long}}), 0);
       }
       ASSERT_EQ(logits.size(), whole.size());
       ASSERT_EQ(std::memcmp(logits.data(), whole.data(), whole.size() * sizeof(float)), 0)

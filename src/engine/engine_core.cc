@@ -34,7 +34,8 @@ class Core final : public EngineCore {
         renderer_(*tokenizer_, template_.get(), clock),
         scheduler_(blocks, {options.step_tokens_max,
                             options.sequences_max,
-                            {options.prefix_cache, options.seed_base}}) {
+                            {options.prefix_cache, options.seed_base},
+                            runner_->info().short_rope_tokens_max}) {
     stats_.blocks_total = blocks;
   }
 
@@ -168,6 +169,7 @@ class Core final : public EngineCore {
                                   static_cast<std::size_t>(chunk.tokens));
       entry.position = choice.computed;
       entry.blocks = choice.blocks;
+      entry.long_rope = choice.scope.long_rope;
       entry.logits = choice.request.wants_prompt_rows() ? chunk.tokens : (last ? 1 : 0);
       stats_.batch_tokens += chunk.tokens;
       batch.push_back(entry);

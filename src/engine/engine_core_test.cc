@@ -39,6 +39,51 @@ TEST(EngineCore, ARequestThatNeverStartedCostsNothing) {
   EXPECT_EQ(engine.results()["b"].usage.prompt_tokens, 0);
 }
 
+// LongRoPE turns the keys of long sequences at other frequencies: the fake runner makes other
+// logits of them, and checks that no sequence is given keys of both kinds.
+TEST(EngineCore, WhereThePromptEndsChangesNothingOnEitherSideOfTheOriginalContext) {
+  EngineOptions options;
+  options.step_tokens_max = 8;
+  SteppedEngine engine(options, make_fake_runner({.short_rope_tokens_max = 32}));
+  auto request = text_request("whole", std::string(20, 'p'), 60);
+  request.logprobs = true;
+  request.sampling.temperature = 0;
+  const auto whole = engine.run(request).choices[0].reported;
+  ASSERT_EQ(whole.size(), 60u);
+  for (const std::size_t taken : {1u, 11u, 12u, 13u, 14u, 40u}) {
+    protocol::TokenPrompt prompt{std::vector<std::int32_t>(20, 'p')};
+    prompt.tokens.insert(prompt.tokens.end(), whole.begin(),
+                         whole.begin() + static_cast<std::ptrdiff_t>(taken));
+    request.request_id = std::to_string(taken);
+    request.prompt = prompt;
+    request.max_tokens = static_cast<std::int32_t>(whole.size() - taken);
+    const auto rest = engine.run(request);
+    EXPECT_EQ(
+        rest.choices.at(0).reported,
+        std::vector<std::int32_t>(whole.begin() + static_cast<std::ptrdiff_t>(taken), whole.end()))
+        << taken;
+    EXPECT_GE(rest.admitted->cached_tokens, 16) << taken;
+  }
+  engine.expect_no_page_held();
+}
+
+TEST(EngineCore, ChoicesOutgrowTheOriginalContextTogetherUnderPressure) {
+  EngineOptions options;
+  options.step_tokens_max = 16;
+  options.kv_bytes = 12 * 1024;  // 12 pages: not enough for four choices of 80 tokens
+  options.prefix_cache = false;
+  auto request = text_request("r", std::string(30, 'p'), 50);
+  request.n = 4;
+  request.logprobs = true;
+  SteppedEngine tight(options, make_fake_runner({.short_rope_tokens_max = 32}));
+  const auto pressed = tight.run(request);
+  options.kv_bytes = 1024 * 1024;
+  SteppedEngine roomy(options, make_fake_runner({.short_rope_tokens_max = 32}));
+  EXPECT_EQ(pressed.choices, roomy.run(request).choices);
+  EXPECT_GT(tight.core().stats().preemptions, 0);
+  EXPECT_EQ(roomy.core().stats().preemptions, 0);
+}
+
 TEST(EngineCore, TheQueueCountsChoicesAndIsBounded) {
   EngineOptions options;
   options.sequences_max = 1;

@@ -8,12 +8,15 @@ namespace plinth::engine {
 namespace {
 
 constexpr std::int64_t kEmpty = -1;
+// Beside the token, in a slot that was written for a long sequence.
+constexpr std::int64_t kLongRope = std::int64_t{1} << 32;
 
 class FakeRunner final : public Runner {
  public:
   explicit FakeRunner(const FakeRunnerOptions& options) {
     info_.vocab_size = options.vocab_size;
     info_.context_tokens_max = options.context_tokens_max;
+    info_.short_rope_tokens_max = options.short_rope_tokens_max;
     info_.kv_block_bytes = 1024;
     info_.fingerprint = "fp_fake";
   }
@@ -26,7 +29,8 @@ class FakeRunner final : public Runner {
     logits_.clear();
     for (const auto& entry : batch) {
       for (std::size_t i = 0; i < entry.tokens.size(); ++i) {
-        slot(entry, entry.position + static_cast<std::int32_t>(i)) = entry.tokens[i];
+        slot(entry, entry.position + static_cast<std::int32_t>(i)) =
+            entry.tokens[i] | (entry.long_rope ? kLongRope : 0);
       }
       const auto end = entry.position + static_cast<std::int32_t>(entry.tokens.size());
       for (auto at = end - entry.logits; at < end; ++at) append_logits(entry, at + 1);
@@ -50,10 +54,12 @@ class FakeRunner final : public Runner {
                                            position % kBlockTokens)];
   }
   void append_logits(const BatchEntry& entry, std::int32_t length) {
+    CHECK(entry.long_rope || length <= info_.short_rope_tokens_max);
     std::uint64_t history = 1469598103934665603ull;  // FNV-1a
     for (std::int32_t p = 0; p < length; ++p) {
       const auto token = slot(entry, p);
       CHECK(token != kEmpty);
+      CHECK(((token & kLongRope) != 0) == entry.long_rope);
       history = (history ^ static_cast<std::uint64_t>(token)) * 1099511628211ull;
     }
     for (std::int32_t v = 0; v < info_.vocab_size; ++v) {

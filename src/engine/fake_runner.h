@@ -13,6 +13,7 @@ namespace plinth::engine {
 struct FakeRunnerOptions {
   std::int32_t vocab_size = 256;
   std::int32_t context_tokens_max = 4096;
+  std::int32_t short_rope_tokens_max = INT32_MAX;
 };
 
 std::unique_ptr<Runner> make_fake_runner(const FakeRunnerOptions& options);

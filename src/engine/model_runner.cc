@@ -54,6 +54,8 @@ class ModelRunner final : public Runner {
     release_stored();
     info_.vocab_size = spec_.vocab;
     info_.context_tokens_max = context_of(spec_, options_.context_tokens);
+    if (!spec_.rope.long_frequencies.empty())
+      info_.short_rope_tokens_max = spec_.rope.original_context;
     info_.kv_block_bytes = pages_.block_bytes();
     info_.fingerprint = fmt::format("fp_{}_{}_{}", file_->quantization,
                                     tensor::isa_name(options_.isa), file_->parameters);
@@ -64,9 +66,7 @@ class ModelRunner final : public Runner {
 
   absl::Status allocate_kv(std::int32_t blocks) override {
     RETURN_IF_ERROR(pages_.allocate(blocks));
-    const std::int64_t longest =
-        std::min(std::int64_t{info_.context_tokens_max}, std::int64_t{blocks} * kBlockTokens);
-    attention_.emplace(context_, pages_, options_.isa, longest > spec_.rope.original_context);
+    attention_.emplace(context_, pages_, options_.isa);
     return absl::OkStatus();
   }
 
@@ -97,6 +97,8 @@ class ModelRunner final : public Runner {
     for (const auto& entry : batch) {
       const auto end = entry.position + static_cast<std::int32_t>(entry.tokens.size());
       CHECK(static_cast<std::int64_t>(entry.blocks.size()) * kBlockTokens >= end);
+      CHECK(entry.long_rope ? !spec_.rope.long_frequencies.empty()
+                            : end <= info_.short_rope_tokens_max);
       for (const auto block : entry.blocks) {
         CHECK(block.value() >= 0 && block.value() < pages_.blocks());
       }

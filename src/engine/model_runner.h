@@ -15,10 +15,7 @@ struct ModelRunnerOptions {
   int threads = 1;
   tensor::Isa isa = tensor::Isa::scalar;  // usually tensor::best_isa()
   tensor::LinearMode mode = tensor::LinearMode::fast;
-  // No sequence gets longer; 0 = the model's own. By it and the number of KV pages a LongRoPE model
-  // takes its short or its long frequencies, once and for all: no token then depends on how its
-  // prompt was cut.
-  std::int32_t context_tokens = 0;
+  std::int32_t context_tokens = 0;  // no sequence gets longer; 0 = the model's own
   // How keys and values are kept; by default f16 where fast, f32 where exact.
   std::optional<tensor::KvType> kv = {};
 };

@@ -24,13 +24,17 @@ struct BatchEntry {
   // Logits are wanted for the last `logits` of the tokens: 0 in a prefill chunk that is not the
   // last, 1 in decode and in the last chunk, more for prompt logprobs.
   std::int32_t logits = 1;
+  // The sequence is longer than RunnerInfo::short_rope_tokens_max. Its keys in the pages were made
+  // with the same value.
+  bool long_rope = false;
 };
 
 struct RunnerInfo {
   std::int32_t vocab_size = 0;
-  std::int32_t context_tokens_max = 0;  // the model's own limit
-  std::size_t kv_block_bytes = 0;       // of one page, all layers
-  std::string fingerprint;              // of weights, kernels and numeric options
+  std::int32_t context_tokens_max = 0;             // the model's own limit
+  std::int32_t short_rope_tokens_max = INT32_MAX;  // LongRoPE's original context
+  std::size_t kv_block_bytes = 0;                  // of one page, all layers
+  std::string fingerprint;                         // of weights, kernels and numeric options
 };
 
 // Used by one thread at a time.

@@ -28,7 +28,7 @@ struct RopeSpec {
   // true: element i pairs with i + dimensions/2 (GPT-NeoX); false: 2i with 2i + 1.
   bool half_split = false;
   std::vector<double> frequencies;  // [dimensions / 2], radians per position
-  // LongRoPE: the frequencies of a runner whose context exceeds original_context; else empty.
+  // LongRoPE: the frequencies of a sequence that is longer than original_context; else empty.
   std::vector<double> long_frequencies;
   std::int32_t original_context = 0;
   // Multiplies cosines and sines (YaRN and LongRoPE).

@@ -25,8 +25,9 @@ namespace plinth::engine {
 // Sequences share pages within one scope alone (promise 4). The model and its numerics are not
 // named: a cache belongs to one runner, whose fingerprint never changes.
 struct CacheScope {
-  std::string salt;     // the tenant's
-  std::string adapter;  // "" = the base model
+  std::string salt;        // the tenant's
+  std::string adapter;     // "" = the base model
+  bool long_rope = false;  // keys of a longer sequence turn at other frequencies
   auto operator<=>(const CacheScope&) const = default;
 };
 

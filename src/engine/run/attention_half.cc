@@ -13,19 +13,20 @@ constexpr int kRunTokens = 32;
 
 }  // namespace
 
-AttentionHalf::AttentionHalf(const RunContext& context, KvPages& pages, tensor::Isa isa,
-                             bool long_context)
+AttentionHalf::AttentionHalf(const RunContext& context, KvPages& pages, tensor::Isa isa)
     : context_(context),
       pages_(pages),
       kernels_(tensor::attention_kernels(isa, pages.type())),
-      global_rope_(context.spec.rope, long_context),
-      local_rope_(context.spec.local_rope, long_context),
+      global_rope_(context.spec.rope, context.spec.rope.frequencies),
+      long_rope_(context.spec.rope, context.spec.rope.long_frequencies),
+      local_rope_(context.spec.local_rope, context.spec.local_rope.frequencies),
       q_width_(context.spec.heads * context.spec.head_width),
       kv_width_(context.spec.kv_heads * context.spec.head_width),
       scratch_(static_cast<std::size_t>(context.pool.size())) {}
 
 void AttentionHalf::begin(const Step& step) {
   global_rope_.reserve(step.positions);
+  long_rope_.reserve(step.positions);
   local_rope_.reserve(step.positions);
   runs_.clear();
   for (int t = 0; t < step.size(); ++t) {
@@ -82,9 +83,10 @@ void AttentionHalf::attend_all(const PackedLayer& layer, const Step& step) {
   });
 }
 
-const RopeTable* AttentionHalf::rope_of(const PackedLayer& layer) const {
+const RopeTable* AttentionHalf::rope_of(const PackedLayer& layer, const StepToken& token) const {
   if (layer.spec.rope == model::LayerRope::none) return nullptr;
-  return layer.spec.rope == model::LayerRope::local ? &local_rope_ : &global_rope_;
+  if (layer.spec.rope == model::LayerRope::local) return &local_rope_;
+  return token.entry->long_rope ? &long_rope_ : &global_rope_;
 }
 
 void AttentionHalf::finish_qkv(const PackedLayer& layer, const StepToken& token, float* row) {
@@ -94,7 +96,7 @@ void AttentionHalf::finish_qkv(const PackedLayer& layer, const StepToken& token,
   if (!layer.qkv_bias.empty()) {
     ops.add(row, layer.qkv_bias.data(), static_cast<std::int64_t>(layer.qkv_bias.size()));
   }
-  const RopeTable* rope = rope_of(layer);
+  const RopeTable* rope = rope_of(layer, token);
   for (int h = 0; h < spec.heads + spec.kv_heads; ++h) {
     float* head = row + h * e;
     const auto& norm = h < spec.heads ? layer.weights->q_norm : layer.weights->k_norm;

@@ -15,8 +15,7 @@ namespace plinth::engine {
 // Keeps its scratch between steps. Not thread-safe.
 class AttentionHalf {
  public:
-  // long_context: take LongRoPE's long frequencies.
-  AttentionHalf(const RunContext& context, KvPages& pages, tensor::Isa isa, bool long_context);
+  AttentionHalf(const RunContext& context, KvPages& pages, tensor::Isa isa);
 
   // Before the first layer of a step.
   void begin(const Step& step);
@@ -34,7 +33,7 @@ class AttentionHalf {
     std::vector<float> floats;
   };
 
-  const RopeTable* rope_of(const PackedLayer& layer) const;
+  const RopeTable* rope_of(const PackedLayer& layer, const StepToken& token) const;
   // Bias, per-head norms and rope of one token; its keys and values go to their page.
   void finish_qkv(const PackedLayer& layer, const StepToken& token, float* row);
   void attend(const PackedLayer& layer, const Step& step, const Run& run, int kv_head,
@@ -44,7 +43,7 @@ class AttentionHalf {
   const RunContext context_;
   KvPages& pages_;
   const tensor::AttentionKernels& kernels_;
-  RopeTable global_rope_, local_rope_;
+  RopeTable global_rope_, long_rope_, local_rope_;
   const int q_width_, kv_width_;
   tensor::Activations activations_;
   std::vector<float> normed_, qkv_, attended_;

@@ -10,10 +10,9 @@ namespace plinth::engine {
 
 class RopeTable {
  public:
-  RopeTable(const model::RopeSpec& spec, bool long_context)
-      : spec_(spec),
-        frequencies_(long_context && !spec.long_frequencies.empty() ? spec.long_frequencies
-                                                                    : spec.frequencies) {}
+  // `frequencies` are one of the spec's two sets.
+  RopeTable(const model::RopeSpec& spec, const std::vector<double>& frequencies)
+      : spec_(spec), frequencies_(frequencies) {}
 
   int dimensions() const { return spec_.dimensions; }
   bool half_split() const { return spec_.half_split; }

@@ -31,6 +31,7 @@ Scheduler::Scheduler(std::int32_t blocks, const SchedulerOptions& options)
 void Scheduler::add(Sequence& sequence, Sequence* leader) {
   sequence.arrival = ++arrivals_;
   sequence.leader = leader;
+  sequence.scope.long_rope = outgrows_short_rope(sequence);
   if (leader != nullptr)
     followers_.push_back(&sequence);
   else
@@ -55,6 +56,25 @@ void Scheduler::preempt(Sequence& sequence) {
   std::erase(running_, &sequence);
   insert_by_arrival(waiting_, sequence);
   ++preemptions_;
+}
+
+bool Scheduler::outgrows_short_rope(const Sequence& sequence) const {
+  return static_cast<std::int64_t>(sequence.tokens.size()) > options_.short_rope_tokens_max;
+}
+
+void Scheduler::begin_again_with_long_rope(Sequence& sequence) {
+  release(sequence);
+  sequence.scope.long_rope = true;
+  take_cached(sequence);
+}
+
+// A sequence without pages starts from those that the cache has of its tokens.
+void Scheduler::take_cached(Sequence& sequence) {
+  const auto most =
+      std::min(static_cast<std::int32_t>(sequence.tokens.size()) - 1, sequence.cache_reads_max);
+  sequence.blocks = cache_.match(sequence.scope, sequence.tokens, most);
+  sequence.published = sequence.blocks.size();
+  sequence.computed = static_cast<std::int32_t>(sequence.blocks.size()) * kBlockTokens;
 }
 
 // The leader has computed its prompt, or was removed: who waited for it starts from its pages.
@@ -111,13 +131,7 @@ void Scheduler::extend(Sequence& sequence, std::vector<ScheduledChunk>& chunks) 
 
 bool Scheduler::start(Sequence& sequence, std::vector<ScheduledChunk>& chunks) {
   const bool looked_up = sequence.blocks.empty();
-  if (looked_up) {
-    const auto most =
-        std::min(static_cast<std::int32_t>(sequence.tokens.size()) - 1, sequence.cache_reads_max);
-    sequence.blocks = cache_.match(sequence.scope, sequence.tokens, most);
-    sequence.published = sequence.blocks.size();
-    sequence.computed = static_cast<std::int32_t>(sequence.blocks.size()) * kBlockTokens;
-  }
+  if (looked_up) take_cached(sequence);
   const auto tokens = std::min({sequence.missing(), budget_, sequence.chunk_tokens_max});
   const auto pages = static_cast<std::int32_t>(
       pages_for(static_cast<std::int32_t>(sequence.tokens.size())) + 1 - sequence.blocks.size());
@@ -139,6 +153,10 @@ bool Scheduler::start(Sequence& sequence, std::vector<ScheduledChunk>& chunks) {
 std::vector<ScheduledChunk> Scheduler::plan() {
   std::vector<ScheduledChunk> chunks;
   budget_ = options_.step_tokens_max;
+  for (auto* sequence : running_) {
+    if (!sequence->scope.long_rope && outgrows_short_rope(*sequence))
+      begin_again_with_long_rope(*sequence);
+  }
   const auto preemptions = preemptions_;
   for (const bool decodes : {true, false}) {
     for (std::size_t i = 0; i < running_.size() && budget_ > 0; ++i) {

@@ -16,6 +16,10 @@
 //     decode by its token and the oldest prompt by one at least.
 //  5. The choices of one request share their prompt's full pages: the first choice computes them,
 //     the others start from them.
+//  6. A sequence that grows past short_rope_tokens_max gives up its pages, whose keys are
+//  LongRoPE's
+//     for short sequences, and computes all its tokens again with the long ones: what a token is
+//     depends on the sequence alone, and not on where its prompt ended.
 // No starvation: the oldest sequence is never preempted and moves in every step, so it ends; then
 // the next one is the oldest.
 #pragma once
@@ -32,6 +36,7 @@ struct SchedulerOptions {
   std::int32_t step_tokens_max = 512;
   std::int32_t sequences_max = 256;
   PrefixCacheOptions cache;
+  std::int32_t short_rope_tokens_max = INT32_MAX;  // RunnerInfo's
 };
 
 struct ScheduledChunk {
@@ -68,7 +73,10 @@ class Scheduler {
 
  private:
   void release(Sequence& sequence);
+  void take_cached(Sequence& sequence);
   void preempt(Sequence& sequence);
+  bool outgrows_short_rope(const Sequence& sequence) const;
+  void begin_again_with_long_rope(Sequence& sequence);
   void extend(Sequence& sequence, std::vector<ScheduledChunk>& chunks);
   bool start(Sequence& sequence, std::vector<ScheduledChunk>& chunks);
   // Pages for `tokens` more, by rule 3. False where even then there are not enough.

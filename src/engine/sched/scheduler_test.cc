@@ -34,6 +34,23 @@ class SchedulerTest : public ::testing::Test {
   std::vector<std::unique_ptr<Sequence>> sequences_;
 };
 
+TEST_F(SchedulerTest, OneTokenPastTheOriginalContextAllAreComputedAgain) {
+  SchedulerOptions options;
+  options.short_rope_tokens_max = 32;
+  Scheduler scheduler(100, options);
+  auto& fits = add(scheduler, 32, 0);
+  auto& longer = add(scheduler, 33, 100);
+  EXPECT_FALSE(fits.scope.long_rope);
+  EXPECT_TRUE(longer.scope.long_rope);
+  EXPECT_EQ(tokens_of(step(scheduler), fits), 32);
+  EXPECT_FALSE(fits.scope.long_rope);
+  const auto chunks = step(scheduler);
+  EXPECT_TRUE(fits.scope.long_rope);
+  EXPECT_EQ(tokens_of(chunks, fits), 33);
+  EXPECT_EQ(tokens_of(chunks, longer), 1);
+  EXPECT_EQ(tokens_of(step(scheduler), fits), 1);
+}
+
 TEST_F(SchedulerTest, DecodesComeBeforePromptsWithinTheBudget) {
   Scheduler scheduler(100, {20, 8, {}});
   auto& a = add(scheduler, 5, 0);
