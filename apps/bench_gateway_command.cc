@@ -100,6 +100,7 @@ class GatewayProcess {
                                    "--role", "gateway",   "--in",
                                    home,     "--step-ms", std::to_string(step_ms)};
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     const int error =

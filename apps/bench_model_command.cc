@@ -80,6 +80,7 @@ class ModelBench {
       double seconds = 0;
       for (int step = 0; step < arguments_.steps; ++step) {
         std::vector<BatchEntry> batch;
+        batch.reserve(streams.size());
         const int at = arguments_.context + step;
         for (const auto& stream : streams) {
           batch.push_back({std::span(stream.tokens).subspan(static_cast<std::size_t>(at), 1), at,

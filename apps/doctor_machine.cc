@@ -25,8 +25,7 @@ namespace plinth {
 
 namespace {
 
-using base::operator""_GiB;
-using base::operator""_MiB;
+using namespace base::literals;
 
 constexpr std::uint64_t kMemoryLow = 2_GiB;  // the default model with its worker needs about 1 GiB
 constexpr std::uint64_t kDiskLow = 4_GiB;    // one 7B model in 4 bits

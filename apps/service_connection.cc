@@ -152,6 +152,7 @@ absl::StatusOr<ServiceConnection> start_service(const std::string& home, const s
   std::vector<std::string> words{"plinth",      "up",     "--home",       home,      "--listen",
                                  "127.0.0.1:0", "--json", "--no-default", "--model", model};
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   if (is_terminal(STDERR_FILENO)) {

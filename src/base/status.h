@@ -52,6 +52,8 @@ absl::Status errno_status(int error, std::string_view operation);
 
 #define PLINTH_CONCAT_INNER_(a, b) a##b
 #define PLINTH_CONCAT_(a, b) PLINTH_CONCAT_INNER_(a, b)
+// A target may be a declaration, which takes no parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define ASSIGN_OR_RETURN(target, expression) \
   ASSIGN_OR_RETURN_IMPL_(PLINTH_CONCAT_(plinth_statusor_, __LINE__), target, expression)
 #define ASSIGN_OR_RETURN_IMPL_(temp, target, expression) \
@@ -59,3 +61,4 @@ absl::Status errno_status(int error, std::string_view operation);
   if (!temp.ok()) [[unlikely]]                           \
     return std::move(temp).status();                     \
   target = *std::move(temp)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -6,9 +6,12 @@
 
 namespace plinth::base {
 
+// `using namespace base::literals` brings these alone.
+inline namespace literals {
 constexpr std::uint64_t operator""_KiB(unsigned long long n) { return n << 10; }
 constexpr std::uint64_t operator""_MiB(unsigned long long n) { return n << 20; }
 constexpr std::uint64_t operator""_GiB(unsigned long long n) { return n << 30; }
+}  // namespace literals
 
 // a + b and a * b, or nothing where the result does not fit 64 bits.
 inline std::optional<std::uint64_t> checked_add(std::uint64_t a, std::uint64_t b) {

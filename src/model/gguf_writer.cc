@@ -17,7 +17,7 @@ namespace plinth::model {
 
 namespace {
 
-using base::operator""_MiB;
+using namespace base::literals;
 
 constexpr std::uint64_t kAlignment = 32;  // the format's default
 constexpr std::uint64_t kChunkBytes = 4_MiB;

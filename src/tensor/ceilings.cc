@@ -9,8 +9,7 @@
 
 namespace plinth::tensor {
 
-using base::operator""_KiB;
-using base::operator""_MiB;
+using namespace base::literals;
 
 void read_scalar(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink) {
   std::int64_t sum = 0;

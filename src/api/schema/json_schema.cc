@@ -7,7 +7,6 @@ namespace plinth::api {
 namespace {
 
 using base::json::array;
-using base::json::value;
 using Object = base::json::object;
 
 class Writer {
