@@ -70,6 +70,7 @@ class LocalExecutor final : public Executor {
     std::vector<std::string> words = spec.arguments;
     words.insert(words.begin(), program_);
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     std::string token = fmt::format("{}={}", kWorkerTokenVariable, spec.token);
