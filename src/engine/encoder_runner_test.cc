@@ -51,6 +51,13 @@ std::vector<Case> read_cases(const std::string& path) {
   return cases;
 }
 
+std::vector<Tokens> tokens_of(const std::vector<Case>& cases) {
+  std::vector<Tokens> all;
+  all.reserve(cases.size());
+  for (const auto& c : cases) all.push_back(c.tokens);
+  return all;
+}
+
 std::vector<float> embed(EmbeddingRunner& runner, const std::vector<Tokens>& sequences) {
   std::vector<float> out;
   const auto status = runner.embed(sequences, out);
@@ -86,9 +93,7 @@ TEST_P(EncoderFamily, EqualsTransformersInFp32) {
   for (tensor::Isa isa : tensor::supported_isas()) {
     const auto runner = runner_of(golden(GetParam()), 1, isa, tensor::LinearMode::exact);
     ASSERT_NE(runner, nullptr);
-    std::vector<Tokens> batch;
-    for (const auto& c : cases) batch.push_back(c.tokens);
-    const auto out = embed(*runner, batch);
+    const auto out = embed(*runner, tokens_of(cases));
     for (std::size_t i = 0; i < cases.size(); ++i) {
       const auto n = cases[i].vector.size();
       ASSERT_EQ(static_cast<std::int32_t>(n), runner->dimensions());
@@ -110,8 +115,7 @@ TEST(EncoderRunner, TheSameWeightsAsGgufGiveTheSameBits) {
       runner_of(golden("bert_mean.gguf"), 1, tensor::Isa::scalar, tensor::LinearMode::exact);
   ASSERT_NE(gguf, nullptr);
   EXPECT_EQ(gguf->context_tokens_max(), 40);
-  std::vector<Tokens> batch;
-  for (const auto& c : read_cases(golden("bert_mean/expected.json"))) batch.push_back(c.tokens);
+  const auto batch = tokens_of(read_cases(golden("bert_mean/expected.json")));
   EXPECT_EQ(embed(*gguf, batch), embed(*folder, batch));
 }
 
@@ -203,9 +207,7 @@ TEST_P(MiniLm, EqualsTheReferenceVectors) {
   ASSERT_NE(runner, nullptr);
   EXPECT_EQ(runner->context_tokens_max(), 256);
   const auto cases = read_cases(golden("all_minilm_l6_v2.json"));
-  std::vector<Tokens> batch;
-  for (const auto& c : cases) batch.push_back(c.tokens);
-  const auto out = embed(*runner, batch);
+  const auto out = embed(*runner, tokens_of(cases));
   double worst = 1;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const auto vector = std::span(out).subspan(i * 384, 384);

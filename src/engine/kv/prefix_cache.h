@@ -28,7 +28,8 @@ struct CacheScope {
   std::string salt;        // the tenant's
   std::string adapter;     // "" = the base model
   bool long_rope = false;  // keys of a longer sequence turn at other frequencies
-  auto operator<=>(const CacheScope&) const = default;
+  // clang-tidy 14 takes the 0 of the comparison for a pointer.
+  auto operator<=>(const CacheScope&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct PrefixCacheOptions {
