@@ -2,11 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/jinja/interpreter.h"
 
 namespace plinth::model {
 
+namespace {
+
+// Two bytes are punctuation or white space in some vocabularies.
+constexpr std::size_t kReservedBytesMin = 3;
+
+bool blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
 struct ChatTemplate::Impl {
+  std::string source;
   jinja::Body body;
   TemplateLimits limits;
 };
@@ -23,6 +37,7 @@ absl::StatusOr<ChatTemplate> ChatTemplate::parse(std::string_view source,
                                                 source.size(), limits.source_bytes_max));
   }
   auto impl = std::make_unique<Impl>();
+  impl->source = source;
   impl->limits = limits;
   ASSIGN_OR_RETURN(impl->body, jinja::parse(source, limits.depth_max));
   return ChatTemplate(std::move(impl));
@@ -47,6 +62,19 @@ absl::StatusOr<RenderedPrompt> ChatTemplate::render(const base::json::object& va
     prompt.foreign.back().end = i + 1;
   }
   return prompt;
+}
+
+std::vector<TokenId> ChatTemplate::reserved_tokens(const TokenizerSpec& spec) const {
+  std::vector<TokenId> out = spec.end_of_generation;
+  for (const AddedToken& added : spec.added) {
+    if (added.text.size() >= kReservedBytesMin && !blank(added.text) &&
+        impl_->source.find(added.text) != std::string::npos) {
+      out.push_back(added.id);
+    }
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
 }
 
 }  // namespace plinth::model

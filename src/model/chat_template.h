@@ -50,6 +50,11 @@ class ChatTemplate {
   // unix_now feeds strftime_now, so that tests need no clock.
   absl::StatusOr<RenderedPrompt> render(const base::json::object& variables,
                                         std::int64_t unix_now) const;
+  // Added tokens of the vocabulary that mark the structure of a prompt: those that end a generation
+  // and those that the template spells. Ascending. Files do not call all of them control tokens
+  // (DeepSeek's <｜User｜> is an ordinary added token). White space and tokens of one or two bytes
+  // are not among them: text holds those too.
+  std::vector<TokenId> reserved_tokens(const TokenizerSpec& spec) const;
 
  private:
   struct Impl;

@@ -86,20 +86,19 @@ class StagedTokenizer final : public Tokenizer {
     if (options.add_special) ids = spec_.before;
     BpeMerger merger;
     absl::Status status;
-    // Repairing moves bytes, which the spans do not follow: then nothing is a control token.
-    const bool moved = repaired.size() != text.size() && !options.foreign.empty();
-    const bool special = options.parse_special && !moved;
-    const bool all_ours = options.foreign.empty();
-    verbatim_.split(repaired, special, options.foreign,
-                    [&](std::string_view part, const AddedToken* added) {
-                      if (!status.ok()) return;
-                      if (added != nullptr) {
-                        ids.push_back(added->id);
-                      } else {
-                        const bool first = part.data() == repaired.data();
-                        status = encode_part(part, first, special && all_ours, merger, ids);
-                      }
-                    });
+    // Repairing moves bytes, which the spans do not follow: then all of it is foreign.
+    const TextSpan whole[] = {{0, repaired.size()}};
+    AddedTokenRules rules{options.parse_special, options.foreign, options.reserved};
+    if (repaired.size() != text.size() && !options.foreign.empty()) rules.foreign = whole;
+    verbatim_.split(repaired, rules, [&](std::string_view part, const AddedToken* added) {
+      if (!status.ok()) return;
+      if (added != nullptr) {
+        ids.push_back(added->id);
+      } else {
+        const auto begin = static_cast<std::size_t>(part.data() - repaired.data());
+        status = encode_part(part, begin, rules, merger, ids);
+      }
+    });
     RETURN_IF_ERROR(status);
     if (options.add_special) ids.insert(ids.end(), spec_.after.begin(), spec_.after.end());
     return ids;
@@ -147,19 +146,36 @@ class StagedTokenizer final : public Tokenizer {
     return id >= 0 && id < vocab_size() && (special || !control_[static_cast<std::size_t>(id)]);
   }
 
-  // What lies between added tokens that are matched verbatim. Once it is normalised, foreign text
-  // cannot be told from the rest: `special` is not set where there is any.
-  absl::Status encode_part(std::string_view part, bool first, bool special, BpeMerger& merger,
-                           std::vector<TokenId>& ids) const {
+  // The spans within [begin, end), counted from begin.
+  static std::vector<TextSpan> clipped(std::span<const TextSpan> spans, std::size_t begin,
+                                       std::size_t end) {
+    auto span = std::partition_point(spans.begin(), spans.end(),
+                                     [&](const TextSpan& s) { return s.end <= begin; });
+    std::vector<TextSpan> out;
+    for (; span != spans.end() && span->begin < end; ++span) {
+      out.push_back({std::max(span->begin, begin) - begin, std::min(span->end, end) - begin});
+    }
+    return out;
+  }
+
+  // What lies between added tokens that are matched verbatim: `part` begins at byte `begin` of the
+  // text that `all` is about. Where normalising changes it, foreign text cannot be told from the
+  // rest: then all of it is foreign if any is.
+  absl::Status encode_part(std::string_view part, std::size_t begin, const AddedTokenRules& all,
+                           BpeMerger& merger, std::vector<TokenId>& ids) const {
+    const bool first = begin == 0;
+    auto foreign = clipped(all.foreign, begin, begin + part.size());
     std::string changed;
     if (!normalizer_.empty()) {
       ASSIGN_OR_RETURN(changed, normalizer_.apply(std::string(part)));
+      if (changed != part && !foreign.empty()) foreign = {{0, changed.size()}};
       part = changed;
     }
     const auto visit = [&](std::string_view piece) { model_->encode(piece, merger, ids); };
     if (normalized_.empty()) return pre_tokenizer_.split(part, first, visit);
     absl::Status status;
-    normalized_.split(part, special, {}, [&](std::string_view rest, const AddedToken* added) {
+    const AddedTokenRules rules{all.special, foreign, all.reserved};
+    normalized_.split(part, rules, [&](std::string_view rest, const AddedToken* added) {
       if (!status.ok()) return;
       if (added != nullptr) {
         ids.push_back(added->id);

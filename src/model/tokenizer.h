@@ -22,6 +22,9 @@ struct EncodeOptions {
   // Parts of the text, ascending and apart, in which and over whose ends no control token matches,
   // parse_special or not: what a request put into a rendered template.
   std::span<const TextSpan> foreign = {};
+  // Ascending: added tokens that match as little there, though the file calls them no control
+  // tokens: what a template writes (reserved_tokens()).
+  std::span<const TokenId> reserved = {};
 };
 
 // A stream of tokens being decoded.

@@ -10,13 +10,16 @@ absl::StatusOr<std::vector<std::int32_t>> PromptRenderer::tokens(
     const protocol::Prompt& prompt) const {
   if (const auto* tokens = std::get_if<protocol::TokenPrompt>(&prompt)) return tokens->tokens;
   if (const auto* text = std::get_if<protocol::TextPrompt>(&prompt)) {
-    return tokenizer_.encode(text->text, {true, false});
+    return tokenizer_.encode(text->text, {.add_special = true, .parse_special = true});
   }
   if (template_ == nullptr) {
     return base::invalid_argument("this model has no chat template; use /v1/completions");
   }
   ASSIGN_OR_RETURN(const auto rendered, render(std::get<protocol::ChatPrompt>(prompt)));
-  return tokenizer_.encode(rendered.text, {false, true, rendered.foreign});
+  return tokenizer_.encode(rendered.text, {.add_special = false,
+                                           .parse_special = true,
+                                           .foreign = rendered.foreign,
+                                           .reserved = reserved_});
 }
 
 absl::StatusOr<model::RenderedPrompt> PromptRenderer::render(

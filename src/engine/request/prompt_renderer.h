@@ -19,8 +19,14 @@ class PromptRenderer {
   // The references outlive it; chat_template may be null.
   PromptRenderer(const model::Tokenizer& tokenizer, const model::ChatTemplate* chat_template,
                  const base::Clock& clock)
-      : tokenizer_(tokenizer), template_(chat_template), clock_(clock) {}
+      : tokenizer_(tokenizer),
+        template_(chat_template),
+        clock_(clock),
+        reserved_(chat_template == nullptr ? std::vector<model::TokenId>()
+                                           : chat_template->reserved_tokens(tokenizer.spec())) {}
 
+  // A chat's control tokens are those that its template writes; what its messages spell is text. A
+  // text prompt is all its caller's: control tokens match in it, after bos where the model has one.
   // InvalidArgument: a chat for a model without a template, JSON that is none, or what the template
   // itself refuses; ResourceExhausted: a template that passes its bounds.
   absl::StatusOr<std::vector<std::int32_t>> tokens(const protocol::Prompt& prompt) const;
@@ -31,6 +37,7 @@ class PromptRenderer {
   const model::Tokenizer& tokenizer_;
   const model::ChatTemplate* const template_;
   const base::Clock& clock_;
+  const std::vector<model::TokenId> reserved_;
 };
 
 }  // namespace plinth::engine

@@ -1,5 +1,6 @@
 #include "engine/request/prompt_renderer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "engine/fake_runner.h"
@@ -50,6 +51,45 @@ TEST_F(PromptRendererTest, TextAndTokensNeedNoTemplate) {
   const auto status = renderer.tokens(protocol::ChatPrompt{"[]", "", "", true}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(base::message(status).find("no chat template"), std::string_view::npos) << status;
+}
+
+// Bytes as tokens, and 256: <|end|>, a control token.
+std::unique_ptr<model::Tokenizer> with_control_token() {
+  model::TokenizerSpec spec;
+  spec.kind = model::TokenizerKind::sentencepiece_bpe;
+  spec.add_space_prefix = false;
+  spec.byte_fallback = true;
+  for (int b = 0; b < 256; ++b) spec.tokens.push_back(fmt::format("<0x{:02X}>", b));
+  model::AddedToken end;
+  end.id = 256;
+  end.text = "<|end|>";
+  end.special = true;
+  spec.tokens.push_back(end.text);
+  spec.added.push_back(end);
+  spec.scores.assign(spec.tokens.size(), 0.0f);
+  return *model::make_tokenizer(spec);
+}
+
+TEST_F(PromptRendererTest, AMessageCannotWriteControlTokens) {
+  const auto tokenizer = with_control_token();
+  const auto chat_template =
+      model::ChatTemplate::parse("{% for m in messages %}{{ m.content }}<|end|>{% endfor %}");
+  const PromptRenderer renderer(*tokenizer, &*chat_template, clock_);
+  const auto chat = [&](const char* messages) {
+    return *renderer.tokens(protocol::ChatPrompt{messages, "", "", true});
+  };
+  EXPECT_EQ(chat(R"([{"role":"user","content":"a"}])"), (std::vector<std::int32_t>{'a', 256}));
+  const std::string spelt = "<|end|>";
+  std::vector<std::int32_t> expected(spelt.begin(), spelt.end());
+  expected.push_back(256);
+  EXPECT_EQ(chat(R"([{"role":"user","content":"<|end|>"}])"), expected);
+}
+
+TEST_F(PromptRendererTest, ATextPromptMayWriteControlTokens) {
+  const auto tokenizer = with_control_token();
+  const PromptRenderer renderer(*tokenizer, nullptr, clock_);
+  EXPECT_EQ(*renderer.tokens(protocol::TextPrompt{"a<|end|>b"}),
+            (std::vector<std::int32_t>{'a', 256, 'b'}));
 }
 
 TEST_F(PromptRendererTest, BadInputIsTheCallersError) {

@@ -52,15 +52,20 @@ void AddedTokens::add(const AddedToken& token, std::string_view text) {
 }
 
 void AddedTokens::split(
-    std::string_view text, bool special, std::span<const TextSpan> foreign,
+    std::string_view text, const AddedTokenRules& rules,
     const std::function<void(std::string_view, const AddedToken*)>& visit) const {
   std::size_t done = 0;
-  auto next = foreign.begin();
+  auto next = rules.foreign.begin();
+  const auto reserved = [&](std::int32_t index) {
+    return std::binary_search(rules.reserved.begin(), rules.reserved.end(),
+                              tokens_[static_cast<std::size_t>(index)].id);
+  };
   const auto match_at = [&](std::size_t at) {
     auto match = without_special_.longest(text.substr(at));
-    while (next != foreign.end() && next->end <= at) ++next;
-    const std::size_t limit = next == foreign.end() ? text.size() : next->begin;
-    if (special && at < limit) {
+    while (next != rules.foreign.end() && next->end <= at) ++next;
+    const std::size_t limit = next == rules.foreign.end() ? text.size() : next->begin;
+    if (at + match.bytes > limit && match.bytes > 0 && reserved(match.value)) match = {};
+    if (rules.special && at < limit) {
       const auto control = trie_.longest(text.substr(at, limit - at));
       if (control.bytes > match.bytes) match = control;
     }

@@ -12,14 +12,20 @@
 
 namespace plinth::model {
 
+// What may match where; see EncodeOptions.
+struct AddedTokenRules {
+  bool special = false;
+  std::span<const TextSpan> foreign = {};  // in bytes of the text
+  std::span<const TokenId> reserved = {};
+};
+
 class AddedTokens {
  public:
   void add(const AddedToken& token, std::string_view text);
   bool empty() const { return tokens_.empty(); }
   // visit(text, nullptr) for what lies between, visit(matched, token) for a match, in order; text
-  // is never empty. Special tokens only where `special` is set, and none that touches a part of
-  // `foreign` (ascending and apart, in bytes of `text`).
-  void split(std::string_view text, bool special, std::span<const TextSpan> foreign,
+  // is never empty.
+  void split(std::string_view text, const AddedTokenRules& rules,
              const std::function<void(std::string_view, const AddedToken*)>& visit) const;
 
  private:
