@@ -164,14 +164,7 @@ void create_chat_completion(const ExchangePtr& exchange) {
   auto& call = request->generate;
   if (const auto status = check_generates(services, call.model, "chat completions"); !status.ok())
     return exchange->refuse(status);
-  ChatShape shape;
-  shape.id = next_id(services.clock, "chatcmpl-");
-  shape.model = call.model;
-  shape.created = services.clock.unix_seconds();
-  shape.n = call.n;
-  shape.logprobs = call.logprobs;
-  shape.include_usage = request->stream.include_usage;
-  if (request->stream.include_obfuscation) shape.obfuscator.emplace(services.entropy());
+  AnswerShape shape = shape_for(services, "chatcmpl-", call, request->stream);
   call.request_id = shape.id;
   auto answer = request->stream.stream ? make_chat_stream(std::move(shape))
                                        : make_chat_document(std::move(shape));

@@ -162,15 +162,8 @@ void create_completion(const ExchangePtr& exchange) {
   const auto& common = request->generate;
   if (const auto status = check_generates(services, common.model, "completions"); !status.ok())
     return exchange->refuse(status);
-  CompletionShape shape;
-  shape.id = next_id(services.clock, "cmpl-");
-  shape.model = common.model;
-  shape.created = services.clock.unix_seconds();
+  AnswerShape shape = shape_for(services, "cmpl-", common, request->stream);
   shape.prompts = request->prompts.size();
-  shape.n = common.n;
-  shape.logprobs = common.logprobs;
-  shape.include_usage = request->stream.include_usage;
-  if (request->stream.include_obfuscation) shape.obfuscator.emplace(services.entropy());
   std::vector<protocol::GenerateRequest> calls;
   for (std::size_t i = 0; i < request->prompts.size(); ++i) {
     auto& call = calls.emplace_back(common);
