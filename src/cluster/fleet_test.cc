@@ -358,6 +358,7 @@ TEST_F(FleetTest, AReplacedModelIsLoadedAnewForNewCalls) {
 
 TEST_F(FleetTest, DrainingRefusesNewCallsAndEndsTheRest) {
   install("m");
+  install("other");
   executor_.script("m", FakeWorkerScript::holds);
   Listener running, late;
   const auto call = ask("m", running);
@@ -366,6 +367,11 @@ TEST_F(FleetTest, DrainingRefusesNewCallsAndEndsTheRest) {
   EXPECT_TRUE(absl::IsUnavailable(running.end()));
   const auto refused = ask("m", late);
   EXPECT_TRUE(absl::IsUnavailable(late.end()));
+  // Nor does it wait for a worker that nobody will start.
+  Listener cold;
+  const auto also_refused = ask("other", cold);
+  EXPECT_EQ(cold.endings(), 1);
+  EXPECT_TRUE(absl::IsUnavailable(cold.end()));
 }
 
 }  // namespace
