@@ -88,8 +88,9 @@ TEST(ChatTemplate, HostileTemplatesEndInAnError) {
            "{% set ns = namespace(x=['abc']) %}{% for a in range(90) %}{% set ns.x = "
            "[ns.x, ns.x] %}{% endfor %}",
            "{{ [('x' * 1000000)] * 1000 }}", loop + "{% macro f() %}{% endmacro %}{% endfor %}"}) {
-    EXPECT_EQ(outcome(source).code(), absl::StatusCode::kResourceExhausted)
-        << source << ": " << outcome(source);
+    const auto status = outcome("\n" + source);
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << source << ": " << status;
+    EXPECT_NE(base::message(status).find("[template] line 2: "), std::string_view::npos) << status;
   }
   // Lists within lists, functions that hold what holds them: refused before they grow.
   for (const char* body :

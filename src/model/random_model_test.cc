@@ -2,9 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
-#include <cstdio>
+#include <filesystem>
 
 #include "base/file.h"
 #include "model/model_file.h"
@@ -16,14 +17,24 @@ using tensor::DType;
 
 const RandomModelShape& tiny() { return random_model_shapes().back(); }
 
-std::string path_of(const std::string& name) { return testing::TempDir() + name + ".gguf"; }
+// Another run of these tests may be under way.
+std::string path_of(const std::string& name) {
+  return testing::TempDir() + name + "_" + std::to_string(::getpid()) + ".gguf";
+}
+
+struct TemporaryFile {
+  explicit TemporaryFile(const std::string& name) : path(path_of(name)) {}
+  ~TemporaryFile() { std::filesystem::remove(path); }
+  const std::string path;
+};
 
 // What a reader makes of it is what was asked for, in every type whose blocks fit the rows.
 TEST(RandomModel, IsReadBackInEveryType) {
   base::ThreadPool threads(2);
   for (int type = 0; type <= static_cast<int>(DType::iq4_xs); ++type) {
     const auto dtype = static_cast<DType>(type);
-    const auto path = path_of("random_types");
+    const TemporaryFile temporary("random_types");
+    const auto& path = temporary.path;
     ASSERT_TRUE(write_random_model({tiny(), dtype, DType::q6_k, 1}, path, threads, {}).ok());
     const auto file = open_model(path);
     ASSERT_TRUE(file.ok()) << file.status();
@@ -49,7 +60,8 @@ TEST(RandomModel, IsReadBackInEveryType) {
 TEST(RandomModel, TheSameSeedGivesTheSameBytes) {
   base::ThreadPool one(1), two(2);
   const auto bytes = [&](std::uint64_t seed, base::ThreadPool& threads) {
-    const auto path = path_of("random_seed");
+    const TemporaryFile temporary("random_seed");
+    const auto& path = temporary.path;
     EXPECT_TRUE(
         write_random_model({tiny(), DType::q4_k, DType::q6_k, seed}, path, threads, {}).ok());
     return *base::read_file(path, 64u << 20);
@@ -61,7 +73,8 @@ TEST(RandomModel, TheSameSeedGivesTheSameBytes) {
 
 TEST(RandomModel, ItsTokenizerSpellsAnyText) {
   base::ThreadPool threads(1);
-  const auto path = path_of("random_text");
+  const TemporaryFile temporary("random_text");
+  const auto& path = temporary.path;
   ASSERT_TRUE(write_random_model({tiny(), DType::q8_0, DType::q8_0, 1}, path, threads, {}).ok());
   const auto file = *open_model(path);
   const auto tokenizer = make_tokenizer(file->tokenizer);

@@ -64,11 +64,15 @@ class Interpreter {
   absl::Status at_line(int line, const absl::Status& status) const {
     constexpr std::string_view kOurs = "[template] ";
     const std::string_view text = base::message(status);
-    if (status.code() != absl::StatusCode::kInvalidArgument || !text.starts_with(kOurs) ||
-        text.starts_with("[template] line ")) {
-      return status;
+    const bool plain = text.starts_with(kOurs) && !text.starts_with("[template] line ");
+    if (plain && status.code() == absl::StatusCode::kInvalidArgument) {
+      return fail(line, text.substr(kOurs.size()));
     }
-    return fail(line, text.substr(kOurs.size()));
+    if (plain && status.code() == absl::StatusCode::kResourceExhausted) {
+      return base::resource_exhausted(
+          fmt::format("[template] line {}: {}", line, text.substr(kOurs.size())));
+    }
+    return status;
   }
   absl::Status tick(std::size_t cost = 1) {
     steps_ += cost;
@@ -195,9 +199,10 @@ class Interpreter {
     const Nested nested(nesting_);
     RETURN_IF_ERROR(check_nesting());
     for (const auto& statement : body) {
-      RETURN_IF_ERROR(tick());
-      ASSIGN_OR_RETURN(const Flow flow, execute(*statement, out));
-      if (flow != Flow::normal) return flow;
+      if (const auto bound = tick(); !bound.ok()) return at_line(statement->line, bound);
+      const auto flow = execute(*statement, out);
+      if (!flow.ok()) return at_line(statement->line, flow.status());
+      if (*flow != Flow::normal) return flow;
     }
     return Flow::normal;
   }
