@@ -1,13 +1,12 @@
 // plinth.toml.
-#define TOML_EXCEPTIONS 0
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "base/settings.h"
+#include "base/toml.h"
 
 namespace plinth::base {
 

@@ -66,6 +66,7 @@ TEST(Settings, NamesFileLineAndKeyOfAllThatIsWrong) {
             "plinth.toml:9: models.load: expected a list of texts, got an array");
   EXPECT_EQ(settings.integer("engine.kv_mib"), 0);
   EXPECT_THAT(refusal(settings.read_toml("[engine]\nctx = ", "f")), HasSubstr("f:2: "));
+  EXPECT_THAT(refusal(settings.read_toml("\n[[[x]]]", "f")), HasSubstr("f:2: "));
   EXPECT_THAT(refusal(settings.read_toml("engine = 1", "f")), HasSubstr("f:1: engine: no such"));
 }
 

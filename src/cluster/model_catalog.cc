@@ -1,8 +1,6 @@
 #include "cluster/model_catalog.h"
 
-#define TOML_EXCEPTIONS 0
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -11,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/near_name.h"
+#include "base/toml.h"
 #include "cluster/catalog_text.h"
 #include "cluster/model_library.h"
 #include "store/sha256.h"

@@ -1,11 +1,9 @@
 #include "cluster/model_library.h"
 
-#define TOML_EXCEPTIONS 0
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "base/toml.h"
 #include "store/sha256.h"
 
 namespace plinth::cluster {
