@@ -51,6 +51,9 @@ LineEditor::LineEditor() : impl_(std::make_unique<Impl>()) {
   ::el_set(impl_->editor, EL_EDITOR, "emacs");
   ::el_set(impl_->editor, EL_HIST, ::history, impl_->history);
   ::el_set(impl_->editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+  // A Ctrl-D that was typed while nothing read reaches the editor as NUL: the terminal had made an
+  // end of file of it.
+  ::el_set(impl_->editor, EL_BIND, "^@", "em-delete-or-list", nullptr);
 }
 
 LineEditor::~LineEditor() {

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import tempfile
+import termios
 import time
 
 plinth = models = ""  # set by main
@@ -96,6 +97,12 @@ class Terminal:
 
     def type(self, text):
         os.write(self.fd, text.encode())
+
+    def say(self, text):
+        """Types at the prompt, once the editor reads: what is typed before is echoed twice."""
+        self.expect("> ")
+        wait_until(lambda: not termios.tcgetattr(self.fd)[3] & termios.ICANON, "the editor")
+        self.type(text)
 
     def expect(self, pattern, seconds=30):
         """Everything up to and with the match, which is then forgotten."""
