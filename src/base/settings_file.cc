@@ -70,15 +70,10 @@ void read_node(const std::string& key, const toml::node& node, const std::string
 }  // namespace
 
 absl::Status Settings::read_toml(std::string_view text, const std::string& file) {
-  const auto parsed = toml::parse(text);
-  if (!parsed) {
-    const auto& error = parsed.error();
-    return invalid_argument(
-        fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
-  }
+  ASSIGN_OR_RETURN(const toml::table parsed, parse_toml(text, file));
   Settings changed = *this;
   Complaints complaints;
-  for (const auto& [table, node] : parsed.table()) {
+  for (const auto& [table, node] : parsed) {
     const std::string name(table.str());
     const auto* entries = node.as_table();
     if (entries == nullptr) {

@@ -208,11 +208,7 @@ absl::StatusOr<CatalogModel> folder_model(const std::string& text) {
 }  // namespace
 
 absl::StatusOr<std::vector<CatalogModel>> parse_catalog(std::string_view text) {
-  const auto parsed = toml::parse(text);
-  if (!parsed) {
-    return base::invalid_argument(fmt::format(
-        "[catalog] line {}: {}", parsed.error().source().begin.line, parsed.error().description()));
-  }
+  ASSIGN_OR_RETURN(const toml::table parsed, base::parse_toml(text, "[catalog] catalog.toml"));
   std::vector<CatalogModel> models;
   std::set<std::string> names;
   const auto* list = parsed["model"].as_array();

@@ -65,11 +65,9 @@ std::string manifest_text(const InstalledModel& model) {
 
 absl::StatusOr<InstalledModel> read_manifest(const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, base::read_file(path, kManifestBytesMax));
-  const auto parsed = toml::parse(text);
-  if (!parsed) {
-    return base::data_loss(fmt::format("{}: line {}: {}", path, parsed.error().source().begin.line,
-                                       parsed.error().description()));
-  }
+  const auto table = base::parse_toml(text, path);
+  if (!table.ok()) return base::data_loss(std::string(base::message(table.status())));
+  const toml::table& parsed = *table;
   InstalledModel model;
   model.name = parsed["name"].value_or(std::string());
   model.title = parsed["title"].value_or(std::string());
