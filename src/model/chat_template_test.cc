@@ -77,16 +77,16 @@ TEST(ChatTemplate, HostileTemplatesEndInAnError) {
            "{% for a in range(99999999) %}{% endfor %}",
            "{% for a in range(0, 999999999999999999, 1) %}{% endfor %}",
            "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-           "{% macro f() %}{{ caller() }}{% call f() %}{{ caller() }}{% endcall %}{% endmacro %}"
-           "{% call f() %}{% endcall %}",
+           ("{% macro f() %}{{ caller() }}{% call f() %}{{ caller() }}{% endcall %}{% endmacro %}"
+            "{% call f() %}{% endcall %}"),
            "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}",
-           "{% set ns = namespace(x='xxxxxxxx') %}{% for a in range(90) %}{% set ns.x = "
-           "ns.x ~ ns.x %}{% endfor %}",
+           ("{% set ns = namespace(x='xxxxxxxx') %}{% for a in range(90) %}{% set ns.x = "
+            "ns.x ~ ns.x %}{% endfor %}"),
            "{{ 'x' * 99999999 }}", "{{ 'a' * 10 ** 9 }}", "{{ [0] * 10 ** 9 }}",
            "{{ ('x' * 1000000).replace('x', 'y' * 1000) }}", "{{ 'x'.ljust(999999999) }}",
            "{{ ['y' * 1000] | map('replace', 'y', 'z' * 100000) | join }}",
-           "{% set ns = namespace(x=['abc']) %}{% for a in range(90) %}{% set ns.x = "
-           "[ns.x, ns.x] %}{% endfor %}",
+           ("{% set ns = namespace(x=['abc']) %}{% for a in range(90) %}{% set ns.x = "
+            "[ns.x, ns.x] %}{% endfor %}"),
            "{{ [('x' * 1000000)] * 1000 }}", loop + "{% macro f() %}{% endmacro %}{% endfor %}"}) {
     const auto status = outcome("\n" + source);
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << source << ": " << status;

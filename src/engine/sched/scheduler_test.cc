@@ -102,6 +102,20 @@ TEST_F(SchedulerTest, TheYoungestGivesUpItsPagesAndFindsThemAgain) {
   EXPECT_FALSE(chunks[0].first);
 }
 
+TEST_F(SchedulerTest, WhoGaveUpItsPagesComesBeforeWhoArrivedLater) {
+  Scheduler scheduler(5, {64, 8, {}});
+  auto& old_one = add(scheduler, 30, 0);
+  auto& young = add(scheduler, 14, 100);
+  step(scheduler);
+  auto& later = add(scheduler, 30, 200);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(tokens_of(step(scheduler), later), 0);
+  EXPECT_EQ(scheduler.preemptions(), 1);
+  scheduler.remove(old_one);
+  const auto chunks = scheduler.plan();
+  ASSERT_FALSE(chunks.empty());
+  EXPECT_EQ(chunks[0].sequence, &young);
+}
+
 TEST_F(SchedulerTest, ChoicesStartFromTheirLeadersPages) {
   for (const bool keep : {true, false}) {
     Scheduler scheduler(40, {32, 8, {keep, 0}});

@@ -182,7 +182,8 @@ absl::Status read_numerics(const Fields& fields, DecoderSpec& spec) {
   const bool gemma_27b = (spec.architecture == "gemma2" && spec.layers == 46) ||
                          (spec.architecture == "gemma3" && spec.layers == 62);
   if (gemma_27b) {
-    spec.attention_scale = 1.0f / std::sqrt(static_cast<float>(spec.width / spec.heads));
+    spec.attention_scale =
+        1.0f / std::sqrt(static_cast<float>(spec.width) / static_cast<float>(spec.heads));
   }
   ASSIGN_OR_RETURN(const double scale,
                    fields.number_or("attention.scale", 0, kNumberMax, spec.attention_scale));

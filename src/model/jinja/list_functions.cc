@@ -54,9 +54,9 @@ absl::StatusOr<Value> map(const List& items, const Arguments& a, std::size_t byt
   List out;
   for (const Value& item : items) {
     if (attribute != nullptr) {
-      Value value = attribute_path(item, attribute->str());
+      out.push_back(attribute_path(item, attribute->str()));
       const Value* otherwise = a.named_value("default");
-      out.push_back(value.undefined() && otherwise != nullptr ? *otherwise : std::move(value));
+      if (out.back().undefined() && otherwise != nullptr) out.back() = *otherwise;
       continue;
     }
     if (a.positional.empty()) return wrong("map needs a filter");
@@ -100,8 +100,8 @@ absl::StatusOr<Value> grouped(const List& items, const Arguments& a) {
   ASSIGN_OR_RETURN(const List order, sorted_by(items, attribute, false, false));
   std::vector<std::pair<Value, List>> groups;
   for (const Value& item : order) {
-    Value key = attribute_path(item, attribute->str());
-    if (groups.empty() || !groups.back().first.equals(key)) groups.push_back({std::move(key), {}});
+    const Value key = attribute_path(item, attribute->str());
+    if (groups.empty() || !groups.back().first.equals(key)) groups.push_back({key, {}});
     groups.back().second.push_back(item);
   }
   List out;

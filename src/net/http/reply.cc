@@ -133,10 +133,13 @@ void Reply::on_end(std::function<void(HttpEnd)> over) {
   std::optional<HttpEnd> already;
   {
     std::lock_guard lock(mutex_);
+    if (!end_) {
+      over_ = std::move(over);
+      return;
+    }
     already = end_;
-    if (!already) over_ = std::move(over);
   }
-  if (already) over(*already);
+  over(*already);
 }
 
 void Reply::on_deadline(base::Duration limit, std::function<void()> late) {
