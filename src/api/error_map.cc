@@ -17,8 +17,6 @@ int http_status(const absl::Status& status) {
       return 403;
     case absl::StatusCode::kNotFound:
       return 404;
-    case absl::StatusCode::kOutOfRange:
-      return 413;
     case absl::StatusCode::kUnimplemented:
       return 501;
     case absl::StatusCode::kResourceExhausted:

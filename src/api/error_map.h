@@ -8,9 +8,9 @@
 
 namespace plinth::api {
 
-// 400 for InvalidArgument, 401 Unauthenticated, 403 PermissionDenied, 404 NotFound, 413 OutOfRange,
-// 503 for ResourceExhausted (a full queue) and Unavailable, 501 Unimplemented, 504
-// DeadlineExceeded, 500 otherwise.
+// 400 for InvalidArgument, 401 Unauthenticated, 403 PermissionDenied, 404 NotFound, 503 for
+// ResourceExhausted (a full queue) and Unavailable, 501 Unimplemented, 504 DeadlineExceeded, 500
+// otherwise.
 int http_status(const absl::Status& status);
 
 // {"error": {"message", "type", "param", "code"}}; param and code from the status' payloads.

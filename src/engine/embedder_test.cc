@@ -210,6 +210,26 @@ TEST(Embedder, AShortRequestDoesNotWaitForALongOne) {
   EXPECT_GE(batches, 250);
 }
 
+TEST(Embedder, WhereAStepHoldsOneInputRequestsTakeTurns) {
+  Gate gate;
+  std::string order;
+  FakeEmbeddingRunnerOptions runner;
+  runner.on_batch = [&](Batch batch) {
+    for (const auto& tokens : batch) order += static_cast<char>(tokens[0]);
+    return order.size() == 1 ? gate.enter() : absl::OkStatus();
+  };
+  EmbedderOptions options;
+  options.step_tokens_max = 1;
+  const auto embedder = make(runner, options);
+  auto one = submit(*embedder, texts("one", {"a", "a", "a"}));
+  gate.wait_entered();
+  auto other = submit(*embedder, texts("other", {"b", "b", "b"}));
+  gate.open();
+  ASSERT_TRUE(one.get().ok());
+  ASSERT_TRUE(other.get().ok());
+  EXPECT_EQ(order, "aababb");
+}
+
 TEST(Embedder, ACancelledRequestLeavesBeforeTheNextStep) {
   Gate gate;
   int batches = 0;

@@ -26,10 +26,12 @@ std::vector<float> round_trip(const std::vector<float>& x, std::int64_t columns)
 }
 
 TEST(Quantize, EachElementIsWithinHalfAStepOfItsBlock) {
-  std::vector<float> x;
+  std::vector<float> x(3 * 64);
   for (int i = 0; i < 3 * 64; ++i) {
     // Blocks of very different sizes beside each other.
-    x.push_back(std::sin(static_cast<float>(i)) * std::pow(10.0f, static_cast<float>(i / 32 - 3)));
+    const int exponent = i / 32 - 3;
+    x[static_cast<std::size_t>(i)] =
+        std::sin(static_cast<float>(i)) * std::pow(10.0f, static_cast<float>(exponent));
   }
   const auto y = round_trip(x, 64);
   for (std::size_t b = 0; b < x.size(); b += 32) {
