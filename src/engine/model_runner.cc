@@ -43,7 +43,8 @@ class ModelRunner final : public Runner {
         experts_(context_) {}
 
   absl::Status pack() {
-    const tensor::LinearOptions linear{options_.isa, options_.mode, &pool_};
+    const tensor::LinearOptions linear{options_.isa, options_.mode, &pool_,
+                                       std::make_shared<tensor::WeightMemory>()};
     for (int i = 0; i < spec_.layers; ++i) {
       const auto& weights = file_->weights.layers[static_cast<std::size_t>(i)];
       ASSIGN_OR_RETURN(auto layer, pack_layer(spec_, weights, i, linear));

@@ -36,8 +36,10 @@ absl::StatusOr<std::unique_ptr<PackedLinear>> pack_linear(std::span<const Matrix
     }
     integers = integers && (compact ? has_compact_form(part.dtype) : has_wide_form(part.dtype));
   }
-  if (!integers) return pack_floats(parts, options.isa);
-  return compact ? pack_compact(parts, options) : pack_wide(parts, options.isa);
+  LinearOptions own = options;
+  if (own.memory == nullptr) own.memory = std::make_shared<WeightMemory>();
+  if (!integers) return pack_floats(parts, own);
+  return compact ? pack_compact(parts, own) : pack_wide(parts, own);
 }
 
 void gather_rows(const MatrixView& table, std::span<const std::int32_t> ids, float* out) {

@@ -14,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "tensor/dtype.h"
 #include "tensor/isa.h"
+#include "tensor/weight_memory.h"
 
 namespace plinth::tensor {
 
@@ -25,6 +26,8 @@ struct LinearOptions {
   Isa isa = Isa::scalar;
   LinearMode mode = LinearMode::fast;
   base::ThreadPool* pool = nullptr;  // packs on its threads where given
+  // Where the packed bytes go: shared by the matrices of one model, or of the matrix's own.
+  std::shared_ptr<WeightMemory> memory = nullptr;
 };
 
 // Activations of m tokens, prepared once and shared by the matrices that read the same x (q, k, v;

@@ -47,8 +47,9 @@ absl::StatusOr<PackedLayer> pack_layer(const model::DecoderSpec& spec,
     return layer;
   }
   // A rounding error here would send a token to other experts, so the router is never quantised.
-  ASSIGN_OR_RETURN(layer.router,
-                   pack({&weights.router, 1}, {options.isa, tensor::LinearMode::exact}));
+  tensor::LinearOptions exact = options;
+  exact.mode = tensor::LinearMode::exact;
+  ASSIGN_OR_RETURN(layer.router, pack({&weights.router, 1}, exact));
   for (std::size_t i = 0; i < weights.expert_up.size(); ++i) {
     ASSIGN_OR_RETURN(auto expert,
                      pack_feed_forward(spec.gated, weights.expert_gate[i], weights.expert_up[i],

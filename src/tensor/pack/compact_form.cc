@@ -1,9 +1,9 @@
 #include "tensor/pack/compact_form.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
@@ -19,27 +19,17 @@ constexpr int kTopExponent = 10;
 // Keeps row_scale itself a normal fp32.
 constexpr int kExponentMax = 120;
 
-float row_exponent_scale(const std::vector<quant::SubBlock>& row) {
+float row_exponent_scale(std::span<const float> d, std::span<const float> m) {
   float largest = 0;
-  for (const auto& block : row) {
-    largest = std::max({largest, std::fabs(block.d), std::fabs(block.m)});
-    if (!std::isfinite(block.d) || !std::isfinite(block.m)) return 1.0f;
+  for (const auto values : {d, m}) {
+    for (const float value : values) {
+      if (!std::isfinite(value)) return 1.0f;
+      largest = std::max(largest, std::fabs(value));
+    }
   }
   if (largest == 0) return 1.0f;
   return std::ldexp(1.0f,
                     std::clamp(kTopExponent - std::ilogb(largest), -kExponentMax, kExponentMax));
-}
-
-// The nibble that stands for a value of the IQ4 code book, by the value's low byte.
-const std::array<std::uint8_t, 256>& iq4_nibbles() {
-  static const auto table = [] {
-    std::array<std::uint8_t, 256> nibbles{};
-    for (int i = 0; i < 16; ++i) {
-      nibbles[static_cast<std::uint8_t>(quant::kIq4Values[i])] = static_cast<std::uint8_t>(i);
-    }
-    return nibbles;
-  }();
-  return table;
 }
 
 void store_half(std::uint8_t* at, float value) {
@@ -47,7 +37,7 @@ void store_half(std::uint8_t* at, float value) {
   std::memcpy(at, &bits, 2);
 }
 
-// The 32 integers of one row and block into lane `lane` of the block's bytes: unsigned unless the
+// The 32 integers of one row and block into lane `lane` of the half's bytes: unsigned unless the
 // form is `bytes`. Four columns are one dword of the lane, so bits move four columns at a time.
 void store_integers(Integers integers, const std::uint8_t* values, int lane, std::uint8_t* block) {
   std::uint32_t w[8];
@@ -79,64 +69,65 @@ void store_integers(Integers integers, const std::uint8_t* values, int lane, std
 bool has_compact_form(DType dtype) { return dtype_info(dtype).block_elements > 1; }
 
 CompactForm compact_form(DType dtype) {
+  const int zero = quant::stored_zero(dtype);
   switch (dtype) {
     case DType::q4_0:
-      return {Integers::nibbles, 32, false, 8};
+      return {Integers::nibbles, 32, false, zero};
     case DType::q4_1:
     case DType::q4_k:
-      return {Integers::nibbles, 32, true, 0};
+      return {Integers::nibbles, 32, true, zero};
     case DType::q5_0:
-      return {Integers::five, 32, false, 16};
+      return {Integers::five, 32, false, zero};
     case DType::q5_1:
     case DType::q5_k:
-      return {Integers::five, 32, true, 0};
+      return {Integers::five, 32, true, zero};
     case DType::q2_k:
-      return {Integers::nibbles, 16, true, 0};
+      return {Integers::nibbles, 16, true, zero};
     case DType::q3_k:
-      return {Integers::nibbles, 16, false, 4};
+      return {Integers::nibbles, 16, false, zero};
     case DType::q6_k:
-      return {Integers::six, 16, false, 32};
+      return {Integers::six, 16, false, zero};
     case DType::iq4_nl:
     case DType::iq4_xs:
-      return {Integers::codes, 32, false, 0};
+      return {Integers::codes, 32, false, zero};
     default:
       CHECK(dtype == DType::q8_0);
-      return {Integers::bytes, 32, false, 0};
+      return {Integers::bytes, 32, false, zero};
   }
 }
 
 void pack_compact_row(DType dtype, const CompactForm& form, const std::uint8_t* stored,
-                      std::int64_t columns, int lane, std::uint8_t* group) {
+                      std::int64_t columns, int row, std::uint8_t* tile) {
   const auto& info = dtype_info(dtype);
-  std::vector<quant::SubBlock> row(static_cast<std::size_t>(columns / form.sub_block));
-  auto* sub_blocks = row.data();
-  for (std::int64_t c = 0; c < columns; c += info.block_elements, stored += info.block_bytes) {
-    sub_blocks += quant::decode_block(dtype, stored, sub_blocks);
+  const auto blocks = columns / info.block_elements;
+  const auto sub_blocks = static_cast<std::size_t>(columns / form.sub_block);
+  // decode_scales() writes to its arrays' ends.
+  std::vector<float> d(sub_blocks + quant::kSubBlocksMax), m(d.size());
+  std::size_t decoded = 0;
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    decoded += static_cast<std::size_t>(quant::decode_scales(
+        dtype, stored + b * info.block_bytes, d.data() + decoded, m.data() + decoded));
   }
-  const float scale = row_exponent_scale(row);
+  CHECK(decoded == sub_blocks);
+  const float scale = row_exponent_scale(std::span(d).first(decoded), std::span(m).first(decoded));
   const float row_scale = 1.0f / scale;
-  std::memcpy(group + lane * 4, &row_scale, 4);
-  const int subs = form.subs();
-  const auto& nibbles = iq4_nibbles();
-  std::uint8_t* scales = group + 32;
-  std::uint8_t* integers = group + form.integers_at(columns / kCompactBlock);
-  for (std::size_t first = 0; first < row.size(); first += static_cast<std::size_t>(subs)) {
-    const auto block = static_cast<std::int64_t>(first) / subs;
-    std::uint8_t values[kCompactBlock];
-    for (int which = 0; which < subs; ++which) {
-      const auto& sub = row[first + static_cast<std::size_t>(which)];
-      std::uint8_t* at = scales + block * form.scale_bytes() + lane * 2;
-      store_half(at + which * 16, sub.d * scale);
-      if (form.offsets) store_half(at + (subs + which) * 16, sub.m * scale);
-      std::uint8_t* to = values + which * 16;
-      for (int j = 0; j < form.sub_block; ++j) {
-        to[j] = static_cast<std::uint8_t>(sub.q[j] + form.zero);
+  std::memcpy(tile + row * 4, &row_scale, 4);
+  const int subs = form.subs(), half = row / kCompactHalf, lane = row % kCompactHalf;
+  std::uint8_t* record = tile + kCompactRows * 4;
+  std::uint8_t integers[quant::kBlockElementsMax];
+  std::size_t sub = 0;
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    quant::decode_integers(dtype, stored + b * info.block_bytes, integers);
+    for (std::int64_t c = 0; c < info.block_elements; c += kCompactBlock) {
+      std::uint8_t* scales = record + half * form.scale_bytes() + lane * 2;
+      for (int which = 0; which < subs; ++which, ++sub) {
+        store_half(scales + which * 16, d[sub] * scale);
+        if (form.offsets) store_half(scales + (subs + which) * 16, m[sub] * scale);
       }
-      if (form.integers == Integers::codes) {
-        for (int j = 0; j < form.sub_block; ++j) to[j] = nibbles[to[j]];
-      }
+      store_integers(form.integers, integers + c, lane,
+                     record + 2 * form.scale_bytes() + half * form.integer_bytes());
+      record += form.record_bytes();
     }
-    store_integers(form.integers, values, lane, integers + block * form.integer_bytes());
   }
 }
 

@@ -11,27 +11,29 @@ namespace {
 
 // Tokens whose activations stay in the second-level cache while the rows of W pass by: 64 tokens of
 // 2,048 columns are 192 KiB.
-constexpr int kPanelsPerTile = 16;
-// Weights of 16 rows that stay in the first-level cache while the tokens pass by. Sums pause in y
+constexpr int kSlabPanels = 16;
+constexpr int kSlabTokens = kSlabPanels * kPanelTokens;
+// Weights of a tile that stay in the first-level cache while the tokens pass by. Sums pause in y
 // between ranges of blocks, so the order of additions does not change.
 constexpr std::int64_t kRangeBytes = 16 << 10;
 // Hand-outs for each thread of one product: enough to even out a thread that lost its core for a
 // while, few enough that the counter's cache line does not matter.
 constexpr std::int64_t kHandOuts = 4;
+// Of a matrix's packing, in tiles.
+constexpr std::int64_t kTilesPerPackTask = 4;
 
 // The rows of one part, in the form of its type.
 struct Segment {
   CompactForm form;
   std::int64_t row = 0;  // first row of the product
   std::int64_t rows = 0;
-  std::int64_t first_group = 0;  // among those of all segments
-  std::int64_t groups = 0;
-  std::int64_t group_bytes = 0;
+  std::int64_t first_tile = 0;  // among those of all segments
+  std::int64_t tiles = 0;
+  std::int64_t tile_bytes = 0;
   std::int64_t range = 0;  // blocks of kRangeBytes
-  std::vector<std::uint8_t> data;
-  const std::uint8_t* base = nullptr;  // 64-byte aligned, in data
+  std::span<std::uint8_t> data;
 
-  const std::uint8_t* group(std::int64_t index) const { return base + index * group_bytes; }
+  std::uint8_t* tile(std::int64_t index) const { return data.data() + index * tile_bytes; }
 };
 
 class CompactLinear final : public PackedLinear {
@@ -39,13 +41,18 @@ class CompactLinear final : public PackedLinear {
   CompactLinear(std::span<const MatrixView> parts, const LinearOptions& options)
       : PackedLinear(total_rows(parts), parts[0].columns),
         kernels_(options.isa == Isa::scalar ? kCompactScalar : kCompactAvx2),
-        blocks_(columns() / kCompactBlock) {
+        blocks_(columns() / kCompactBlock),
+        memory_(options.memory) {}
+
+  absl::Status pack(std::span<const MatrixView> parts, base::ThreadPool* pool) {
     std::int64_t row = 0;
     for (const auto& part : parts) {
-      segments_.push_back(pack(part, row, options.pool));
+      ASSIGN_OR_RETURN(auto segment, pack_part(part, row, pool));
       row += part.rows;
-      groups_ += segments_.back().groups;
+      tiles_ += segment.tiles;
+      segments_.push_back(std::move(segment));
     }
+    return absl::OkStatus();
   }
 
   std::size_t bytes() const override {
@@ -76,98 +83,93 @@ class CompactLinear final : public PackedLinear {
   void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
                 base::ThreadPool& pool) const override {
     CHECK(x.impl().columns == columns());
-    const std::int64_t tiles = base::ceil_div(m, kPanelsPerTile * kPanelTokens);
-    const std::int64_t tasks = tiles * groups_;
-    // Pairs of groups stay together: kernels take two at once.
-    const std::int64_t grain =
-        base::round_up<std::int64_t>(base::ceil_div(tasks, kHandOuts * pool.size()), 2);
+    const std::int64_t tasks = base::ceil_div(m, kSlabTokens) * tiles_;
+    const std::int64_t grain = base::ceil_div(tasks, kHandOuts * pool.size());
     pool.parallel_for(tasks, grain, [&](std::int64_t begin, std::int64_t end) {
       for (auto task = begin; task < end;) {
-        const auto tile = task / groups_;
-        const auto group = task % groups_;
-        const auto stop = std::min(groups_, group + end - task);
-        run_tile(x.impl().panels.data(), tile, group, stop, m, y, ldy);
-        task += stop - group;
+        const auto slab = task / tiles_;
+        const auto tile = task % tiles_;
+        const auto stop = std::min(tiles_, tile + end - task);
+        run_slab(x.impl().panels.data(), slab, tile, stop, m, y, ldy);
+        task += stop - tile;
       }
     });
   }
 
  private:
-  Segment pack(const MatrixView& part, std::int64_t row, base::ThreadPool* pool) const {
+  absl::StatusOr<Segment> pack_part(const MatrixView& part, std::int64_t row,
+                                    base::ThreadPool* pool) const {
     Segment segment;
     segment.form = compact_form(part.dtype);
     segment.row = row;
     segment.rows = part.rows;
-    segment.first_group = groups_;
-    segment.groups = base::ceil_div<std::int64_t>(part.rows, kCompactRows);
-    segment.group_bytes = segment.form.group_bytes(blocks_);
-    segment.range = kRangeBytes / (2 * (segment.form.scale_bytes() + segment.form.integer_bytes()));
-    segment.data.assign(static_cast<std::size_t>(segment.groups * segment.group_bytes + 64), 0);
-    std::uint8_t* base = segment.data.data();
-    base += -reinterpret_cast<std::uintptr_t>(base) % 64;
-    segment.base = base;
+    segment.first_tile = tiles_;
+    segment.tiles = base::ceil_div<std::int64_t>(part.rows, kCompactRows);
+    segment.tile_bytes = segment.form.tile_bytes(blocks_);
+    segment.range = kRangeBytes / segment.form.record_bytes();
+    ASSIGN_OR_RETURN(segment.data,
+                     memory_->take(static_cast<std::size_t>(segment.tiles * segment.tile_bytes)));
     const auto stride = row_bytes(part.dtype, part.columns);
-    const auto pack_groups = [&](std::int64_t begin, std::int64_t end) {
+    const auto pack_tiles = [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin * kCompactRows; r < std::min(end * kCompactRows, part.rows); ++r) {
         pack_compact_row(part.dtype, segment.form, part.data + static_cast<std::size_t>(r) * stride,
                          columns(), static_cast<int>(r % kCompactRows),
-                         base + r / kCompactRows * segment.group_bytes);
+                         segment.tile(r / kCompactRows));
       }
     };
     if (pool == nullptr) {
-      pack_groups(0, segment.groups);
+      pack_tiles(0, segment.tiles);
     } else {
-      pool->parallel_for(segment.groups, 8, pack_groups);
+      pool->parallel_for(segment.tiles, kTilesPerPackTask, pack_tiles);
     }
     return segment;
   }
 
-  // Groups [begin, end) of one tile of tokens.
-  void run_tile(const PanelBlock* panels, std::int64_t tile, std::int64_t begin, std::int64_t end,
+  // Tiles [begin, end) for one slab of tokens.
+  void run_slab(const PanelBlock* panels, std::int64_t slab, std::int64_t begin, std::int64_t end,
                 int m, float* y, std::int64_t ldy) const {
-    const std::int64_t first = tile * kPanelsPerTile * kPanelTokens;
+    const std::int64_t first = slab * kSlabTokens;
     CompactTask task;
-    task.panels = panels + tile * kPanelsPerTile * blocks_;
+    task.panels = panels + slab * kSlabPanels * blocks_;
     task.blocks = blocks_;
-    task.m = static_cast<int>(std::min<std::int64_t>(kPanelsPerTile * kPanelTokens, m - first));
+    task.m = static_cast<int>(std::min<std::int64_t>(kSlabTokens, m - first));
     task.ldy = ldy;
     for (const auto& segment : segments_) {
       task.form = &segment.form;
-      const auto last = std::min(end, segment.first_group + segment.groups);
-      for (auto g = std::max(begin, segment.first_group); g < last;) {
-        const auto index = g - segment.first_group;
-        const std::int64_t left = segment.rows - index * kCompactRows;
-        const bool pair = g + 1 < last && left >= 2 * kCompactRows;
-        task.group = segment.group(index);
-        task.rows = static_cast<int>(std::min<std::int64_t>(kCompactRows, left));
+      const auto last = std::min(end, segment.first_tile + segment.tiles);
+      for (auto t = std::max(begin, segment.first_tile); t < last; ++t) {
+        const auto index = t - segment.first_tile;
+        task.tile = segment.tile(index);
+        task.rows = static_cast<int>(
+            std::min<std::int64_t>(kCompactRows, segment.rows - index * kCompactRows));
         task.y = y + first * ldy + segment.row + index * kCompactRows;
         // Few tokens read each weight once whatever the order.
-        run_ranges(task, task.m <= kPanelTokens ? blocks_ : segment.range,
-                   pair ? kernels_.multiply_pair : kernels_.multiply);
-        g += pair ? 2 : 1;
+        run_ranges(task, task.m <= kPanelTokens ? blocks_ : segment.range);
       }
     }
   }
 
-  void run_ranges(CompactTask& task, std::int64_t range, void (*kernel)(const CompactTask&)) const {
+  void run_ranges(CompactTask& task, std::int64_t range) const {
     for (std::int64_t b = 0; b < blocks_; b += range) {
       task.first_block = b;
       task.last_block = std::min(b + range, blocks_);
-      kernel(task);
+      kernels_.multiply(task);
     }
   }
 
   const CompactKernels& kernels_;
   const std::int64_t blocks_;
-  std::int64_t groups_ = 0;
+  const std::shared_ptr<WeightMemory> memory_;  // of the segments' data
+  std::int64_t tiles_ = 0;
   std::vector<Segment> segments_;
 };
 
 }  // namespace
 
-std::unique_ptr<PackedLinear> pack_compact(std::span<const MatrixView> parts,
-                                           const LinearOptions& options) {
-  return std::make_unique<CompactLinear>(parts, options);
+PackedResult pack_compact(std::span<const MatrixView> parts, const LinearOptions& options) {
+  auto packed = std::make_unique<CompactLinear>(parts, options);
+  RETURN_IF_ERROR(packed->pack(parts, options.pool));
+  return packed;
 }
 
 }  // namespace plinth::tensor

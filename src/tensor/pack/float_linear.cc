@@ -17,10 +17,17 @@ constexpr int kEdgeTokens = 64;
 
 class FloatLinear final : public PackedLinear {
  public:
-  FloatLinear(std::span<const MatrixView> parts, FloatKernel kernel)
-      : PackedLinear(total_rows(parts), parts[0].columns), kernel_(kernel) {
+  FloatLinear(std::span<const MatrixView> parts, FloatKernel kernel,
+              std::shared_ptr<WeightMemory> memory)
+      : PackedLinear(total_rows(parts), parts[0].columns),
+        kernel_(kernel),
+        memory_(std::move(memory)) {}
+
+  absl::Status pack(std::span<const MatrixView> parts) {
     const std::int64_t groups = base::ceil_div<std::int64_t>(rows(), kFloatRows);
-    data_.assign(static_cast<std::size_t>(groups * kFloatRows * columns()), 0.0f);
+    const auto count = static_cast<std::size_t>(groups * kFloatRows * columns());
+    ASSIGN_OR_RETURN(const auto bytes, memory_->take(count * sizeof(float)));
+    data_ = {reinterpret_cast<float*>(bytes.data()), count};
     std::vector<float> values(static_cast<std::size_t>(columns()));
     std::int64_t row = 0;
     for (const auto& part : parts) {
@@ -34,7 +41,9 @@ class FloatLinear final : public PackedLinear {
         }
       }
     }
+    return absl::OkStatus();
   }
+
   std::size_t bytes() const override { return data_.size() * 4; }
   bool shares_activations(const PackedLinear& other) const override {
     const auto* same = dynamic_cast<const FloatLinear*>(&other);
@@ -77,8 +86,9 @@ class FloatLinear final : public PackedLinear {
     }
   }
 
-  FloatKernel kernel_;
-  std::vector<float> data_;
+  const FloatKernel kernel_;
+  const std::shared_ptr<WeightMemory> memory_;
+  std::span<float> data_;
 };
 
 FloatKernel kernel_for(Isa isa) {
@@ -96,8 +106,10 @@ FloatKernel kernel_for(Isa isa) {
 
 }  // namespace
 
-std::unique_ptr<PackedLinear> pack_floats(std::span<const MatrixView> parts, Isa isa) {
-  return std::make_unique<FloatLinear>(parts, kernel_for(isa));
+PackedResult pack_floats(std::span<const MatrixView> parts, const LinearOptions& options) {
+  auto packed = std::make_unique<FloatLinear>(parts, kernel_for(options.isa), options.memory);
+  RETURN_IF_ERROR(packed->pack(parts));
+  return packed;
 }
 
 }  // namespace plinth::tensor

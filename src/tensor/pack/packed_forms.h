@@ -19,13 +19,14 @@ struct Activations::Impl {
   std::int64_t columns = 0;
 };
 
+// `options` names the memory.
+using PackedResult = absl::StatusOr<std::unique_ptr<PackedLinear>>;
 // scalar and avx2. Each part keeps the form of its own type.
-std::unique_ptr<PackedLinear> pack_compact(std::span<const MatrixView> parts,
-                                           const LinearOptions& options);
+PackedResult pack_compact(std::span<const MatrixView> parts, const LinearOptions& options);
 // avx512 and amx: all parts as 4-bit or 8-bit integers.
-std::unique_ptr<PackedLinear> pack_wide(std::span<const MatrixView> parts, Isa isa);
+PackedResult pack_wide(std::span<const MatrixView> parts, const LinearOptions& options);
 // Every set: dequantised to fp32.
-std::unique_ptr<PackedLinear> pack_floats(std::span<const MatrixView> parts, Isa isa);
+PackedResult pack_floats(std::span<const MatrixView> parts, const LinearOptions& options);
 
 bool has_wide_form(DType dtype);
 std::int64_t total_rows(std::span<const MatrixView> parts);

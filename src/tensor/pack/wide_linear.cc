@@ -18,11 +18,17 @@ constexpr int kEdgeTokens = 64;
 
 class WideLinear final : public PackedLinear {
  public:
-  WideLinear(std::span<const MatrixView> parts, int bits, const WideKernels& kernels)
-      : PackedLinear(total_rows(parts), parts[0].columns), bits_(bits), kernels_(kernels) {
+  WideLinear(std::span<const MatrixView> parts, int bits, const WideKernels& kernels,
+             std::shared_ptr<WeightMemory> memory)
+      : PackedLinear(total_rows(parts), parts[0].columns),
+        bits_(bits),
+        kernels_(kernels),
+        memory_(std::move(memory)) {}
+
+  absl::Status pack(std::span<const MatrixView> parts) {
     const std::int64_t groups = base::ceil_div<std::int64_t>(rows(), kGroupRows);
     group_bytes_ = columns() / kBlock * block_bytes(bits_);
-    data_.assign(static_cast<std::size_t>(groups * group_bytes_ + 64), 0);
+    ASSIGN_OR_RETURN(data_, memory_->take(static_cast<std::size_t>(groups * group_bytes_)));
     std::int64_t row = 0;
     for (const auto& part : parts) {
       const auto stride = row_bytes(part.dtype, part.columns);
@@ -30,7 +36,9 @@ class WideLinear final : public PackedLinear {
         pack_row(part.dtype, part.data + static_cast<std::size_t>(r) * stride, row);
       }
     }
+    return absl::OkStatus();
   }
+
   std::size_t bytes() const override { return data_.size(); }
 
   bool shares_activations(const PackedLinear& other) const override {
@@ -124,8 +132,9 @@ class WideLinear final : public PackedLinear {
 
   const int bits_;
   const WideKernels& kernels_;
+  const std::shared_ptr<WeightMemory> memory_;
   std::int64_t group_bytes_ = 0;
-  std::vector<std::uint8_t> data_;
+  std::span<std::uint8_t> data_;
 };
 
 bool is_nibbles(DType dtype) {
@@ -140,11 +149,13 @@ bool has_wide_form(DType dtype) {
   return !halves && dtype_info(dtype).block_elements > 1;
 }
 
-std::unique_ptr<PackedLinear> pack_wide(std::span<const MatrixView> parts, Isa isa) {
+PackedResult pack_wide(std::span<const MatrixView> parts, const LinearOptions& options) {
   const bool nibbles = std::all_of(parts.begin(), parts.end(),
                                    [](const auto& part) { return is_nibbles(part.dtype); });
-  return std::make_unique<WideLinear>(parts, nibbles ? 4 : 8,
-                                      isa == Isa::amx ? kWideAmx : kWideAvx512);
+  auto packed = std::make_unique<WideLinear>(
+      parts, nibbles ? 4 : 8, options.isa == Isa::amx ? kWideAmx : kWideAvx512, options.memory);
+  RETURN_IF_ERROR(packed->pack(parts));
+  return packed;
 }
 
 }  // namespace plinth::tensor

@@ -1,5 +1,6 @@
 #include "tensor/quant/blocks.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -17,85 +18,52 @@ std::uint32_t load32(const u8* p) {
          static_cast<std::uint32_t>(p[2]) << 16 | static_cast<std::uint32_t>(p[3]) << 24;
 }
 float load_f16(const u8* p) { return f16_to_f32(load16(p)); }
-std::int16_t narrow(int value) { return static_cast<std::int16_t>(value); }
+u8 byte(int value) { return static_cast<u8>(value); }
 
 // 4- and 5-bit blocks of 32: element j in the low nibble of byte j, element j + 16 in the high one.
-void nibbles(const u8* q, int offset, SubBlock& out) {
+void nibbles(const u8* stored, u8* q) {
   for (int j = 0; j < 16; ++j) {
-    out.q[j] = narrow((q[j] & 15) + offset);
-    out.q[j + 16] = narrow((q[j] >> 4) + offset);
+    q[j] = stored[j] & 15;
+    q[j + 16] = stored[j] >> 4;
   }
 }
-void fifth_bits(const u8* high, SubBlock& out) {
+void fifth_bits(const u8* high, u8* q) {
   const std::uint32_t bits = load32(high);
-  for (int j = 0; j < 32; ++j) out.q[j] = narrow(out.q[j] + ((bits >> j & 1) << 4));
-}
-
-int small_block(DType dtype, const u8* b, SubBlock& out) {
-  out.size = 32;
-  out.m = 0;
-  out.d = load_f16(b);
-  switch (dtype) {
-    case DType::q8_0:
-      for (int j = 0; j < 32; ++j) out.q[j] = static_cast<std::int8_t>(b[2 + j]);
-      break;
-    case DType::q4_0:
-      nibbles(b + 2, -8, out);
-      break;
-    case DType::q4_1:
-      out.m = load_f16(b + 2);
-      nibbles(b + 4, 0, out);
-      break;
-    case DType::q5_0:
-      nibbles(b + 6, -16, out);
-      fifth_bits(b + 2, out);
-      break;
-    case DType::q5_1:
-      out.m = load_f16(b + 2);
-      nibbles(b + 8, 0, out);
-      fifth_bits(b + 4, out);
-      break;
-    default:  // iq4_nl
-      nibbles(b + 2, 0, out);
-      for (auto& q : out.q) q = narrow(kIq4Values[q]);
-  }
-  return 1;
+  for (int j = 0; j < 32; ++j) q[j] = byte(q[j] | (bits >> j & 1) << 4);
 }
 
 // scales[16] (4-bit scale, 4-bit min), quants[64] (2-bit), d, dmin.
-int q2_k(const u8* b, SubBlock* out) {
-  const float d = load_f16(b + 80), dmin = load_f16(b + 82);
+void q2_k_scales(const u8* b, float* d, float* m) {
+  const float scale = load_f16(b + 80), min = load_f16(b + 82);
   for (int s = 0; s < 16; ++s) {
-    out[s].size = 16;
-    out[s].d = d * static_cast<float>(b[s] & 15);
-    out[s].m = -dmin * static_cast<float>(b[s] >> 4);
-    const u8* q = b + 16 + (s / 8) * 32 + (s % 2) * 16;
-    const int shift = (s % 8) / 2 * 2;
-    for (int j = 0; j < 16; ++j) out[s].q[j] = narrow(q[j] >> shift & 3);
+    d[s] = scale * static_cast<float>(b[s] & 15);
+    m[s] = -min * static_cast<float>(b[s] >> 4);
   }
-  return 16;
+}
+void q2_k_integers(const u8* b, u8* q) {
+  for (int s = 0; s < 8; ++s, q += 32) {
+    const u8* from = b + 16 + s / 4 * 32;
+    for (int j = 0; j < 32; ++j) q[j] = from[j] >> (s % 4 * 2) & 3;
+  }
 }
 
 // hmask[32], quants[64] (2-bit), scales[12] (6-bit, packed), d.
-int q3_k(const u8* b, SubBlock* out) {
-  const float d = load_f16(b + 108);
+void q3_k_scales(const u8* b, float* d) {
+  const float scale = load_f16(b + 108);
   const u8* packed = b + 96;
   for (int s = 0; s < 16; ++s) {
     const int low = s < 8 ? packed[s] & 15 : packed[s - 8] >> 4;
     const int high = packed[8 + s % 4] >> (s / 4 * 2) & 3;
-    out[s].size = 16;
-    out[s].d = d * static_cast<float>((low | high << 4) - 32);
-    out[s].m = 0;
-    const int half = (s % 2) * 16;
-    const u8* q = b + 32 + (s / 8) * 32 + half;
-    const int shift = (s % 8) / 2 * 2;
-    const int bit = s / 2;
-    for (int j = 0; j < 16; ++j) {
-      const int missing = (b[half + j] >> bit & 1) != 0 ? 0 : 4;
-      out[s].q[j] = narrow((q[j] >> shift & 3) - missing);
+    d[s] = scale * static_cast<float>((low | high << 4) - 32);
+  }
+}
+void q3_k_integers(const u8* b, u8* q) {
+  for (int s = 0; s < 8; ++s, q += 32) {
+    const u8* from = b + 32 + s / 4 * 32;
+    for (int j = 0; j < 32; ++j) {
+      q[j] = byte((from[j] >> (s % 4 * 2) & 3) | (b[j] >> s & 1) << 2);
     }
   }
-  return 16;
 }
 
 // The 6-bit scale and min of sub-block s out of the 12 packed bytes of Q4_K and Q5_K.
@@ -110,58 +78,54 @@ void scale_min(const u8* p, int s, int& scale, int& min) {
 }
 
 // d, dmin, scales[12], (Q5_K: high bits[32]), quants[128] (4-bit).
-int q45_k(const u8* b, bool five, SubBlock* out) {
-  const float d = load_f16(b), dmin = load_f16(b + 2);
-  const u8* quants = b + (five ? 48 : 16);
+void q45_k_scales(const u8* b, float* d, float* m) {
+  const float all = load_f16(b), all_min = load_f16(b + 2);
   for (int s = 0; s < 8; ++s) {
     int scale = 0, min = 0;
     scale_min(b + 4, s, scale, min);
-    out[s].size = 32;
-    out[s].d = d * static_cast<float>(scale);
-    out[s].m = -dmin * static_cast<float>(min);
-    const u8* q = quants + (s / 2) * 32;
-    for (int j = 0; j < 32; ++j) {
-      int value = s % 2 == 0 ? q[j] & 15 : q[j] >> 4;
-      if (five) value += (b[16 + j] >> s & 1) << 4;
-      out[s].q[j] = narrow(value);
-    }
+    d[s] = all * static_cast<float>(scale);
+    m[s] = -all_min * static_cast<float>(min);
   }
-  return 8;
+}
+void q45_k_integers(const u8* b, bool five, u8* q) {
+  const u8* from = b + (five ? 48 : 16);
+  for (int s = 0; s < 8; s += 2, q += 64, from += 32) {
+    for (int j = 0; j < 32; ++j) q[j] = from[j] & 15;
+    for (int j = 0; j < 32; ++j) q[32 + j] = from[j] >> 4;
+    if (!five) continue;
+    for (int j = 0; j < 32; ++j) q[j] = byte(q[j] | (b[16 + j] >> s & 1) << 4);
+    for (int j = 0; j < 32; ++j) q[32 + j] = byte(q[32 + j] | (b[16 + j] >> (s + 1) & 1) << 4);
+  }
 }
 
 // ql[128] (low 4 bits), qh[64] (high 2 bits), scales[16] (signed), d.
-int q6_k(const u8* b, SubBlock* out) {
-  const float d = load_f16(b + 208);
+void q6_k_scales(const u8* b, float* d) {
+  const float scale = load_f16(b + 208);
   for (int s = 0; s < 16; ++s) {
-    out[s].size = 16;
-    out[s].d = d * static_cast<float>(static_cast<std::int8_t>(b[192 + s]));
-    out[s].m = 0;
-    const int half = s / 8;
-    const int quarter = (s % 8) / 2;  // which 32 of the half's 128
-    const int from = (s % 2) * 16;
-    const u8* low = b + half * 64 + (quarter % 2) * 32 + from;
-    const u8* high = b + 128 + half * 32 + from;
-    for (int j = 0; j < 16; ++j) {
-      const int nibble = quarter < 2 ? low[j] & 15 : low[j] >> 4;
-      out[s].q[j] = narrow((nibble | (high[j] >> (quarter * 2) & 3) << 4) - 32);
+    d[s] = scale * static_cast<float>(static_cast<std::int8_t>(b[192 + s]));
+  }
+}
+void q6_k_integers(const u8* b, u8* q) {
+  for (int half = 0; half < 2; ++half) {
+    const u8* high = b + 128 + half * 32;
+    for (int quarter = 0; quarter < 4; ++quarter, q += 32) {
+      const u8* low = b + half * 64 + quarter % 2 * 32;
+      const int shift = quarter / 2 * 4;
+      for (int j = 0; j < 32; ++j) {
+        q[j] = byte((low[j] >> shift & 15) | (high[j] >> (quarter * 2) & 3) << 4);
+      }
     }
   }
-  return 16;
 }
 
-// d, high 2 bits of the scales (u16), low 4 bits[4], quants[128] through the IQ4 code book.
-int iq4_xs(const u8* b, SubBlock* out) {
-  const float d = load_f16(b);
+// d, high 2 bits of the scales (u16), low 4 bits[4], quants[128].
+void iq4_xs_scales(const u8* b, float* d) {
+  const float scale = load_f16(b);
   const int high = load16(b + 2);
   for (int s = 0; s < 8; ++s) {
     const int low = b[4 + s / 2] >> (s % 2 * 4) & 15;
-    out[s].size = 32;
-    out[s].d = d * static_cast<float>((low | (high >> (2 * s) & 3) << 4) - 32);
-    out[s].m = 0;
-    nibbles(b + 8 + s * 16, 0, out[s]);
-    for (auto& q : out[s].q) q = narrow(kIq4Values[q]);
+    d[s] = scale * static_cast<float>((low | (high >> (2 * s) & 3) << 4) - 32);
   }
-  return 8;
 }
 
 }  // namespace
@@ -214,23 +178,103 @@ void floats_to_f32(DType dtype, const std::uint8_t* row, float* out, std::int64_
   }
 }
 
-int decode_block(DType dtype, const std::uint8_t* block, SubBlock* out) {
+int stored_zero(DType dtype) {
+  switch (dtype) {
+    case DType::q4_0:
+      return 8;
+    case DType::q5_0:
+      return 16;
+    case DType::q3_k:
+      return 4;
+    case DType::q6_k:
+      return 32;
+    default:
+      return 0;
+  }
+}
+
+int decode_scales(DType dtype, const std::uint8_t* block, float* d, float* m) {
+  std::fill_n(m, kSubBlocksMax, 0.0f);
   switch (dtype) {
     case DType::q2_k:
-      return q2_k(block, out);
+      q2_k_scales(block, d, m);
+      return 16;
     case DType::q3_k:
-      return q3_k(block, out);
+      q3_k_scales(block, d);
+      return 16;
     case DType::q4_k:
-      return q45_k(block, false, out);
     case DType::q5_k:
-      return q45_k(block, true, out);
+      q45_k_scales(block, d, m);
+      return 8;
     case DType::q6_k:
-      return q6_k(block, out);
+      q6_k_scales(block, d);
+      return 16;
     case DType::iq4_xs:
-      return iq4_xs(block, out);
+      iq4_xs_scales(block, d);
+      return 8;
+    case DType::q4_1:
+    case DType::q5_1:
+      m[0] = load_f16(block + 2);
+      [[fallthrough]];
     default:
-      return small_block(dtype, block, out[0]);
+      d[0] = load_f16(block);
+      return 1;
   }
+}
+
+void decode_integers(DType dtype, const std::uint8_t* block, std::uint8_t* q) {
+  switch (dtype) {
+    case DType::q8_0:
+      std::memcpy(q, block + 2, 32);
+      return;
+    case DType::q4_0:
+    case DType::iq4_nl:
+      return nibbles(block + 2, q);
+    case DType::q4_1:
+      return nibbles(block + 4, q);
+    case DType::q5_0:
+      nibbles(block + 6, q);
+      return fifth_bits(block + 2, q);
+    case DType::q5_1:
+      nibbles(block + 8, q);
+      return fifth_bits(block + 4, q);
+    case DType::q2_k:
+      return q2_k_integers(block, q);
+    case DType::q3_k:
+      return q3_k_integers(block, q);
+    case DType::q4_k:
+      return q45_k_integers(block, false, q);
+    case DType::q5_k:
+      return q45_k_integers(block, true, q);
+    case DType::q6_k:
+      return q6_k_integers(block, q);
+    default:
+      CHECK(dtype == DType::iq4_xs);
+      for (int s = 0; s < 8; ++s) nibbles(block + 8 + s * 16, q + s * 32);
+  }
+}
+
+int decode_block(DType dtype, const std::uint8_t* block, SubBlock* out) {
+  float d[kSubBlocksMax], m[kSubBlocksMax];
+  std::uint8_t q[kBlockElementsMax];
+  const int count = decode_scales(dtype, block, d, m);
+  decode_integers(dtype, block, q);
+  const int size = static_cast<int>(dtype_info(dtype).block_elements) / count;
+  const bool codes = dtype == DType::iq4_nl || dtype == DType::iq4_xs;
+  const int zero = stored_zero(dtype);
+  for (int s = 0; s < count; ++s) {
+    out[s].size = size;
+    out[s].d = d[s];
+    out[s].m = m[s];
+    for (int j = 0; j < size; ++j) {
+      const std::uint8_t stored = q[s * size + j];
+      const int value =
+          codes ? kIq4Values[stored]
+                : (dtype == DType::q8_0 ? static_cast<std::int8_t>(stored) : stored - zero);
+      out[s].q[j] = static_cast<std::int16_t>(value);
+    }
+  }
+  return count;
 }
 
 }  // namespace plinth::tensor::quant

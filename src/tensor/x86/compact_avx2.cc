@@ -1,13 +1,14 @@
 #include <immintrin.h>
 
-#include <cstring>
+#include <cstdint>
+#include <type_traits>
 
 #include "tensor/quant/blocks.h"
 #include "tensor/x86/compact_kernels.h"
 
-// Zen 3 and Haswell onwards have 16 vector registers. The tile of two groups of 8 rows and 4 tokens
-// keeps 8 running int16 sums in them, and two vectors of weights; each broadcast of activations
-// serves both groups, so that the two load ports keep up with the four arithmetic ones. The fp32
+// Zen 3 and Haswell onwards have 16 vector registers. A tile's two halves of 8 rows and 4 tokens
+// keep 8 running int16 sums in them, and two vectors of weights; each broadcast of activations
+// serves both halves, so that the two load ports keep up with the four arithmetic ones. The fp32
 // sums live in the first-level cache, touched once a block.
 // vpmaddubsw multiplies unsigned weights by signed activations and adds pairs in int16. Sums of
 // pairs stay in int16 as long as they fit: 8 pairs of nibbles (8 * 2 * 15 * 127 = 30,480), 4 of
@@ -38,6 +39,23 @@ namespace {
 // are.
 [[gnu::always_inline]] inline void pin(__m256i& sum) { __asm__("" : "+x"(sum)); }
 
+// Where a record has what, as CompactForm says it.
+template <Integers kIntegers, int kSubs, bool kOffsets>
+struct Record {
+  static constexpr std::int64_t kScaleBytes = 16 * kSubs * (kOffsets ? 2 : 1);
+  static constexpr std::int64_t kIntegerBytes =
+      kIntegers == Integers::bytes
+          ? 256
+          : (kIntegers == Integers::six ? 192 : (kIntegers == Integers::five ? 160 : 128));
+  static constexpr std::int64_t kBytes = 2 * (kScaleBytes + kIntegerBytes);
+
+  const std::uint8_t* at;
+  const std::uint8_t* scales(int half) const { return at + half * kScaleBytes; }
+  const std::uint8_t* integers(int half) const {
+    return at + 2 * kScaleBytes + half * kIntegerBytes;
+  }
+};
+
 // Unsigned integers of vector kVector of 8 rows.
 template <Integers kIntegers, int kVector>
 [[gnu::always_inline]] inline __m256i load_unsigned(const std::uint8_t* q) {
@@ -64,156 +82,136 @@ template <Integers kIntegers, int kVector>
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(rows), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-// Sums of kGroups groups of 8 rows and kM tokens, in registers across the blocks.
-template <int kGroups, int kM>
+// Sums of a tile's rows and kM tokens, in registers across the blocks.
+template <int kM>
 struct Sums {
-  __m256 at[kGroups][kM];
+  __m256 at[2][kM];
 
   [[gnu::always_inline]] void begin(const CompactTask& task) {
-    const __m256i mask = row_mask(task.rows);
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
+    for (int h = 0; h < 2; ++h) {
+      const __m256i mask = row_mask(task.rows - h * kCompactHalf);
 #pragma GCC unroll 4
       for (int t = 0; t < kM; ++t) {
-        at[g][t] = task.first_block == 0
+        at[h][t] = task.first_block == 0
                        ? _mm256_setzero_ps()
-                       : _mm256_maskload_ps(task.y + t * task.ldy + g * kCompactRows, mask);
+                       : _mm256_maskload_ps(task.y + t * task.ldy + h * kCompactHalf, mask);
       }
     }
   }
-  [[gnu::always_inline]] void end(const CompactTask& task, std::int64_t group_bytes) {
-    const __m256i mask = row_mask(task.rows);
+  [[gnu::always_inline]] void end(const CompactTask& task) {
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
+    for (int h = 0; h < 2; ++h) {
+      const __m256i mask = row_mask(task.rows - h * kCompactHalf);
       const __m256 scale =
           task.last_block == task.blocks
-              ? _mm256_loadu_ps(reinterpret_cast<const float*>(task.group + g * group_bytes))
+              ? _mm256_loadu_ps(reinterpret_cast<const float*>(task.tile) + h * kCompactHalf)
               : _mm256_set1_ps(1.0f);
 #pragma GCC unroll 4
       for (int t = 0; t < kM; ++t) {
-        _mm256_maskstore_ps(task.y + t * task.ldy + g * kCompactRows, mask,
-                            _mm256_mul_ps(at[g][t], scale));
+        _mm256_maskstore_ps(task.y + t * task.ldy + h * kCompactHalf, mask,
+                            _mm256_mul_ps(at[h][t], scale));
       }
     }
   }
 };
 
 // Pair sums of vectors [kVector, kVector + kLeft) join `pairs`, which is empty where kFresh. One
-// broadcast of the activations serves every group.
-template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kGroups, int kM>
-[[gnu::always_inline]] inline void add_pairs(const std::uint8_t* q, std::int64_t group_bytes,
-                                             const PanelBlock& x, __m256i pairs[kGroups][kM]) {
+// broadcast of the activations serves both halves.
+template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kM, typename R>
+[[gnu::always_inline]] inline void add_pairs(R record, const PanelBlock& x, __m256i pairs[2][kM]) {
   if constexpr (kLeft > 0) {
-    __m256i w[kGroups];
+    __m256i w[2];
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
-      w[g] = load_unsigned<kIntegers, kVector>(q + g * group_bytes);
+    for (int h = 0; h < 2; ++h) {
+      w[h] = load_unsigned<kIntegers, kVector>(record.integers(h));
     }
 #pragma GCC unroll 4
     for (int t = 0; t < kM; ++t) {
       const __m256i four = broadcast4(x.q[t] + 4 * kVector);
 #pragma GCC unroll 2
-      for (int g = 0; g < kGroups; ++g) {
-        const __m256i product = _mm256_maddubs_epi16(w[g], four);
-        pairs[g][t] = kFresh ? product : _mm256_add_epi16(pairs[g][t], product);
-        pin(pairs[g][t]);
+      for (int h = 0; h < 2; ++h) {
+        const __m256i product = _mm256_maddubs_epi16(w[h], four);
+        pairs[h][t] = kFresh ? product : _mm256_add_epi16(pairs[h][t], product);
+        pin(pairs[h][t]);
       }
     }
-    add_pairs<kIntegers, kVector + 1, kLeft - 1, false, kGroups, kM>(q, group_bytes, x, pairs);
+    add_pairs<kIntegers, kVector + 1, kLeft - 1, false, kM>(record, x, pairs);
   }
 }
 
 // Exact sums of products over vectors [kVector, kVector + kLeft), in int32.
-template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kGroups, int kM>
-[[gnu::always_inline]] inline void add_dots(const std::uint8_t* q, std::int64_t group_bytes,
-                                            const PanelBlock& x, __m256i dots[kGroups][kM]) {
+template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kM, typename R>
+[[gnu::always_inline]] inline void add_dots(R record, const PanelBlock& x, __m256i dots[2][kM]) {
   constexpr int kFits = kIntegers == Integers::six ? 2 : (kIntegers == Integers::five ? 4 : 8);
   constexpr int kRun = kFits < kLeft ? kFits : kLeft;
   if constexpr (kLeft > 0) {
-    __m256i pairs[kGroups][kM];
-    add_pairs<kIntegers, kVector, kRun, true, kGroups, kM>(q, group_bytes, x, pairs);
+    __m256i pairs[2][kM];
+    add_pairs<kIntegers, kVector, kRun, true, kM>(record, x, pairs);
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
+    for (int h = 0; h < 2; ++h) {
 #pragma GCC unroll 4
       for (int t = 0; t < kM; ++t) {
-        const __m256i wide = widen(pairs[g][t]);
-        dots[g][t] = kFresh ? wide : _mm256_add_epi32(dots[g][t], wide);
+        const __m256i wide = widen(pairs[h][t]);
+        dots[h][t] = kFresh ? wide : _mm256_add_epi32(dots[h][t], wide);
       }
     }
-    add_dots<kIntegers, kVector + kRun, kLeft - kRun, false, kGroups, kM>(q, group_bytes, x, dots);
+    add_dots<kIntegers, kVector + kRun, kLeft - kRun, false, kM>(record, x, dots);
   }
 }
 
 // Sub-block kSub of one block: dots, scales and offsets join the sums.
-template <Integers kIntegers, int kSubs, int kSub, bool kOffsets, int kGroups, int kM>
-[[gnu::always_inline]] inline void add_sub_block(const std::uint8_t* q, const std::uint8_t* scales,
-                                                 std::int64_t group_bytes, __m256 minus_zero,
-                                                 const PanelBlock& x, __m256 sums[kGroups][kM]) {
+template <Integers kIntegers, int kSubs, int kSub, bool kOffsets, int kM, typename R>
+[[gnu::always_inline]] inline void add_sub_block(R record, __m256 minus_zero, const PanelBlock& x,
+                                                 __m256 sums[2][kM]) {
   constexpr int kVectors = 8 / kSubs;
-  __m256i dots[kGroups][kM];
-  add_dots<kIntegers, kSub * kVectors, kVectors, true, kGroups, kM>(q, group_bytes, x, dots);
+  __m256i dots[2][kM];
+  add_dots<kIntegers, kSub * kVectors, kVectors, true, kM>(record, x, dots);
 #pragma GCC unroll 2
-  for (int g = 0; g < kGroups; ++g) {
-    const std::uint8_t* at = scales + g * group_bytes;
-    const __m256 d = load_halves(at + kSub * 16);
+  for (int h = 0; h < 2; ++h) {
+    const std::uint8_t* scales = record.scales(h);
+    const __m256 d = load_halves(scales + kSub * 16);
     const __m256 m =
-        kOffsets ? load_halves(at + (kSubs + kSub) * 16) : _mm256_mul_ps(d, minus_zero);
+        kOffsets ? load_halves(scales + (kSubs + kSub) * 16) : _mm256_mul_ps(d, minus_zero);
 #pragma GCC unroll 4
     for (int t = 0; t < kM; ++t) {
       const auto& scale = x.scale[t];
       const __m256 both = _mm256_mul_ps(d, _mm256_set1_ps(scale.d));
       const float s = kSubs == 1 ? scale.s : (kSub == 0 ? scale.low_s : scale.high_s);
-      sums[g][t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[g][t]), both, sums[g][t]);
-      sums[g][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(s), sums[g][t]);
+      sums[h][t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[h][t]), both, sums[h][t]);
+      sums[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(s), sums[h][t]);
     }
   }
 }
 
-// Rows of a few KiB end before the hardware has learned to run ahead of them, so the kernel does:
-// the same place of the next tile where that is near, otherwise further along the same rows.
-constexpr std::int64_t kNearBytes = 16 << 10;
+// The hardware stops running ahead at each 4 KiB of memory, so the kernel does it: on through the
+// tile and into the next.
 constexpr std::int64_t kAheadBytes = 2 << 10;
 
-template <int kGroups>
-[[gnu::always_inline]] inline void fetch_ahead(const std::uint8_t* scales, const std::uint8_t* q,
-                                               std::int64_t group_bytes,
-                                               std::int64_t integer_bytes) {
-  const std::int64_t tile = kGroups * group_bytes;
-  const std::int64_t ahead = tile <= kNearBytes ? tile : kAheadBytes;
-#pragma GCC unroll 2
-  for (int g = 0; g < kGroups; ++g) {
-    _mm_prefetch(scales + g * group_bytes + ahead, _MM_HINT_T0);
-    for (std::int64_t line = 0; line < integer_bytes; line += 64) {
-      _mm_prefetch(q + g * group_bytes + ahead + line, _MM_HINT_T0);
-    }
+template <typename R>
+[[gnu::always_inline]] inline void fetch_ahead(R record) {
+#pragma GCC unroll 9
+  for (std::int64_t line = 0; line < R::kBytes; line += 64) {
+    _mm_prefetch(record.at + kAheadBytes + line, _MM_HINT_T0);
   }
 }
 
-template <Integers kIntegers, int kSubs, bool kOffsets, int kGroups, int kM>
+template <Integers kIntegers, int kSubs, bool kOffsets, int kM>
 void unsigned_tile(const CompactTask& task) {
-  const CompactForm& form = *task.form;
-  constexpr std::int64_t kScaleBytes = 16 * kSubs * (kOffsets ? 2 : 1);
-  constexpr std::int64_t kIntegerBytes =
-      kIntegers == Integers::nibbles ? 128 : (kIntegers == Integers::five ? 160 : 192);
-  const std::int64_t group_bytes = form.group_bytes(task.blocks);
-  const std::uint8_t* scales = task.group + 32 + task.first_block * kScaleBytes;
-  const std::uint8_t* q =
-      task.group + form.integers_at(task.blocks) + task.first_block * kIntegerBytes;
-  const __m256 minus_zero = _mm256_set1_ps(-static_cast<float>(form.zero));
-  Sums<kGroups, kM> sums;
+  using R = Record<kIntegers, kSubs, kOffsets>;
+  const __m256 minus_zero = _mm256_set1_ps(-static_cast<float>(task.form->zero));
+  Sums<kM> sums;
   sums.begin(task);
-  const PanelBlock* x = task.panels + task.first_block;
-  for (auto b = task.first_block; b < task.last_block;
-       ++b, ++x, scales += kScaleBytes, q += kIntegerBytes) {
-    if (task.cold) fetch_ahead<kGroups>(scales, q, group_bytes, kIntegerBytes);
-    add_sub_block<kIntegers, kSubs, 0, kOffsets, kGroups, kM>(q, scales, group_bytes, minus_zero,
-                                                              *x, sums.at);
+  R record{task.record()};
+  for (auto b = task.first_block; b < task.last_block; ++b, record.at += R::kBytes) {
+    if (task.cold) fetch_ahead(record);
+    const PanelBlock& x = task.panels[b];
+    add_sub_block<kIntegers, kSubs, 0, kOffsets, kM>(record, minus_zero, x, sums.at);
     if constexpr (kSubs == 2) {
-      add_sub_block<kIntegers, kSubs, 1, kOffsets, kGroups, kM>(q, scales, group_bytes, minus_zero,
-                                                                *x, sums.at);
+      add_sub_block<kIntegers, kSubs, 1, kOffsets, kM>(record, minus_zero, x, sums.at);
     }
   }
-  sums.end(task, group_bytes);
+  sums.end(task);
 }
 
 // One vector of signed weights and its magnitudes.
@@ -235,100 +233,90 @@ template <Integers kIntegers>
 // Signed weights: magnitudes times activations with the weights' signs. A pair is at most
 // 2 * 128 * 127 = 32,512, so every pair sum is widened; a weight of -128 has magnitude 128 as an
 // unsigned byte, and activations never are -128, which vpsignb could not negate.
-template <Integers kIntegers, int kGroups, int kM>
+template <Integers kIntegers, int kM>
 void signed_tile(const CompactTask& task) {
-  const CompactForm& form = *task.form;
-  constexpr std::int64_t kScaleBytes = 16;
-  constexpr std::int64_t kIntegerBytes = kIntegers == Integers::bytes ? 256 : 128;
-  const std::int64_t group_bytes = form.group_bytes(task.blocks);
-  const std::uint8_t* scales = task.group + 32 + task.first_block * kScaleBytes;
-  const std::uint8_t* q =
-      task.group + form.integers_at(task.blocks) + task.first_block * kIntegerBytes;
-  Sums<kGroups, kM> sums;
+  using R = Record<kIntegers, 1, false>;
+  Sums<kM> sums;
   sums.begin(task);
-  const PanelBlock* x = task.panels + task.first_block;
-  for (auto b = task.first_block; b < task.last_block;
-       ++b, ++x, scales += kScaleBytes, q += kIntegerBytes) {
-    if (task.cold) fetch_ahead<kGroups>(scales, q, group_bytes, kIntegerBytes);
-    __m256i dots[kGroups][kM] = {};
+  R record{task.record()};
+  for (auto b = task.first_block; b < task.last_block; ++b, record.at += R::kBytes) {
+    if (task.cold) fetch_ahead(record);
+    const PanelBlock& x = task.panels[b];
+    __m256i dots[2][kM] = {};
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j) {
-      __m256i w[kGroups], magnitude[kGroups];
+      __m256i w[2], magnitude[2];
 #pragma GCC unroll 2
-      for (int g = 0; g < kGroups; ++g) {
-        load_signed<kIntegers>(q + g * group_bytes, j, w[g], magnitude[g]);
+      for (int h = 0; h < 2; ++h) {
+        load_signed<kIntegers>(record.integers(h), j, w[h], magnitude[h]);
       }
 #pragma GCC unroll 4
       for (int t = 0; t < kM; ++t) {
-        const __m256i four = broadcast4(x->q[t] + 4 * j);
+        const __m256i four = broadcast4(x.q[t] + 4 * j);
 #pragma GCC unroll 2
-        for (int g = 0; g < kGroups; ++g) {
-          const __m256i turned = _mm256_sign_epi8(four, w[g]);
-          dots[g][t] =
-              _mm256_add_epi32(dots[g][t], widen(_mm256_maddubs_epi16(magnitude[g], turned)));
-          pin(dots[g][t]);
+        for (int h = 0; h < 2; ++h) {
+          const __m256i turned = _mm256_sign_epi8(four, w[h]);
+          dots[h][t] =
+              _mm256_add_epi32(dots[h][t], widen(_mm256_maddubs_epi16(magnitude[h], turned)));
+          pin(dots[h][t]);
         }
       }
     }
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
-      const __m256 d = load_halves(scales + g * group_bytes);
+    for (int h = 0; h < 2; ++h) {
+      const __m256 d = load_halves(record.scales(h));
 #pragma GCC unroll 4
       for (int t = 0; t < kM; ++t) {
-        sums.at[g][t] =
-            _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[g][t]),
-                            _mm256_mul_ps(d, _mm256_set1_ps(x->scale[t].d)), sums.at[g][t]);
+        sums.at[h][t] =
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[h][t]),
+                            _mm256_mul_ps(d, _mm256_set1_ps(x.scale[t].d)), sums.at[h][t]);
       }
     }
   }
-  sums.end(task, group_bytes);
+  sums.end(task);
 }
 
-template <Integers kIntegers, int kSubs, bool kOffsets, int kGroups, int kM>
-[[gnu::always_inline]] inline void tile(const CompactTask& task) {
-  if constexpr (kIntegers == Integers::bytes || kIntegers == Integers::codes) {
-    signed_tile<kIntegers, kGroups, kM>(task);
-  } else {
-    unsigned_tile<kIntegers, kSubs, kOffsets, kGroups, kM>(task);
-  }
-}
-
-// All tokens over one or two groups, four at a time: the groups' bytes stay in the first-level
-// cache.
-template <Integers kIntegers, int kSubs, bool kOffsets, int kGroups>
+// All tokens over one tile, four at a time: its bytes stay in the first-level cache.
+template <Integers kIntegers, int kSubs, bool kOffsets>
 void tokens(CompactTask task) {
+  const auto some = [&]<int kM>(std::integral_constant<int, kM>) {
+    if constexpr (kIntegers == Integers::bytes || kIntegers == Integers::codes) {
+      signed_tile<kIntegers, kM>(task);
+    } else {
+      unsigned_tile<kIntegers, kSubs, kOffsets, kM>(task);
+    }
+  };
   for (; task.m >= kPanelTokens; task.m -= kPanelTokens) {
-    tile<kIntegers, kSubs, kOffsets, kGroups, 4>(task);
+    some(std::integral_constant<int, kPanelTokens>());
     task.cold = false;
     task.panels += task.blocks;
     task.y += kPanelTokens * task.ldy;
   }
-  if (task.m == 3) tile<kIntegers, kSubs, kOffsets, kGroups, 3>(task);
-  if (task.m == 2) tile<kIntegers, kSubs, kOffsets, kGroups, 2>(task);
-  if (task.m == 1) tile<kIntegers, kSubs, kOffsets, kGroups, 1>(task);
+  if (task.m == 3) some(std::integral_constant<int, 3>());
+  if (task.m == 2) some(std::integral_constant<int, 2>());
+  if (task.m == 1) some(std::integral_constant<int, 1>());
 }
 
-template <int kGroups>
-void run(const CompactTask& task) {
+void multiply(const CompactTask& task) {
   const CompactForm& form = *task.form;
   const bool halves = form.sub_block == 16;
   switch (form.integers) {
     case Integers::nibbles:
       if (halves) {
-        return form.offsets ? tokens<Integers::nibbles, 2, true, kGroups>(task)
-                            : tokens<Integers::nibbles, 2, false, kGroups>(task);
+        return form.offsets ? tokens<Integers::nibbles, 2, true>(task)
+                            : tokens<Integers::nibbles, 2, false>(task);
       }
-      return form.offsets ? tokens<Integers::nibbles, 1, true, kGroups>(task)
-                          : tokens<Integers::nibbles, 1, false, kGroups>(task);
+      return form.offsets ? tokens<Integers::nibbles, 1, true>(task)
+                          : tokens<Integers::nibbles, 1, false>(task);
     case Integers::five:
-      return form.offsets ? tokens<Integers::five, 1, true, kGroups>(task)
-                          : tokens<Integers::five, 1, false, kGroups>(task);
+      return form.offsets ? tokens<Integers::five, 1, true>(task)
+                          : tokens<Integers::five, 1, false>(task);
     case Integers::six:
-      return tokens<Integers::six, 2, false, kGroups>(task);
+      return tokens<Integers::six, 2, false>(task);
     case Integers::bytes:
-      return tokens<Integers::bytes, 1, false, kGroups>(task);
+      return tokens<Integers::bytes, 1, false>(task);
     case Integers::codes:
-      return tokens<Integers::codes, 1, false, kGroups>(task);
+      return tokens<Integers::codes, 1, false>(task);
   }
 }
 
@@ -380,6 +368,6 @@ void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) 
 
 }  // namespace
 
-const CompactKernels kCompactAvx2 = {run<1>, run<2>, quantize};
+const CompactKernels kCompactAvx2 = {multiply, quantize};
 
 }  // namespace plinth::tensor

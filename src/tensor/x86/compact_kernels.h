@@ -13,7 +13,7 @@
 namespace plinth::tensor {
 
 // Activations of four tokens over one block of 32 columns. A panel is four tokens' blocks in order,
-// so that one stream of memory feeds the tile of 8 rows and 4 tokens.
+// so that one stream of memory feeds the kernel's 16 rows and 4 tokens.
 inline constexpr int kPanelTokens = 4;
 struct alignas(64) PanelBlock {
   struct Scale {
@@ -27,25 +27,27 @@ struct alignas(64) PanelBlock {
 };
 static_assert(sizeof(PanelBlock) == 192);
 
-// What a kernel computes: 8 rows of one group, all m tokens, blocks [first_block, last_block).
+// What a kernel computes: the rows of one tile, all m tokens, blocks [first_block, last_block).
 struct CompactTask {
   const CompactForm* form = nullptr;
-  const std::uint8_t* group = nullptr;
+  const std::uint8_t* tile = nullptr;
   const PanelBlock* panels = nullptr;  // [ceil(m / 4), blocks]
   std::int64_t blocks = 0;             // of the whole row
   std::int64_t first_block = 0, last_block = 0;
   int m = 0;
-  int rows = kCompactRows;  // of the group that exist: 1..8
+  int rows = kCompactRows;  // of the tile that exist: 1..16
   bool cold = true;         // the weights come from memory: fetch what follows ahead of its use
   // y[t * ldy + r]: holds the unscaled sum between the ranges of blocks of one product.
   float* y = nullptr;
   std::int64_t ldy = 0;
+
+  const std::uint8_t* record() const {
+    return tile + kCompactRows * 4 + first_block * form->record_bytes();
+  }
 };
 
 struct CompactKernels {
   void (*multiply)(const CompactTask& task);
-  // Two whole groups that follow each other, all 16 rows.
-  void (*multiply_pair)(const CompactTask& task);
   // Lane `lane` of a panel from one row of 32 * blocks floats. A NaN or infinity makes its block
   // NaN; a block whose largest magnitude is below 1e-30 counts as zero.
   void (*quantize)(const float* x, std::int64_t blocks, int lane, PanelBlock* panel);

@@ -36,16 +36,16 @@ float half_at(const std::uint8_t* at) {
 
 float row_sum(const CompactTask& task, int row, const PanelBlock* panel, int lane, float sum) {
   const auto& form = *task.form;
-  const int subs = form.subs();
-  const std::uint8_t* integers = task.group + form.integers_at(task.blocks);
-  for (auto b = task.first_block; b < task.last_block; ++b) {
-    const std::uint8_t* scales = task.group + 32 + b * form.scale_bytes() + row * 2;
+  const int subs = form.subs(), half = row / kCompactHalf, place = row % kCompactHalf;
+  const std::uint8_t* record = task.record();
+  for (auto b = task.first_block; b < task.last_block; ++b, record += form.record_bytes()) {
+    const std::uint8_t* scales = record + half * form.scale_bytes() + place * 2;
+    const std::uint8_t* integers = record + 2 * form.scale_bytes() + half * form.integer_bytes();
     const auto& x = panel[b].scale[lane];
     for (int sub = 0; sub < subs; ++sub) {
       int dot = 0;
       for (int c = sub * form.sub_block; c < (sub + 1) * form.sub_block; ++c) {
-        dot += integer_at(form.integers, integers + b * form.integer_bytes(), row, c) *
-               panel[b].q[lane][c];
+        dot += integer_at(form.integers, integers, place, c) * panel[b].q[lane][c];
       }
       const float d = half_at(scales + sub * 16);
       sum = std::fma(static_cast<float>(dot), d * x.d, sum);
@@ -66,18 +66,10 @@ void multiply(const CompactTask& task) {
       y = row_sum(task, r, panel, t % kPanelTokens, task.first_block == 0 ? 0.0f : y);
       if (task.last_block < task.blocks) continue;
       float row_scale = 0;
-      std::memcpy(&row_scale, task.group + r * 4, 4);
+      std::memcpy(&row_scale, task.tile + r * 4, 4);
       y *= row_scale;
     }
   }
-}
-
-void multiply_pair(const CompactTask& task) {
-  CompactTask half = task;
-  multiply(half);
-  half.group += task.form->group_bytes(task.blocks);
-  half.y += kCompactRows;
-  multiply(half);
 }
 
 void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) {
@@ -103,6 +95,6 @@ void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) 
 
 }  // namespace
 
-const CompactKernels kCompactScalar = {multiply, multiply_pair, quantize};
+const CompactKernels kCompactScalar = {multiply, quantize};
 
 }  // namespace plinth::tensor
