@@ -36,6 +36,8 @@ base::json::object to_object(const InstalledModel& model, const ModelLibrary& li
   for (const auto& file : model.files) {
     files.push_back({{"path", file.path}, {"sha256", file.sha256}, {"bytes", file.bytes}});
   }
+  base::json::object sampling;
+  for (const auto& [name, value] : model.sampling) sampling[name] = value;
   return {{"name", model.name},
           {"title", model.title},
           {"kind", model.kind},
@@ -43,6 +45,7 @@ base::json::object to_object(const InstalledModel& model, const ModelLibrary& li
           {"bytes", model.bytes()},
           {"pulled", model.pulled_unix_s},
           {"path", library.open_path(model)},
+          {"sampling", sampling},
           {"files", files}};
 }
 
@@ -62,7 +65,9 @@ absl::Status pull(const ModelLibrary& library, const ModelArguments& arguments) 
         return have.path == file.path && have.sha256 == file.sha256;
       });
     });
-    if (same) {
+    const bool same_sampling = std::includes(present->sampling.begin(), present->sampling.end(),
+                                             wanted.sampling.begin(), wanted.sampling.end());
+    if (same && same_sampling) {
       if (arguments.json)
         fmt::print("{}\n", base::to_json(to_object(*present, library)));
       else
@@ -128,6 +133,11 @@ absl::Status show(const ModelLibrary& library, const ModelArguments& arguments) 
   } else if (model.kind == "chat") {
     fmt::print("  error    {}\n", std::string(base::message(summary.status())));
   }
+  std::string sampling;
+  for (const auto& [name, value] : model.sampling) {
+    sampling += fmt::format("{}{} {}", sampling.empty() ? "" : ", ", name, value);
+  }
+  if (!sampling.empty()) fmt::print("  sampling {}, unless a request says otherwise\n", sampling);
   for (const auto& file : model.files) fmt::print("  file     {}  {}\n", file.sha256, file.path);
   return absl::OkStatus();
 }

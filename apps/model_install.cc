@@ -5,14 +5,19 @@
 #include "apps/terminal.h"
 #include "cluster/model_puller.h"
 #include "model/encoder_file.h"
+#include "model/suggested_sampling.h"
 
 namespace plinth {
 
 namespace {
 
-absl::StatusOr<std::string> kind_of(const std::string& path) {
-  ASSIGN_OR_RETURN(const bool encoder, model::is_encoder(path));
-  return encoder ? "embeddings" : "chat";
+cluster::ModelFacts facts_of(const std::string& path) {
+  cluster::ModelFacts facts;
+  const auto encoder = model::is_encoder(path);
+  if (encoder.ok()) facts.kind = *encoder ? "embeddings" : "chat";
+  auto sampling = model::suggested_sampling(path);
+  if (sampling.ok()) facts.sampling = *std::move(sampling);
+  return facts;
 }
 
 }  // namespace
@@ -30,7 +35,7 @@ absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrar
                                        [&](const std::string& file, std::uint64_t done,
                                            std::uint64_t total) { bar.update(file, done, total); }};
   auto options = cluster::PullOptions::from_environment();
-  options.kind_of = kind_of;
+  options.facts_of = facts_of;
   auto pulled =
       cluster::ModelPuller(library, *http, clock, std::move(options)).pull(model, progress);
   bar.finish();

@@ -159,6 +159,7 @@ class FleetImpl final : public Fleet {
     card.created_unix_seconds = model.pulled_unix_s;
     card.embeds = model.kind == "embeddings";
     card.generates = !card.embeds;
+    card.sampling = model.sampling;
     return card;
   }
 

@@ -12,6 +12,7 @@
 #include "base/toml.h"
 #include "cluster/catalog_text.h"
 #include "cluster/model_library.h"
+#include "cluster/sampling_toml.h"
 #include "store/sha256.h"
 
 namespace plinth::cluster {
@@ -144,7 +145,8 @@ absl::StatusOr<CatalogModel> described_by(const InstalledModel& manifest, Catalo
     return base::invalid_argument(
         fmt::format("{}: name \"{}\" is malformed", kManifestName, manifest.name));
   }
-  CatalogModel model{manifest.name, manifest.title, manifest.kind, manifest.license, {}};
+  CatalogModel model{manifest.name,    manifest.title, manifest.kind, manifest.license, {},
+                     manifest.sampling};
   for (const auto& file : manifest.files) {
     const auto found = std::find_if(folder.files.begin(), folder.files.end(),
                                     [&](const auto& other) { return other.path == file.path; });
@@ -225,6 +227,9 @@ absl::StatusOr<std::vector<CatalogModel>> parse_catalog(std::string_view text) {
       return base::invalid_argument(
           fmt::format("[catalog] name \"{}\" is malformed or repeated", model.name));
     }
+    auto sampling = read_sampling_table(*entry);
+    if (!sampling.ok()) return base::annotate(sampling.status(), "[catalog] " + model.name);
+    model.sampling = *std::move(sampling);
     if (const auto* files = (*entry)["file"].as_array()) {
       for (const auto& file : *files) {
         if (!file.is_table()) return base::invalid_argument("[catalog] file is not a table");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "protocol/sampling_defaults.h"
 
 namespace plinth::cluster {
 
@@ -23,6 +24,7 @@ struct CatalogModel {
   std::string kind;  // "chat" or "embeddings"
   std::string license;
   std::vector<CatalogFile> files;
+  protocol::SamplingDefaults sampling = {};
 };
 
 // InvalidArgument names the line or the field. File paths that would leave the model's folder,

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/toml.h"
+#include "cluster/sampling_toml.h"
 #include "store/sha256.h"
 
 namespace plinth::cluster {
@@ -55,9 +56,13 @@ std::string manifest_text(const InstalledModel& model) {
                                 {"sha256", file.sha256},
                                 {"bytes", static_cast<std::int64_t>(file.bytes)}});
   }
-  const toml::table manifest{
-      {"name", model.name},       {"title", model.title},          {"kind", model.kind},
-      {"license", model.license}, {"pulled", model.pulled_unix_s}, {"file", files}};
+  const toml::table manifest{{"name", model.name},
+                             {"title", model.title},
+                             {"kind", model.kind},
+                             {"license", model.license},
+                             {"pulled", model.pulled_unix_s},
+                             {"file", files},
+                             {"sampling", sampling_table(model.sampling)}};
   std::ostringstream out;
   out << manifest << "\n";
   return out.str();
@@ -74,6 +79,11 @@ absl::StatusOr<InstalledModel> read_manifest(const std::string& path) {
   model.kind = parsed["kind"].value_or(std::string());
   model.license = parsed["license"].value_or(std::string());
   model.pulled_unix_s = parsed["pulled"].value_or(std::int64_t{0});
+  auto sampling = read_sampling_table(parsed);
+  if (!sampling.ok()) {
+    return base::data_loss(fmt::format("{}: {}", path, base::message(sampling.status())));
+  }
+  model.sampling = *std::move(sampling);
   if (const auto* files = parsed["file"].as_array()) {
     for (const auto& node : *files) {
       const auto* entry = node.as_table();
@@ -144,7 +154,7 @@ std::string ModelLibrary::open_path(const InstalledModel& model) const {
 }
 
 absl::StatusOr<InstalledModel> ModelLibrary::install(InstalledModel model,
-                                                     const KindOf& kind_of) const {
+                                                     const FactsOf& facts_of) const {
   if (!valid_model_name(model.name)) {
     return base::invalid_argument(
         fmt::format("\"{}\" is no model name: letters, digits, \"-\", \"_\" and \".\", 64 at most",
@@ -163,10 +173,13 @@ absl::StatusOr<InstalledModel> ModelLibrary::install(InstalledModel model,
     fs::create_symlink(target, link, error);
     if (error) return base::unavailable(link.string() + ": " + error.message());
   }
-  if (kind_of) {
+  if (facts_of) {
     // What cannot be told here is told when the model is loaded.
-    auto kind = kind_of(path_to_open(fresh.string(), model));
-    if (kind.ok()) model.kind = *std::move(kind);
+    auto facts = facts_of(path_to_open(fresh.string(), model));
+    if (!facts.kind.empty()) model.kind = std::move(facts.kind);
+    for (const auto& [name, value] : facts.sampling) {
+      if (protocol::check_sampling_default(name, value).ok()) model.sampling.emplace(name, value);
+    }
   }
   RETURN_IF_ERROR(base::write_file_atomic((fresh / kManifestName).string(), manifest_text(model)));
   if (::rename(fresh.c_str(), final.c_str()) != 0) {

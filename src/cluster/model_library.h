@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "protocol/sampling_defaults.h"
 #include "store/blob_store.h"
 
 namespace plinth::cluster {
@@ -26,7 +27,8 @@ struct InstalledModel {
   std::string kind;
   std::string license;
   std::int64_t pulled_unix_s = 0;
-  std::vector<InstalledFile> files;
+  std::vector<InstalledFile> files = {};
+  protocol::SamplingDefaults sampling = {};
   std::uint64_t bytes() const;
 };
 
@@ -45,9 +47,13 @@ struct InstallStamp {
   bool operator==(const InstallStamp&) const = default;
 };
 
-// Tells from what a worker would open (a .gguf file, or a folder) whether it is a "chat" or an
-// "embeddings" model; an error where that cannot be told.
-using KindOf = std::function<absl::StatusOr<std::string>(const std::string& path)>;
+// What a model's own files say of it.
+struct ModelFacts {
+  std::string kind;                     // "chat" or "embeddings"; "" where that cannot be told
+  protocol::SamplingDefaults sampling;  // unchecked
+};
+// Of what a worker would open: a .gguf file, or a folder.
+using FactsOf = std::function<ModelFacts(const std::string& path)>;
 
 // Safe with any number of processes on one home.
 class ModelLibrary {
@@ -60,10 +66,11 @@ class ModelLibrary {
   // What a worker opens: the .gguf file (the first of a split set), else the folder.
   std::string open_path(const InstalledModel& model) const;
   // Makes the model visible at once and whole; its blobs are all there. Replaces an older one.
-  // The kind is what `kind_of` makes of it, else the model's own. Returns what was installed.
+  // The kind is what `facts_of` makes of it, else the model's own; of the sampling defaults the
+  // model's own come first. Returns what was installed.
   // InvalidArgument for a malformed name.
   absl::StatusOr<InstalledModel> install(InstalledModel model,
-                                         const KindOf& kind_of = nullptr) const;
+                                         const FactsOf& facts_of = nullptr) const;
   // Removes the model, and the blobs that no other model uses.
   absl::Status remove(const std::string& name) const;
   // Reads every byte. DataLoss names each file whose digest differs or that is gone.

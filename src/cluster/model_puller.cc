@@ -58,13 +58,14 @@ absl::StatusOr<InstalledModel> ModelPuller::pull(const CatalogModel& model,
   installed.title = model.title;
   installed.kind = model.kind;
   installed.license = model.license;
+  installed.sampling = model.sampling;
   installed.pulled_unix_s = clock_.unix_seconds();
   for (const auto& file : model.files) {
     auto fetched = fetch(file, progress);
     if (!fetched.ok()) return base::annotate(fetched.status(), model.name + ": " + file.path);
     installed.files.push_back(*std::move(fetched));
   }
-  ASSIGN_OR_RETURN(installed, library_.install(std::move(installed), options_.kind_of));
+  ASSIGN_OR_RETURN(installed, library_.install(std::move(installed), options_.facts_of));
   // Package archives were kept for their other members; every file is in place now.
   std::error_code error;
   for (const auto& archive : archives_) fs::remove(archive, error);

@@ -18,7 +18,7 @@ struct PullOptions {
   std::string hf_endpoint = "https://huggingface.co";     // HF_ENDPOINT
   std::string hf_token;                                   // HF_TOKEN
   std::string pip_index_url = "https://pypi.org/simple";  // PIP_INDEX_URL
-  KindOf kind_of;                                         // empty = the catalog's word counts
+  FactsOf facts_of;                                       // empty = the catalog's word counts
   static PullOptions from_environment();
 };
 

@@ -76,7 +76,7 @@ class ModelPullerTest : public ::testing::Test {
     PullOptions options;
     options.hf_endpoint = "http://hf";
     options.pip_index_url = "http://index/simple";
-    options.kind_of = kind_of_;
+    options.facts_of = facts_of_;
     return ModelPuller(*library_, http_, clock_, options).pull(model, progress);
   }
   CatalogModel model(std::vector<std::string> sources, const std::string& sha256) {
@@ -87,7 +87,7 @@ class ModelPullerTest : public ::testing::Test {
   FakeHttp http_;
   base::FakeClock clock_;
   std::string notes_;
-  KindOf kind_of_;
+  FactsOf facts_of_;
 };
 
 TEST_F(ModelPullerTest, PassesOverADeadSourceAndInstalls) {
@@ -103,10 +103,9 @@ TEST_F(ModelPullerTest, PassesOverADeadSourceAndInstalls) {
 
 TEST_F(ModelPullerTest, WhatTheFilesSayDecidesTheKind) {
   http_.pages["http://a/f"].body = "an encoder";
-  kind_of_ = [](const std::string& path) -> absl::StatusOr<std::string> {
-    ASSIGN_OR_RETURN(const auto text, base::read_file(path, 100));
-    if (text == "an encoder") return "embeddings";
-    return base::invalid_argument(path + ": bad magic");
+  facts_of_ = [](const std::string& path) {
+    const auto text = base::read_file(path, 100);
+    return ModelFacts{text.ok() && *text == "an encoder" ? "embeddings" : "", {}};
   };
   const auto encoder = pull(model({"http://a/f"}, digest_of("an encoder")));
   ASSERT_TRUE(encoder.ok()) << encoder.status();
@@ -115,6 +114,18 @@ TEST_F(ModelPullerTest, WhatTheFilesSayDecidesTheKind) {
   // What cannot be told keeps the catalog's word; loading it says what is wrong.
   http_.pages["http://a/g"].body = "nonsense";
   EXPECT_EQ(pull(model({"http://a/g"}, digest_of("nonsense")))->kind, "chat");
+}
+
+TEST_F(ModelPullerTest, TheCatalogsSamplingComesBeforeTheFilesAndBothAreKept) {
+  http_.pages["http://a/f"].body = "weights";
+  facts_of_ = [](const std::string&) {
+    return ModelFacts{"", {{"temperature", 0.7}, {"top_k", 20}, {"min_p", 7}, {"seed", 1}}};
+  };
+  auto wanted = model({"http://a/f"}, digest_of("weights"));
+  wanted.sampling = {{"temperature", 0.2}, {"top_p", 0.9}};
+  ASSERT_TRUE(pull(wanted).ok());
+  const protocol::SamplingDefaults expected{{"temperature", 0.2}, {"top_p", 0.9}, {"top_k", 20}};
+  EXPECT_EQ(library_->find("tiny")->sampling, expected) << "what is out of range is left out";
 }
 
 TEST_F(ModelPullerTest, ResumesWhereTheLineBroke) {

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "protocol/embed.h"
 #include "protocol/generate.h"
+#include "protocol/sampling_defaults.h"
 
 namespace plinth::cluster {
 
@@ -21,6 +22,7 @@ struct ModelCard {
   bool generates = false;  // chat and completions
   bool embeds = false;
   std::int32_t context_tokens = 0;  // 0 until loaded
+  protocol::SamplingDefaults sampling = {};
 };
 
 // A call in flight. Destroying it cancels; cancel() is idempotent and safe from any thread.

@@ -30,6 +30,7 @@ std::vector<cluster::ModelCard> cards() {
   tiny.context_tokens = 64;
   slashed = tiny;
   slashed.id = "org/tiny chat";
+  slashed.sampling = {{"temperature", 0.25}, {"top_p", 0.75}, {"top_k", 20}};
   mini.id = "mini";
   mini.embeds = true;
   mini.created_unix_seconds = 1'600'000'001;

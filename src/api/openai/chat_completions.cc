@@ -146,7 +146,7 @@ absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body,
   auto& object = document.get_object();
   const Values values(chat_request_schema(), object);
   ChatRequest request;
-  RETURN_IF_ERROR(read_sampling(values, request.generate));
+  RETURN_IF_ERROR(read_sampling(values, request.generate, request.left_out));
   RETURN_IF_ERROR(read_limits(values, request.generate));
   ASSIGN_OR_RETURN(request.stream, read_stream_options(values));
   protocol::ChatPrompt prompt;
@@ -162,8 +162,9 @@ void create_chat_completion(const ExchangePtr& exchange) {
   auto request = parse_chat_request(exchange->request().body, services.validation());
   if (!request.ok()) return exchange->refuse(request.status());
   auto& call = request->generate;
-  if (const auto status = check_generates(services, call.model, "chat completions"); !status.ok())
-    return exchange->refuse(status);
+  const auto card = generating_model(services, call.model, "chat completions");
+  if (!card.ok()) return exchange->refuse(card.status());
+  apply_defaults(card->sampling, request->left_out, call.sampling);
   AnswerShape shape = shape_for(services, "chatcmpl-", call, request->stream);
   call.request_id = shape.id;
   auto answer = request->stream.stream ? make_chat_stream(std::move(shape))

@@ -1,7 +1,9 @@
 // POST /v1/chat/completions: from a body to a protocol::GenerateRequest.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/exchange.h"
 #include "api/openai/sampling_fields.h"
@@ -14,6 +16,7 @@ namespace plinth::api {
 struct ChatRequest {
   protocol::GenerateRequest generate;
   StreamOptions stream;
+  std::vector<std::string> left_out;  // sampling fields, for the model's own defaults
 };
 
 absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body,

@@ -126,7 +126,7 @@ absl::StatusOr<CompletionRequest> parse_completion_request(std::string_view body
   const Values values(completion_request_schema(), document.get_object());
   CompletionRequest request;
   auto& generate = request.generate;
-  RETURN_IF_ERROR(read_sampling(values, generate));
+  RETURN_IF_ERROR(read_sampling(values, generate, request.left_out));
   RETURN_IF_ERROR(check_best_of(values, generate.n));
   ASSIGN_OR_RETURN(request.stream, read_stream_options(values));
   generate.max_tokens = static_cast<std::int32_t>(values.integer("max_tokens"));
@@ -159,9 +159,10 @@ void create_completion(const ExchangePtr& exchange) {
   auto& services = exchange->services();
   auto request = parse_completion_request(exchange->request().body, services.validation());
   if (!request.ok()) return exchange->refuse(request.status());
-  const auto& common = request->generate;
-  if (const auto status = check_generates(services, common.model, "completions"); !status.ok())
-    return exchange->refuse(status);
+  auto& common = request->generate;
+  const auto card = generating_model(services, common.model, "completions");
+  if (!card.ok()) return exchange->refuse(card.status());
+  apply_defaults(card->sampling, request->left_out, common.sampling);
   AnswerShape shape = shape_for(services, "cmpl-", common, request->stream);
   shape.prompts = request->prompts.size();
   std::vector<protocol::GenerateRequest> calls;

@@ -1,6 +1,7 @@
 // POST /v1/completions: its bodies, declared, and the way from a body to generations.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct CompletionRequest {
   protocol::GenerateRequest generate;
   std::vector<protocol::Prompt> prompts;  // 1..kPromptsMax, each with generate.n choices
   StreamOptions stream;
+  std::vector<std::string> left_out;  // sampling fields, for the model's own defaults
 };
 
 absl::StatusOr<CompletionRequest> parse_completion_request(std::string_view body,

@@ -76,12 +76,13 @@ void refuse_model_deletion(const ExchangePtr& exchange) {
       name))));
 }
 
-absl::Status check_generates(const Services& services, const std::string& model,
-                             std::string_view endpoint) {
-  const auto card = services.models.find(model);
+absl::StatusOr<cluster::ModelCard> generating_model(const Services& services,
+                                                    const std::string& model,
+                                                    std::string_view endpoint) {
+  auto card = services.models.find(model);
   if (absl::IsNotFound(card.status())) return model_not_found(model, false);
-  RETURN_IF_ERROR(card.status());
-  return card->generates ? absl::OkStatus() : wrong_kind(*card, endpoint);
+  if (card.ok() && !card->generates) return wrong_kind(*card, endpoint);
+  return card;
 }
 
 absl::Status check_embeds(const Services& services, const std::string& model) {

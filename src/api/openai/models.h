@@ -20,8 +20,9 @@ void refuse_model_deletion(const ExchangePtr& exchange);
 // NotFound in OpenAI's words; `with_param` where the model is the path's and not the body's.
 absl::Status model_not_found(std::string_view name, bool with_param);
 // NotFound, or InvalidArgument where the model does something else; `endpoint` is for the message.
-absl::Status check_generates(const Services& services, const std::string& model,
-                             std::string_view endpoint);
+absl::StatusOr<cluster::ModelCard> generating_model(const Services& services,
+                                                    const std::string& model,
+                                                    std::string_view endpoint);
 absl::Status check_embeds(const Services& services, const std::string& model);
 
 }  // namespace plinth::api

@@ -36,7 +36,11 @@ std::vector<Field> sampling_fields() {
                     "Added to the logits of single tokens, by token id; -100 bans, 100 forces.");
   bias.token_keys = true;
   return {
-      optional("temperature", number(0, 2, "0 = always the most likely token.").or_else(1.0)),
+      optional("temperature", number(0, 2,
+                                     "0 = always the most likely token. This and the fields that "
+                                     "narrow the choice default to what the model's makers "
+                                     "suggest, where they do.")
+                                  .or_else(1.0)),
       optional("top_p", number(0, 1,
                                "Keep the most likely tokens that together have this "
                                "probability.")
@@ -112,8 +116,12 @@ absl::Status read_logit_bias(const Values& body, protocol::SamplingParams& sampl
 
 }  // namespace
 
-absl::Status read_sampling(const Values& body, protocol::GenerateRequest& request) {
+absl::Status read_sampling(const Values& body, protocol::GenerateRequest& request,
+                           std::vector<std::string>& left_out) {
   auto& sampling = request.sampling;
+  for (const auto name : protocol::sampling_default_names()) {
+    if (body.given(name) == nullptr) left_out.emplace_back(name);
+  }
   request.model = body.string("model");
   sampling.temperature = body.number("temperature");
   sampling.top_p = body.number("top_p");
@@ -122,6 +130,7 @@ absl::Status read_sampling(const Values& body, protocol::GenerateRequest& reques
   if (sampling.top_p == 0) {
     sampling.top_p = 1;
     sampling.top_k = 1;
+    std::erase(left_out, "top_k");
   }
   sampling.min_p = body.number("min_p");
   sampling.typical_p = body.number("typical_p");
@@ -134,6 +143,14 @@ absl::Status read_sampling(const Values& body, protocol::GenerateRequest& reques
   request.ignore_eos = body.boolean("ignore_eos");
   RETURN_IF_ERROR(read_logit_bias(body, sampling));
   return read_stop(body, request);
+}
+
+void apply_defaults(const protocol::SamplingDefaults& defaults,
+                    const std::vector<std::string>& left_out, protocol::SamplingParams& sampling) {
+  for (const auto& name : left_out) {
+    const auto found = defaults.find(name);
+    if (found != defaults.end()) protocol::set_sampling(sampling, name, found->second);
+  }
 }
 
 absl::StatusOr<StreamOptions> read_stream_options(const Values& body) {
