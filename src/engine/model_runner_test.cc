@@ -39,8 +39,10 @@ std::vector<float> run(Runner& runner, std::vector<BatchEntry> batch) {
 }
 
 std::vector<std::int32_t> some_tokens(int n, int salt) {
-  std::vector<std::int32_t> tokens;
-  for (int i = 0; i < n; ++i) tokens.push_back((i * 7 + salt * 11 + i * i) % 40);
+  std::vector<std::int32_t> tokens(static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) {
+    tokens[static_cast<std::size_t>(i)] = (i * 7 + salt * 11 + i * i) % 40;
+  }
   return tokens;
 }
 

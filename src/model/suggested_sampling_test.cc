@@ -28,7 +28,7 @@ TEST_F(SuggestedSampling, IsTheFoldersGenerationConfig) {
   EXPECT_EQ(*suggested_sampling(folder_), Suggestions());
   write(
       "generation_config.json",
-      R"({"do_sample": true, "temperature": 0.7, "top_k": 20, "top_p": null, "eos_token_id": [1]})");
+      R"({"do_sample": true, "temperature": 0.7, "top_k": 20, "top_p": null, "eos_token_id": 1})");
   EXPECT_EQ(*suggested_sampling(folder_), (Suggestions{{"temperature", 0.7}, {"top_k", 20}}));
   write("generation_config.json", "[");
   const auto status = suggested_sampling(folder_).status();

@@ -26,6 +26,7 @@ std::vector<std::pair<int, float>> choose_experts(const model::ExpertSpec& spec,
   }
   std::sort(order.begin(), order.end());
   std::vector<std::pair<int, float>> chosen;
+  chosen.reserve(order.size());
   for (const int i : order) chosen.emplace_back(i, logits[i] / sum);
   return chosen;
 }
