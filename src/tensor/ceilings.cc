@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "tensor/weight_memory.h"
 #include "tensor/x86/ceiling_kernels.h"
 
 namespace plinth::tensor {
@@ -32,7 +33,7 @@ double fma_scalar(std::int64_t rounds, std::int64_t* sink) {
 
 namespace {
 
-constexpr int kRuns = 5;
+constexpr int kRuns = 15;                  // neighbours on the machine disturb most of them
 constexpr std::int64_t kRounds = 200'000;  // some milliseconds of arithmetic
 
 struct Span {
@@ -134,8 +135,14 @@ double measure(Probe probe, base::ThreadPool& pool, const base::Clock& clock) {
   const Span span = span_of(probe);
   const auto threads = static_cast<std::size_t>(pool.size());
   const std::size_t bytes = span.bytes_each != 0 ? span.bytes_each : span.bytes_in_all / threads;
-  std::vector<std::uint8_t> data(bytes * threads, 1);
-  const ReadLoop read = isa == Isa::scalar ? read_scalar : read_avx2;
+  // As the weights lie: in huge pages.
+  WeightMemory memory;
+  const auto taken = memory.take(bytes * threads);
+  if (!taken.ok()) return 0;
+  const auto data = *taken;
+  std::fill(data.begin(), data.end(), 1);
+  const ReadLoop read =
+      isa == Isa::scalar ? read_scalar : (probe == Probe::dram_read ? read_memory_avx2 : read_avx2);
   return best_rate(pool, clock, [&](int thread) {
     std::int64_t sink = 0;
     for (int i = 0; i < span.repeats; ++i) {

@@ -13,6 +13,8 @@ using ArithmeticLoop = double (*)(std::int64_t rounds, std::int64_t* sink);
 
 void read_scalar(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink);
 void read_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink);
+// The same, fetching ahead of the reads.
+void read_memory_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink);
 double fma_scalar(std::int64_t rounds, std::int64_t* sink);
 double fma_avx2(std::int64_t rounds, std::int64_t* sink);
 double int8_widened_avx2(std::int64_t rounds, std::int64_t* sink);

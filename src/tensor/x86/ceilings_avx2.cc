@@ -17,11 +17,14 @@ inline void hide(T& value) {
 
 std::int64_t first_lane(__m256i v) { return _mm256_extract_epi64(v, 0); }
 
-}  // namespace
-
-void read_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink) {
+template <bool kFetch>
+void read_all(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink) {
+  constexpr std::size_t kAheadBytes = 2 << 10;
   __m256i sum[4] = {};
   for (std::size_t at = 0; at + 256 <= bytes; at += 256) {
+    for (std::size_t line = 0; kFetch && line < 256; line += 64) {
+      _mm_prefetch(data + at + kAheadBytes + line, _MM_HINT_T0);
+    }
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < 8; ++i) {
       const auto* p = reinterpret_cast<const __m256i*>(data + at + i * 32);
@@ -30,6 +33,16 @@ void read_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink) 
   }
   *sink += first_lane(
       _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]), _mm256_xor_si256(sum[2], sum[3])));
+}
+
+}  // namespace
+
+void read_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink) {
+  read_all<false>(data, bytes, sink);
+}
+
+void read_memory_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink) {
+  read_all<true>(data, bytes, sink);
 }
 
 double fma_avx2(std::int64_t rounds, std::int64_t* sink) {
