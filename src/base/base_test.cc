@@ -153,6 +153,16 @@ TEST(Status, MacrosPropagate) {
 
 // What is written without building a value is what the library would have written, or reads back as
 // the same.
+TEST(Json, WritesWhatItRead) {
+  for (const char* text :
+       {R"({"a":[1,-2,0.2,1.0,1e+30,true,false,null,"x\"\u0001",{}],"b":{"c":[]}})",
+        R"([18446744073709551615,-9223372036854775808,5e-324])", R"("")", "[]", "0.1"}) {
+    const auto value = parse_json(text);
+    ASSERT_TRUE(value.ok()) << value.status();
+    EXPECT_EQ(to_json(*value), text);
+  }
+}
+
 TEST(Json, AppendsStringsThatReadBack) {
   for (int byte = 0; byte < 0x80; ++byte) {
     const std::string text = "a" + std::string(1, static_cast<char>(byte)) + "\xC3\xA9";

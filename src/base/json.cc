@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 namespace plinth::base {
 
@@ -19,6 +21,50 @@ bool finite(const json::value& value) {
                        [](const auto& entry) { return finite(entry.value()); });
   }
   return true;
+}
+
+// As people write numbers: Boost's own serialiser says 2E-1.
+void append_number(std::string& out, double value) {
+  if (!std::isfinite(value)) {
+    out += "null";
+    return;
+  }
+  const auto at = out.size();
+  fmt::format_to(std::back_inserter(out), "{}", value);
+  if (out.find_first_of(".e", at) == std::string::npos) out += ".0";
+}
+
+void append_json(std::string& out, const json::value& value);
+
+void append_members(std::string& out, const json::object& object) {
+  out += '{';
+  bool first = true;
+  for (const auto& [key, value] : object) {
+    if (!std::exchange(first, false)) out += ',';
+    append_json_string(out, key);
+    out += ':';
+    append_json(out, value);
+  }
+  out += '}';
+}
+
+void append_json(std::string& out, const json::value& value) {
+  if (const auto* object = value.if_object()) {
+    append_members(out, *object);
+  } else if (const auto* array = value.if_array()) {
+    out += '[';
+    for (const auto& item : *array) {
+      if (&item != array->begin()) out += ',';
+      append_json(out, item);
+    }
+    out += ']';
+  } else if (const auto* text = value.if_string()) {
+    append_json_string(out, *text);
+  } else if (const auto* number = value.if_double()) {
+    append_number(out, *number);
+  } else {
+    out += json::serialize(value);
+  }
 }
 
 }  // namespace
@@ -51,7 +97,11 @@ absl::StatusOr<json::value> parse_json(std::string_view text, const JsonLimits& 
   return value;
 }
 
-std::string to_json(const json::value& value) { return json::serialize(value); }
+std::string to_json(const json::value& value) {
+  std::string out;
+  append_json(out, value);
+  return out;
+}
 
 void append_json_string(std::string& out, std::string_view text) {
   const auto plain = [](char c) {

@@ -56,15 +56,11 @@ std::string manifest_text(const InstalledModel& model) {
                                 {"sha256", file.sha256},
                                 {"bytes", static_cast<std::int64_t>(file.bytes)}});
   }
-  const toml::table manifest{{"name", model.name},
-                             {"title", model.title},
-                             {"kind", model.kind},
-                             {"license", model.license},
-                             {"pulled", model.pulled_unix_s},
-                             {"file", files},
-                             {"sampling", sampling_table(model.sampling)}};
+  const toml::table manifest{
+      {"name", model.name},       {"title", model.title},          {"kind", model.kind},
+      {"license", model.license}, {"pulled", model.pulled_unix_s}, {"file", files}};
   std::ostringstream out;
-  out << manifest << "\n";
+  out << manifest << "\n" << sampling_text(model.sampling);
   return out.str();
 }
 

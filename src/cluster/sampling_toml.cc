@@ -1,5 +1,7 @@
 #include "cluster/sampling_toml.h"
 
+#include <fmt/format.h>
+
 namespace plinth::cluster {
 
 absl::StatusOr<protocol::SamplingDefaults> read_sampling_table(const toml::table& model) {
@@ -18,10 +20,10 @@ absl::StatusOr<protocol::SamplingDefaults> read_sampling_table(const toml::table
   return defaults;
 }
 
-toml::table sampling_table(const protocol::SamplingDefaults& defaults) {
-  toml::table table;
-  for (const auto& [name, value] : defaults) table.insert(name, value);
-  return table;
+std::string sampling_text(const protocol::SamplingDefaults& defaults) {
+  std::string text;
+  for (const auto& [name, value] : defaults) text += fmt::format("{} = {}\n", name, value);
+  return text.empty() ? text : "\n[sampling]\n" + text;
 }
 
 }  // namespace plinth::cluster

@@ -1,4 +1,4 @@
-// A model's sampling defaults as catalog and manifest write them: an inline table `sampling`.
+// A model's sampling defaults as catalog and manifest write them: a table `sampling`.
 #pragma once
 
 #include <string>
@@ -11,6 +11,7 @@ namespace plinth::cluster {
 
 // Of a model's table; empty where it has none. InvalidArgument names the field.
 absl::StatusOr<protocol::SamplingDefaults> read_sampling_table(const toml::table& model);
-toml::table sampling_table(const protocol::SamplingDefaults& defaults);
+// A table for the end of a file, "" where there is none; toml++ would write 0.2 with 17 digits.
+std::string sampling_text(const protocol::SamplingDefaults& defaults);
 
 }  // namespace plinth::cluster
