@@ -151,8 +151,6 @@ TEST(Status, MacrosPropagate) {
   EXPECT_EQ(message(annotate(quarter(6).status(), "file")), "file: [half] odd");
 }
 
-// What is written without building a value is what the library would have written, or reads back as
-// the same.
 TEST(Json, WritesWhatItRead) {
   for (const char* text :
        {R"({"a":[1,-2,0.2,1.0,1e+30,true,false,null,"x\"\u0001",{}],"b":{"c":[]}})",
@@ -163,6 +161,8 @@ TEST(Json, WritesWhatItRead) {
   }
 }
 
+// What is written without building a value is what the library would have written, or reads back as
+// the same.
 TEST(Json, AppendsStringsThatReadBack) {
   for (int byte = 0; byte < 0x80; ++byte) {
     const std::string text = "a" + std::string(1, static_cast<char>(byte)) + "\xC3\xA9";
