@@ -33,7 +33,9 @@ double fma_scalar(std::int64_t rounds, std::int64_t* sink) {
 
 namespace {
 
-constexpr int kRuns = 15;                  // neighbours on the machine disturb most of them
+constexpr int kRuns = 15;  // neighbours on the machine disturb most of them
+// Threads that slept may share a core until the system has spread them.
+constexpr std::chrono::milliseconds kShortest{300};
 constexpr std::int64_t kRounds = 200'000;  // some milliseconds of arithmetic
 
 struct Span {
@@ -68,12 +70,13 @@ ArithmeticLoop loop_of(Probe probe, Isa isa) {
   }
 }
 
-// Runs body(thread) -> amount on all threads a few times; the best amount per second.
+// Runs body(thread) -> amount on all threads for a while; the best amount per second.
 template <typename Body>
 double best_rate(base::ThreadPool& pool, const base::Clock& clock, Body&& body) {
   std::vector<double> amounts(static_cast<std::size_t>(pool.size()) * 8);  // a cache line each
   double best = 0;
-  for (int run = 0; run < kRuns; ++run) {
+  const auto begin = clock.now();
+  for (int run = 0; run < kRuns || clock.now() - begin < kShortest; ++run) {
     const auto start = clock.now();
     pool.run([&](int thread) { amounts[static_cast<std::size_t>(thread) * 8] = body(thread); });
     const double seconds = std::chrono::duration<double>(clock.now() - start).count();
