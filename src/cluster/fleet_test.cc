@@ -306,7 +306,9 @@ TEST_F(FleetTest, ARemovedModelIsNotFoundAtOnceAndItsWorkerEndsAfterItsLastCall)
   EXPECT_EQ(executor_.running(), 2);
   call.reset();
   EXPECT_TRUE(soon([&] { return executor_.running() == 1; }));
-  // It was pinned, and is not missed: the supervisor, which starts what is, brings only this back.
+  // It was pinned, and is not missed, even once another model has its name: the supervisor, which
+  // starts what is, brings only this back.
+  install("m");
   EXPECT_TRUE(executor_.crash("other"));
   Listener after;
   const auto again = ask("other", after);

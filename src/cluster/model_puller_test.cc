@@ -382,5 +382,17 @@ TEST(Catalog, RefusesPathsThatLeaveTheFolder) {
   EXPECT_FALSE(parse_catalog("[[model").ok());
 }
 
+TEST(Catalog, RefusesSamplingThatNoRequestCouldAskFor) {
+  for (const auto& [sampling, named] : std::initializer_list<std::pair<std::string, const char*>>{
+           {"{temperature = 3}", "sampling.temperature: 3"},
+           {"{temprature = 1}", "sampling.temprature"},
+           {"{top_p = 'x'}", "sampling.top_p: not a number"},
+           {"1", "sampling: not a table"}}) {
+    const auto models = parse_catalog("[[model]]\nname='m'\nsampling = " + sampling);
+    EXPECT_NE(base::message(models.status()).find(named), std::string_view::npos)
+        << models.status();
+  }
+}
+
 }  // namespace
 }  // namespace plinth::cluster
