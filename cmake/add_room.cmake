@@ -28,10 +28,12 @@ function(plinth_isa_flags)
     if(source MATCHES "_avx2\\.cc$")
       set(flags -mavx2 -mfma -mf16c -mbmi2)
     elseif(source MATCHES "_avx512\\.cc$")
-      set(flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mavx512vbmi
-        -mfma -mf16c -mbmi2)
+      set(flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c -mbmi2)
+      if(source MATCHES "bfloat_avx512\\.cc$")
+        list(APPEND flags -mavx512bf16)
+      endif()
     elseif(source MATCHES "_amx\\.cc$")
-      set(flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mavx512vbmi
+      set(flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16
         -mfma -mf16c -mbmi2 -mamx-tile -mamx-int8 -mamx-bf16)
     else()
       continue()

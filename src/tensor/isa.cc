@@ -31,10 +31,9 @@ Isa detect() {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::scalar;
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512vnni") &&
-                      __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi");
+                      __builtin_cpu_supports("avx512vnni");
   if (!avx512) return Isa::avx2;
-  return has_amx_bits() && amx_permitted() ? Isa::amx : Isa::avx512;
+  return has_bfloat_products() && has_amx_bits() && amx_permitted() ? Isa::amx : Isa::avx512;
 }
 
 }  // namespace
@@ -65,6 +64,8 @@ Isa best_isa() {
   }();
   return best;
 }
+
+bool has_bfloat_products() { return __builtin_cpu_supports("avx512bf16") != 0; }
 
 std::vector<Isa> supported_isas() {
   std::vector<Isa> all;

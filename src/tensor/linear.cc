@@ -22,7 +22,6 @@ std::int64_t total_rows(std::span<const MatrixView> parts) {
 absl::StatusOr<std::unique_ptr<PackedLinear>> pack_linear(std::span<const MatrixView> parts,
                                                           const LinearOptions& options) {
   if (parts.empty()) return base::invalid_argument("[pack_linear] no matrix");
-  const bool compact = options.isa <= Isa::avx2;
   bool integers = options.mode == LinearMode::fast;
   for (const auto& part : parts) {
     if (part.columns != parts[0].columns || part.columns <= 0 || part.rows <= 0) {
@@ -34,12 +33,12 @@ absl::StatusOr<std::unique_ptr<PackedLinear>> pack_linear(std::span<const Matrix
       return base::invalid_argument(fmt::format("[pack_linear] {} columns are no whole {} blocks",
                                                 part.columns, dtype_info(part.dtype).name));
     }
-    integers = integers && (compact ? has_compact_form(part.dtype) : has_wide_form(part.dtype));
+    integers = integers && has_compact_form(part.dtype);
   }
   LinearOptions own = options;
   if (own.memory == nullptr) own.memory = std::make_shared<WeightMemory>();
   if (!integers) return pack_floats(parts, own);
-  return compact ? pack_compact(parts, own) : pack_wide(parts, own);
+  return pack_compact(parts, own);
 }
 
 void gather_rows(const MatrixView& table, std::span<const std::int32_t> ids, float* out) {

@@ -37,13 +37,13 @@ void store_half(std::uint8_t* at, float value) {
   std::memcpy(at, &bits, 2);
 }
 
-// The 32 integers of one row and block into lane `lane` of the half's bytes: unsigned unless the
+// The 32 integers of one row and block into lane `lane` of the block's vectors: unsigned unless the
 // form is `bytes`. Four columns are one dword of the lane, so bits move four columns at a time.
 void store_integers(Integers integers, const std::uint8_t* values, int lane, std::uint8_t* block) {
   std::uint32_t w[8];
   std::memcpy(w, values, sizeof w);
   const auto put = [&](int vector, std::uint32_t dword) {
-    std::memcpy(block + vector * 32 + lane * 4, &dword, 4);
+    std::memcpy(block + vector * kCompactVector + lane * 4, &dword, 4);
   };
   if (integers == Integers::bytes) {
     for (int j = 0; j < 8; ++j) put(j, w[j]);
@@ -112,20 +112,19 @@ void pack_compact_row(DType dtype, const CompactForm& form, const std::uint8_t* 
   const float scale = row_exponent_scale(std::span(d).first(decoded), std::span(m).first(decoded));
   const float row_scale = 1.0f / scale;
   std::memcpy(tile + row * 4, &row_scale, 4);
-  const int subs = form.subs(), half = row / kCompactHalf, lane = row % kCompactHalf;
+  const int subs = form.subs();
   std::uint8_t* record = tile + kCompactRows * 4;
   std::uint8_t integers[quant::kBlockElementsMax];
   std::size_t sub = 0;
   for (std::int64_t b = 0; b < blocks; ++b) {
     quant::decode_integers(dtype, stored + b * info.block_bytes, integers);
     for (std::int64_t c = 0; c < info.block_elements; c += kCompactBlock) {
-      std::uint8_t* scales = record + half * form.scale_bytes() + lane * 2;
+      std::uint8_t* scales = record + row * 2;
       for (int which = 0; which < subs; ++which, ++sub) {
-        store_half(scales + which * 16, d[sub] * scale);
-        if (form.offsets) store_half(scales + (subs + which) * 16, m[sub] * scale);
+        store_half(scales + which * kCompactScales, d[sub] * scale);
+        if (form.offsets) store_half(scales + (subs + which) * kCompactScales, m[sub] * scale);
       }
-      store_integers(form.integers, integers + c, lane,
-                     record + 2 * form.scale_bytes() + half * form.integer_bytes());
+      store_integers(form.integers, integers + c, row, record + form.scale_bytes());
       record += form.record_bytes();
     }
   }

@@ -1,15 +1,15 @@
-// The packed form that the scalar and AVX2 kernels read: as few bytes as the stored weights have,
-// since decoding one token is bound by memory.
+// The packed form that every kernel of the quantised types reads: as few bytes as the stored
+// weights have, since decoding one token is bound by memory.
 //
-// 16 rows are one tile, in two halves of 8, one row for each 32-bit lane. One tile is one stream of
-// memory, read from its start to its end:
+// 16 rows are one tile, one row for each 32-bit lane of a vector of 64 bytes; AVX2 takes a vector
+// in two halves of 8 rows. One tile is one stream of memory, read from its start to its end:
 //   row_scale[16] fp32, powers of two: y = row_scale * (sum over blocks)
 //   for each block of 32 columns one record:
-//     for each half: d[8] (twice, one for each 16 columns, where sub_block is 16), then m[8] in the
-//       same way where the form has offsets; all fp16
-//     for each half the integers: byte b of lane r of vector j holds column 4 j + b of row r;
-//       nibbles hold vector j (low) and j + 4 (high)
-//       nibbles, codes  4 vectors of 32 bytes
+//     d[16] (twice, one for each 16 columns, where sub_block is 16), then m[16] in the same way
+//       where the form has offsets; all fp16
+//     the integers: byte b of lane r of vector j holds column 4 j + b of row r; nibbles hold vector
+//       j (low) and j + 4 (high)
+//       nibbles, codes  4 vectors
 //       five            4 vectors, then one whose bit j is bit 4 of the integers of vector j
 //       six             4 vectors, then two for vectors 0..3 and 4..7 whose bits 2 j, 2 j + 1 are
 //                       bits 4 and 5 of the integers of vector j of their four
@@ -27,11 +27,26 @@
 
 namespace plinth::tensor {
 
-inline constexpr int kCompactHalf = 8;
-inline constexpr int kCompactRows = 2 * kCompactHalf;
+inline constexpr int kCompactRows = 16;
 inline constexpr int kCompactBlock = 32;
+inline constexpr std::int64_t kCompactVector = kCompactRows * 4;  // bytes
+inline constexpr std::int64_t kCompactScales = kCompactRows * 2;  // bytes of 16 scales
 
 enum class Integers : std::uint8_t { nibbles, five, six, bytes, codes };
+
+// Vectors of 64 bytes that hold the integers of one block.
+constexpr int stored_vectors(Integers integers) {
+  switch (integers) {
+    case Integers::five:
+      return 5;
+    case Integers::six:
+      return 6;
+    case Integers::bytes:
+      return 8;
+    default:
+      return 4;
+  }
+}
 
 struct CompactForm {
   Integers integers = Integers::bytes;
@@ -40,21 +55,11 @@ struct CompactForm {
   int zero = 0;
 
   int subs() const { return kCompactBlock / sub_block; }
-  // Of one half and block.
-  std::int64_t scale_bytes() const { return 16 * subs() * (offsets ? 2 : 1); }
-  std::int64_t integer_bytes() const {
-    switch (integers) {
-      case Integers::five:
-        return 160;
-      case Integers::six:
-        return 192;
-      case Integers::bytes:
-        return 256;
-      default:
-        return 128;
-    }
+  // Of one block.
+  std::int64_t scale_bytes() const { return kCompactScales * subs() * (offsets ? 2 : 1); }
+  std::int64_t record_bytes() const {
+    return scale_bytes() + kCompactVector * stored_vectors(integers);
   }
-  std::int64_t record_bytes() const { return 2 * (scale_bytes() + integer_bytes()); }
   std::int64_t tile_bytes(std::int64_t blocks) const {
     return base::round_up<std::int64_t>(kCompactRows * 4 + blocks * record_bytes(), 64);
   }

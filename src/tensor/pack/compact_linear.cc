@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "base/check.h"
@@ -36,11 +37,25 @@ struct Segment {
   std::uint8_t* tile(std::int64_t index) const { return data.data() + index * tile_bytes; }
 };
 
+const CompactKernels& kernels_for(Isa isa) {
+  switch (isa) {
+    case Isa::scalar:
+      return kCompactScalar;
+    case Isa::avx2:
+      return kCompactAvx2;
+    case Isa::avx512:
+      return kCompactAvx512;
+    case Isa::amx:
+      return kCompactAmx;
+  }
+  return kCompactScalar;
+}
+
 class CompactLinear final : public PackedLinear {
  public:
   CompactLinear(std::span<const MatrixView> parts, const LinearOptions& options)
       : PackedLinear(total_rows(parts), parts[0].columns),
-        kernels_(options.isa == Isa::scalar ? kCompactScalar : kCompactAvx2),
+        kernels_(kernels_for(options.isa)),
         blocks_(columns() / kCompactBlock),
         memory_(options.memory) {}
 
@@ -72,10 +87,17 @@ class CompactLinear final : public PackedLinear {
     a.columns = columns();
     const auto need = static_cast<std::size_t>(base::ceil_div(m, kPanelTokens) * blocks_);
     if (a.panels.size() < need) a.panels.resize(need);
+    const auto need_rows = kernels_.tiles ? static_cast<std::size_t>(m * columns()) : 0;
+    if (a.rows.size() < need_rows) a.rows.resize(need_rows);
     pool.parallel_for(m, 2 * kPanelTokens, [&](std::int64_t begin, std::int64_t end) {
       for (auto t = begin; t < end; ++t) {
-        kernels_.quantize(x + t * ldx, blocks_, static_cast<int>(t % kPanelTokens),
-                          a.panels.data() + t / kPanelTokens * blocks_);
+        const int lane = static_cast<int>(t % kPanelTokens);
+        PanelBlock* panel = a.panels.data() + t / kPanelTokens * blocks_;
+        kernels_.quantize(x + t * ldx, blocks_, lane, panel);
+        for (std::int64_t b = 0; kernels_.tiles && b < blocks_; ++b) {
+          std::memcpy(a.rows.data() + t * columns() + b * kCompactBlock, panel[b].q[lane],
+                      kCompactBlock);
+        }
       }
     });
   }
@@ -90,7 +112,7 @@ class CompactLinear final : public PackedLinear {
         const auto slab = task / tiles_;
         const auto tile = task % tiles_;
         const auto stop = std::min(tiles_, tile + end - task);
-        run_slab(x.impl().panels.data(), slab, tile, stop, m, y, ldy);
+        run_slab(x.impl(), slab, tile, stop, m, y, ldy);
         task += stop - tile;
       }
     });
@@ -126,11 +148,12 @@ class CompactLinear final : public PackedLinear {
   }
 
   // Tiles [begin, end) for one slab of tokens.
-  void run_slab(const PanelBlock* panels, std::int64_t slab, std::int64_t begin, std::int64_t end,
+  void run_slab(const Activations::Impl& x, std::int64_t slab, std::int64_t begin, std::int64_t end,
                 int m, float* y, std::int64_t ldy) const {
     const std::int64_t first = slab * kSlabTokens;
     CompactTask task;
-    task.panels = panels + slab * kSlabPanels * blocks_;
+    task.panels = x.panels.data() + slab * kSlabPanels * blocks_;
+    if (kernels_.tiles) task.rows_of_x = x.rows.data() + first * columns();
     task.blocks = blocks_;
     task.m = static_cast<int>(std::min<std::int64_t>(kSlabTokens, m - first));
     task.ldy = ldy;
@@ -150,6 +173,12 @@ class CompactLinear final : public PackedLinear {
   }
 
   void run_ranges(CompactTask& task, std::int64_t range) const {
+    thread_local std::vector<std::uint8_t> scratch;
+    if (kernels_.tiles) {
+      const auto need = static_cast<std::size_t>(std::min(range, blocks_) * kCompactScratch);
+      if (scratch.size() < need) scratch.resize(need);
+      task.scratch = scratch.data();
+    }
     for (std::int64_t b = 0; b < blocks_; b += range) {
       task.first_block = b;
       task.last_block = std::min(b + range, blocks_);

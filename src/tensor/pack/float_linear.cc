@@ -15,83 +15,7 @@ constexpr std::int64_t kGroupsPerTask = 4;
 // The rows of the last group that do not exist are computed into a buffer of so many tokens.
 constexpr int kEdgeTokens = 64;
 
-class FloatLinear final : public PackedLinear {
- public:
-  FloatLinear(std::span<const MatrixView> parts, FloatKernel kernel,
-              std::shared_ptr<WeightMemory> memory)
-      : PackedLinear(total_rows(parts), parts[0].columns),
-        kernel_(kernel),
-        memory_(std::move(memory)) {}
-
-  absl::Status pack(std::span<const MatrixView> parts) {
-    const std::int64_t groups = base::ceil_div<std::int64_t>(rows(), kFloatRows);
-    const auto count = static_cast<std::size_t>(groups * kFloatRows * columns());
-    ASSIGN_OR_RETURN(const auto bytes, memory_->take(count * sizeof(float)));
-    data_ = {reinterpret_cast<float*>(bytes.data()), count};
-    std::vector<float> values(static_cast<std::size_t>(columns()));
-    std::int64_t row = 0;
-    for (const auto& part : parts) {
-      const auto stride = row_bytes(part.dtype, part.columns);
-      for (std::int64_t r = 0; r < part.rows; ++r, ++row) {
-        dequantize_row(part.dtype, part.data + static_cast<std::size_t>(r) * stride, values.data(),
-                       columns());
-        float* group = data_.data() + row / kFloatRows * kFloatRows * columns();
-        for (std::int64_t c = 0; c < columns(); ++c) {
-          group[c * kFloatRows + row % kFloatRows] = values[static_cast<std::size_t>(c)];
-        }
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  std::size_t bytes() const override { return data_.size() * 4; }
-  bool shares_activations(const PackedLinear& other) const override {
-    const auto* same = dynamic_cast<const FloatLinear*>(&other);
-    return same != nullptr && same->columns() == columns();
-  }
-  void prepare(const float* x, std::int64_t ldx, int m, Activations& out,
-               base::ThreadPool&) const override {
-    auto& a = out.impl();
-    a.columns = columns();
-    a.floats.resize(std::max(a.floats.size(), static_cast<std::size_t>(m * columns())));
-    for (int t = 0; t < m; ++t) {
-      std::copy_n(x + t * ldx, columns(), a.floats.data() + t * columns());
-    }
-  }
-  void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
-                base::ThreadPool& pool) const override {
-    const auto& a = x.impl();
-    CHECK(a.columns == columns());
-    const std::int64_t groups = base::ceil_div<std::int64_t>(rows(), kFloatRows);
-    pool.parallel_for(groups, kGroupsPerTask, [&](std::int64_t begin, std::int64_t end) {
-      for (auto g = begin; g < end; ++g) multiply_group(g, a.floats.data(), m, y, ldy);
-    });
-  }
-
- private:
-  void multiply_group(std::int64_t g, const float* x, int m, float* y, std::int64_t ldy) const {
-    const float* group = data_.data() + g * kFloatRows * columns();
-    const std::int64_t count = std::min<std::int64_t>(kFloatRows, rows() - g * kFloatRows);
-    if (count == kFloatRows) {
-      kernel_(group, x, columns(), columns(), m, y + g * kFloatRows, ldy);
-      return;
-    }
-    float edge[kEdgeTokens * kFloatRows];
-    for (int first = 0; first < m; first += kEdgeTokens) {
-      const int part = std::min(kEdgeTokens, m - first);
-      kernel_(group, x + first * columns(), columns(), columns(), part, edge, kFloatRows);
-      for (int t = 0; t < part; ++t) {
-        std::copy_n(edge + t * kFloatRows, count, y + (first + t) * ldy + g * kFloatRows);
-      }
-    }
-  }
-
-  const FloatKernel kernel_;
-  const std::shared_ptr<WeightMemory> memory_;
-  std::span<float> data_;
-};
-
-FloatKernel kernel_for(Isa isa) {
+const FloatKernels& kernels_for(Isa isa) {
   switch (isa) {
     case Isa::scalar:
       return kFloatsScalar;
@@ -104,10 +28,140 @@ FloatKernel kernel_for(Isa isa) {
   return kFloatsScalar;
 }
 
+// Quantised and mixed types become fp32.
+FloatStore store_for(std::span<const MatrixView> parts) {
+  const auto all = [&](DType dtype) {
+    return std::all_of(parts.begin(), parts.end(),
+                       [&](const MatrixView& part) { return part.dtype == dtype; });
+  };
+  if (all(DType::f16)) return FloatStore::f16;
+  if (all(DType::bf16)) return FloatStore::bf16;
+  return FloatStore::f32;
+}
+
+class FloatLinear final : public PackedLinear {
+ public:
+  FloatLinear(std::span<const MatrixView> parts, const LinearOptions& options)
+      : PackedLinear(total_rows(parts), parts[0].columns),
+        store_(store_for(parts)),
+        kernels_(kernels_for(options.isa)),
+        memory_(options.memory),
+        groups_(base::ceil_div<std::int64_t>(rows(), kFloatRows)),
+        group_bytes_(float_group_bytes(store_, columns())) {
+    if (store_ == FloatStore::bf16 && options.mode == LinearMode::fast) {
+      if (options.isa == Isa::avx512 && has_bfloat_products()) bfloat_ = multiply_bfloat_avx512;
+      if (options.isa == Isa::amx) bfloat_ = multiply_bfloat_amx;
+    }
+  }
+
+  absl::Status pack(std::span<const MatrixView> parts) {
+    ASSIGN_OR_RETURN(data_, memory_->take(static_cast<std::size_t>(groups_ * group_bytes_)));
+    std::vector<float> values(static_cast<std::size_t>(columns()));
+    std::int64_t row = 0;
+    for (const auto& part : parts) {
+      const auto stride = row_bytes(part.dtype, part.columns);
+      for (std::int64_t r = 0; r < part.rows; ++r, ++row) {
+        const std::uint8_t* stored = part.data + static_cast<std::size_t>(r) * stride;
+        if (store_ == FloatStore::f32) {
+          dequantize_row(part.dtype, stored, values.data(), columns());
+          stored = reinterpret_cast<const std::uint8_t*>(values.data());
+        }
+        pack_row(stored, row);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  std::size_t bytes() const override { return data_.size(); }
+  bool shares_activations(const PackedLinear& other) const override {
+    const auto* same = dynamic_cast<const FloatLinear*>(&other);
+    return same != nullptr && same->columns() == columns() && same->bfloat_ == bfloat_;
+  }
+  void prepare(const float* x, std::int64_t ldx, int m, Activations& out,
+               base::ThreadPool&) const override {
+    auto& a = out.impl();
+    a.columns = columns();
+    const auto width = bfloat_ == nullptr ? columns() : bfloat_columns(columns());
+    const auto need = static_cast<std::size_t>(m * width);
+    if (bfloat_ == nullptr) {
+      if (a.floats.size() < need) a.floats.resize(need);
+      for (int t = 0; t < m; ++t) std::copy_n(x + t * ldx, width, a.floats.data() + t * width);
+      return;
+    }
+    if (a.bfloats.size() < need) a.bfloats.resize(need);
+    for (int t = 0; t < m; ++t) {
+      std::uint16_t* row = a.bfloats.data() + t * width;
+      round_to_bfloat_avx512(x + t * ldx, columns(), row);
+      std::fill(row + columns(), row + width, std::uint16_t{0});
+    }
+  }
+  void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
+                base::ThreadPool& pool) const override {
+    const auto& a = x.impl();
+    CHECK(a.columns == columns());
+    pool.parallel_for(groups_, kGroupsPerTask, [&](std::int64_t begin, std::int64_t end) {
+      for (auto g = begin; g < end; ++g) multiply_group(g, a, m, y + g * kFloatRows, ldy);
+    });
+  }
+
+ private:
+  void pack_row(const std::uint8_t* stored, std::int64_t row) const {
+    std::uint8_t* group = data_.data() + row / kFloatRows * group_bytes_;
+    const auto lane = row % kFloatRows;
+    const std::int64_t width = store_ == FloatStore::f32 ? 4 : 2;
+    for (std::int64_t c = 0; c < columns(); ++c) {
+      const auto place = store_ == FloatStore::bf16 ? (c / 2 * kFloatRows + lane) * 2 + c % 2
+                                                    : c * kFloatRows + lane;
+      std::memcpy(group + place * width, stored + c * width, static_cast<std::size_t>(width));
+    }
+  }
+
+  // Tokens [first, first + count) of one group, whose 16 rows all have a place in y.
+  void run(std::int64_t g, const Activations::Impl& a, int first, int count, float* y,
+           std::int64_t ldy) const {
+    const std::uint8_t* group = data_.data() + g * group_bytes_;
+    if (bfloat_ != nullptr) {
+      const auto width = bfloat_columns(columns());
+      bfloat_({group, a.bfloats.data() + first * width, width, count, y, ldy});
+      return;
+    }
+    const FloatTask task{group, a.floats.data() + first * columns(), columns(), count, y, ldy};
+    switch (store_) {
+      case FloatStore::f32:
+        return kernels_.f32(task);
+      case FloatStore::f16:
+        return kernels_.f16(task);
+      case FloatStore::bf16:
+        return kernels_.bf16(task);
+    }
+  }
+
+  void multiply_group(std::int64_t g, const Activations::Impl& a, int m, float* y,
+                      std::int64_t ldy) const {
+    const std::int64_t count = std::min<std::int64_t>(kFloatRows, rows() - g * kFloatRows);
+    if (count == kFloatRows) return run(g, a, 0, m, y, ldy);
+    float edge[kEdgeTokens * kFloatRows];
+    for (int first = 0; first < m; first += kEdgeTokens) {
+      const int part = std::min(kEdgeTokens, m - first);
+      run(g, a, first, part, edge, kFloatRows);
+      for (int t = 0; t < part; ++t) {
+        std::copy_n(edge + t * kFloatRows, count, y + (first + t) * ldy);
+      }
+    }
+  }
+
+  const FloatStore store_;
+  const FloatKernels& kernels_;
+  void (*bfloat_)(const BfloatTask&) = nullptr;  // instead of kernels_
+  const std::shared_ptr<WeightMemory> memory_;
+  const std::int64_t groups_, group_bytes_;
+  std::span<std::uint8_t> data_;
+};
+
 }  // namespace
 
 PackedResult pack_floats(std::span<const MatrixView> parts, const LinearOptions& options) {
-  auto packed = std::make_unique<FloatLinear>(parts, kernel_for(options.isa), options.memory);
+  auto packed = std::make_unique<FloatLinear>(parts, options);
   RETURN_IF_ERROR(packed->pack(parts));
   return packed;
 }

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "tensor/quant/blocks.h"
+#include "tensor/x86/compact_dispatch.h"
 #include "tensor/x86/compact_kernels.h"
 
 // Zen 3 and Haswell onwards have 16 vector registers. A tile's two halves of 8 rows and 4 tokens
@@ -16,6 +17,8 @@
 namespace plinth::tensor {
 
 namespace {
+
+constexpr int kHalf = 8;  // rows of a vector of 32 bytes
 
 [[gnu::always_inline]] inline __m256i load(const std::uint8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -42,17 +45,14 @@ namespace {
 // Where a record has what, as CompactForm says it.
 template <Integers kIntegers, int kSubs, bool kOffsets>
 struct Record {
-  static constexpr std::int64_t kScaleBytes = 16 * kSubs * (kOffsets ? 2 : 1);
-  static constexpr std::int64_t kIntegerBytes =
-      kIntegers == Integers::bytes
-          ? 256
-          : (kIntegers == Integers::six ? 192 : (kIntegers == Integers::five ? 160 : 128));
-  static constexpr std::int64_t kBytes = 2 * (kScaleBytes + kIntegerBytes);
+  static constexpr std::int64_t kScaleBytes = kCompactScales * kSubs * (kOffsets ? 2 : 1);
+  static constexpr std::int64_t kBytes = kScaleBytes + kCompactVector * stored_vectors(kIntegers);
 
   const std::uint8_t* at;
-  const std::uint8_t* scales(int half) const { return at + half * kScaleBytes; }
+  // Of the half's first row.
+  const std::uint8_t* scales(int half) const { return at + half * (kCompactScales / 2); }
   const std::uint8_t* integers(int half) const {
-    return at + 2 * kScaleBytes + half * kIntegerBytes;
+    return at + kScaleBytes + half * (kCompactVector / 2);
   }
 };
 
@@ -60,17 +60,17 @@ struct Record {
 template <Integers kIntegers, int kVector>
 [[gnu::always_inline]] inline __m256i load_unsigned(const std::uint8_t* q) {
   const __m256i nibble = _mm256_set1_epi8(15);
-  __m256i w = load(q + kVector % 4 * 32);
+  __m256i w = load(q + kVector % 4 * kCompactVector);
   if constexpr (kVector >= 4) w = _mm256_srli_epi16(w, 4);
   w = _mm256_and_si256(w, nibble);
   if constexpr (kIntegers == Integers::five) {
-    const __m256i high = load(q + 128);
+    const __m256i high = load(q + 4 * kCompactVector);
     const __m256i moved =
         kVector < 4 ? _mm256_slli_epi16(high, 4 - kVector) : _mm256_srli_epi16(high, kVector - 4);
     w = _mm256_or_si256(w, _mm256_and_si256(moved, _mm256_set1_epi8(16)));
   }
   if constexpr (kIntegers == Integers::six) {
-    const __m256i high = load(q + 128 + kVector / 4 * 32);
+    const __m256i high = load(q + (4 + kVector / 4) * kCompactVector);
     constexpr int kUp = 4 - kVector % 4 * 2;
     const __m256i moved = kUp >= 0 ? _mm256_slli_epi16(high, kUp) : _mm256_srli_epi16(high, -kUp);
     w = _mm256_or_si256(w, _mm256_and_si256(moved, _mm256_set1_epi8(48)));
@@ -90,26 +90,26 @@ struct Sums {
   [[gnu::always_inline]] void begin(const CompactTask& task) {
 #pragma GCC unroll 2
     for (int h = 0; h < 2; ++h) {
-      const __m256i mask = row_mask(task.rows - h * kCompactHalf);
+      const __m256i mask = row_mask(task.rows - h * kHalf);
 #pragma GCC unroll 4
       for (int t = 0; t < kM; ++t) {
         at[h][t] = task.first_block == 0
                        ? _mm256_setzero_ps()
-                       : _mm256_maskload_ps(task.y + t * task.ldy + h * kCompactHalf, mask);
+                       : _mm256_maskload_ps(task.y + t * task.ldy + h * kHalf, mask);
       }
     }
   }
   [[gnu::always_inline]] void end(const CompactTask& task) {
 #pragma GCC unroll 2
     for (int h = 0; h < 2; ++h) {
-      const __m256i mask = row_mask(task.rows - h * kCompactHalf);
+      const __m256i mask = row_mask(task.rows - h * kHalf);
       const __m256 scale =
           task.last_block == task.blocks
-              ? _mm256_loadu_ps(reinterpret_cast<const float*>(task.tile) + h * kCompactHalf)
+              ? _mm256_loadu_ps(reinterpret_cast<const float*>(task.tile) + h * kHalf)
               : _mm256_set1_ps(1.0f);
 #pragma GCC unroll 4
       for (int t = 0; t < kM; ++t) {
-        _mm256_maskstore_ps(task.y + t * task.ldy + h * kCompactHalf, mask,
+        _mm256_maskstore_ps(task.y + t * task.ldy + h * kHalf, mask,
                             _mm256_mul_ps(at[h][t], scale));
       }
     }
@@ -170,9 +170,9 @@ template <Integers kIntegers, int kSubs, int kSub, bool kOffsets, int kM, typena
 #pragma GCC unroll 2
   for (int h = 0; h < 2; ++h) {
     const std::uint8_t* scales = record.scales(h);
-    const __m256 d = load_halves(scales + kSub * 16);
-    const __m256 m =
-        kOffsets ? load_halves(scales + (kSubs + kSub) * 16) : _mm256_mul_ps(d, minus_zero);
+    const __m256 d = load_halves(scales + kSub * kCompactScales);
+    const __m256 m = kOffsets ? load_halves(scales + (kSubs + kSub) * kCompactScales)
+                              : _mm256_mul_ps(d, minus_zero);
 #pragma GCC unroll 4
     for (int t = 0; t < kM; ++t) {
       const auto& scale = x.scale[t];
@@ -219,11 +219,11 @@ template <Integers kIntegers>
 [[gnu::always_inline]] inline void load_signed(const std::uint8_t* q, int vector, __m256i& w,
                                                __m256i& magnitude) {
   if constexpr (kIntegers == Integers::bytes) {
-    w = load(q + vector * 32);
+    w = load(q + vector * kCompactVector);
   } else {
     const __m256i table = _mm256_broadcastsi128_si256(
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(quant::kIq4Values)));
-    __m256i nibbles = load(q + vector % 4 * 32);
+    __m256i nibbles = load(q + vector % 4 * kCompactVector);
     if (vector >= 4) nibbles = _mm256_srli_epi16(nibbles, 4);
     w = _mm256_shuffle_epi8(table, _mm256_and_si256(nibbles, _mm256_set1_epi8(15)));
   }
@@ -298,26 +298,9 @@ void tokens(CompactTask task) {
 }
 
 void multiply(const CompactTask& task) {
-  const CompactForm& form = *task.form;
-  const bool halves = form.sub_block == 16;
-  switch (form.integers) {
-    case Integers::nibbles:
-      if (halves) {
-        return form.offsets ? tokens<Integers::nibbles, 2, true>(task)
-                            : tokens<Integers::nibbles, 2, false>(task);
-      }
-      return form.offsets ? tokens<Integers::nibbles, 1, true>(task)
-                          : tokens<Integers::nibbles, 1, false>(task);
-    case Integers::five:
-      return form.offsets ? tokens<Integers::five, 1, true>(task)
-                          : tokens<Integers::five, 1, false>(task);
-    case Integers::six:
-      return tokens<Integers::six, 2, false>(task);
-    case Integers::bytes:
-      return tokens<Integers::bytes, 1, false>(task);
-    case Integers::codes:
-      return tokens<Integers::codes, 1, false>(task);
-  }
+  with_compact_form(*task.form, [&]<Integers kIntegers, int kSubs, bool kOffsets>() {
+    tokens<kIntegers, kSubs, kOffsets>(task);
+  });
 }
 
 [[gnu::always_inline]] inline float largest_of(__m256 v) {
@@ -332,7 +315,9 @@ void multiply(const CompactTask& task) {
   return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
 }
 
-void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) {
+}  // namespace
+
+void quantize_panel_avx2(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) {
   const __m256 magnitude_bits = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
   const __m256 infinity = _mm256_set1_ps(__builtin_inff());
   for (std::int64_t b = 0; b < blocks; ++b, x += kCompactBlock, ++panel) {
@@ -361,13 +346,12 @@ void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) 
     const int low = sum_of(_mm256_add_epi32(n[0], n[1]));
     const int high = sum_of(_mm256_add_epi32(n[2], n[3]));
     const float d = finite ? (live ? largest / 127.0f : 0.0f) : __builtin_nanf("");
+    panel->sum[lane] = low + high;
     panel->scale[lane] = {d, d * static_cast<float>(low + high), d * static_cast<float>(low),
                           d * static_cast<float>(high)};
   }
 }
 
-}  // namespace
-
-const CompactKernels kCompactAvx2 = {multiply, quantize};
+const CompactKernels kCompactAvx2 = {multiply, quantize_panel_avx2, false};
 
 }  // namespace plinth::tensor

@@ -14,15 +14,17 @@ namespace {
 int integer_at(Integers integers, const std::uint8_t* block, int row, int column) {
   const int vector = column / 4;
   const int place = row * 4 + column % 4;
-  if (integers == Integers::bytes) return static_cast<std::int8_t>(block[vector * 32 + place]);
-  const int nibble = block[vector % 4 * 32 + place] >> (vector < 4 ? 0 : 4) & 15;
+  if (integers == Integers::bytes)
+    return static_cast<std::int8_t>(block[vector * kCompactVector + place]);
+  const int nibble = block[vector % 4 * kCompactVector + place] >> (vector < 4 ? 0 : 4) & 15;
   switch (integers) {
     case Integers::codes:
       return quant::kIq4Values[nibble];
     case Integers::five:
-      return nibble | (block[128 + place] >> vector & 1) << 4;
+      return nibble | (block[4 * kCompactVector + place] >> vector & 1) << 4;
     case Integers::six:
-      return nibble | (block[128 + vector / 4 * 32 + place] >> (vector % 4 * 2) & 3) << 4;
+      return nibble | (block[(4 + vector / 4) * kCompactVector + place] >> (vector % 4 * 2) & 3)
+                          << 4;
     default:
       return nibble;
   }
@@ -36,22 +38,22 @@ float half_at(const std::uint8_t* at) {
 
 float row_sum(const CompactTask& task, int row, const PanelBlock* panel, int lane, float sum) {
   const auto& form = *task.form;
-  const int subs = form.subs(), half = row / kCompactHalf, place = row % kCompactHalf;
+  const int subs = form.subs();
   const std::uint8_t* record = task.record();
   for (auto b = task.first_block; b < task.last_block; ++b, record += form.record_bytes()) {
-    const std::uint8_t* scales = record + half * form.scale_bytes() + place * 2;
-    const std::uint8_t* integers = record + 2 * form.scale_bytes() + half * form.integer_bytes();
+    const std::uint8_t* scales = record + row * 2;
+    const std::uint8_t* integers = record + form.scale_bytes();
     const auto& x = panel[b].scale[lane];
     for (int sub = 0; sub < subs; ++sub) {
       int dot = 0;
       for (int c = sub * form.sub_block; c < (sub + 1) * form.sub_block; ++c) {
-        dot += integer_at(form.integers, integers, place, c) * panel[b].q[lane][c];
+        dot += integer_at(form.integers, integers, row, c) * panel[b].q[lane][c];
       }
-      const float d = half_at(scales + sub * 16);
+      const float d = half_at(scales + sub * kCompactScales);
       sum = std::fma(static_cast<float>(dot), d * x.d, sum);
       if (!form.offsets && form.zero == 0) continue;
-      const float m =
-          form.offsets ? half_at(scales + (subs + sub) * 16) : d * -static_cast<float>(form.zero);
+      const float m = form.offsets ? half_at(scales + (subs + sub) * kCompactScales)
+                                   : d * -static_cast<float>(form.zero);
       sum = std::fma(m, subs == 1 ? x.s : (sub == 0 ? x.low_s : x.high_s), sum);
     }
   }
@@ -88,6 +90,7 @@ void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) 
     }
     const float d =
         finite ? (live ? largest / 127.0f : 0.0f) : std::numeric_limits<float>::quiet_NaN();
+    panel->sum[lane] = sums[0] + sums[1];
     panel->scale[lane] = {d, d * static_cast<float>(sums[0] + sums[1]),
                           d * static_cast<float>(sums[0]), d * static_cast<float>(sums[1])};
   }
@@ -95,6 +98,6 @@ void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) 
 
 }  // namespace
 
-const CompactKernels kCompactScalar = {multiply, quantize};
+const CompactKernels kCompactScalar = {multiply, quantize, false};
 
 }  // namespace plinth::tensor
