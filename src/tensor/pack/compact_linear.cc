@@ -94,10 +94,7 @@ class CompactLinear final : public PackedLinear {
         const int lane = static_cast<int>(t % kPanelTokens);
         PanelBlock* panel = a.panels.data() + t / kPanelTokens * blocks_;
         kernels_.quantize(x + t * ldx, blocks_, lane, panel);
-        for (std::int64_t b = 0; kernels_.tiles && b < blocks_; ++b) {
-          std::memcpy(a.rows.data() + t * columns() + b * kCompactBlock, panel[b].q[lane],
-                      kCompactBlock);
-        }
+        if (kernels_.tiles) copy_lane(panel, lane, a.rows.data() + t * columns());
       }
     });
   }
@@ -119,6 +116,13 @@ class CompactLinear final : public PackedLinear {
   }
 
  private:
+  // One token's integers out of its panel. out: [columns].
+  void copy_lane(const PanelBlock* panel, int lane, std::int8_t* out) const {
+    for (std::int64_t b = 0; b < blocks_; ++b, out += kCompactBlock) {
+      std::memcpy(out, panel[b].q[lane], kCompactBlock);
+    }
+  }
+
   absl::StatusOr<Segment> pack_part(const MatrixView& part, std::int64_t row,
                                     base::ThreadPool* pool) const {
     Segment segment;
