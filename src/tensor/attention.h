@@ -49,10 +49,10 @@ struct AttentionRun {
 };
 
 constexpr std::size_t attention_scratch_floats(int tokens, int group, int head_width) {
-  // For each query its sums and its running maximum and normaliser; a tile of scores of six.
+  // For each query its sums and its running maximum and normaliser; a tile of scores of twelve.
   return static_cast<std::size_t>(tokens) * static_cast<std::size_t>(group) *
              static_cast<std::size_t>(base::round_up(head_width, 8) + 2) +
-         6 * 64;
+         12 * 64;
 }
 
 struct AttentionKernels {

@@ -68,32 +68,41 @@ void store_integers(Integers integers, const std::uint8_t* values, int lane, std
 
 bool has_compact_form(DType dtype) { return dtype_info(dtype).block_elements > 1; }
 
-CompactForm compact_form(DType dtype) {
-  const int zero = quant::stored_zero(dtype);
+namespace {
+
+CompactForm form_of(DType dtype) {
   switch (dtype) {
     case DType::q4_0:
-      return {Integers::nibbles, 32, false, zero};
+      return {Integers::nibbles, 32, false};
     case DType::q4_1:
     case DType::q4_k:
-      return {Integers::nibbles, 32, true, zero};
+      return {Integers::nibbles, 32, true};
     case DType::q5_0:
-      return {Integers::five, 32, false, zero};
+      return {Integers::five, 32, false};
     case DType::q5_1:
     case DType::q5_k:
-      return {Integers::five, 32, true, zero};
+      return {Integers::five, 32, true};
     case DType::q2_k:
-      return {Integers::nibbles, 16, true, zero};
+      return {Integers::nibbles, 16, true};
     case DType::q3_k:
-      return {Integers::nibbles, 16, false, zero};
+      return {Integers::nibbles, 16, false};
     case DType::q6_k:
-      return {Integers::six, 16, false, zero};
+      return {Integers::six, 16, false};
     case DType::iq4_nl:
     case DType::iq4_xs:
-      return {Integers::codes, 32, false, zero};
+      return {Integers::codes, 32, false};
     default:
       CHECK(dtype == DType::q8_0);
-      return {Integers::bytes, 32, false, zero};
+      return {Integers::bytes, 32, false};
   }
+}
+
+}  // namespace
+
+CompactForm compact_form(DType dtype) {
+  const auto form = form_of(dtype);
+  CHECK(form.zero() == quant::stored_zero(dtype));
+  return form;
 }
 
 void pack_compact_row(DType dtype, const CompactForm& form, const std::uint8_t* stored,

@@ -48,13 +48,28 @@ constexpr int stored_vectors(Integers integers) {
   }
 }
 
+// The zero of a form without offsets: 4 (Q3_K), 8 (Q4_0), 16 (Q5_0), 32 (Q6_K), or 0 where the
+// integers are signed.
+constexpr int zero_of(Integers integers, int subs) {
+  switch (integers) {
+    case Integers::nibbles:
+      return subs == 1 ? 8 : 4;
+    case Integers::five:
+      return 16;
+    case Integers::six:
+      return 32;
+    default:
+      return 0;
+  }
+}
+
 struct CompactForm {
   Integers integers = Integers::bytes;
   int sub_block = 32;    // columns that share d and m: 32 or 16
   bool offsets = false;  // m is stored; otherwise it is 0
-  int zero = 0;
 
   int subs() const { return kCompactBlock / sub_block; }
+  int zero() const { return offsets ? 0 : zero_of(integers, subs()); }
   // Of one block.
   std::int64_t scale_bytes() const { return kCompactScales * subs() * (offsets ? 2 : 1); }
   std::int64_t record_bytes() const {

@@ -3,7 +3,9 @@
 namespace plinth::tensor {
 
 namespace {
-struct Tag {};
+struct Tag {
+  static constexpr int kLanes = 8;
+};
 }  // namespace
 
 const AttentionKernels kAvx2Attention[2] = {AttentionBody<Tag, float>::kTable,

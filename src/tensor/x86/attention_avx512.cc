@@ -3,7 +3,9 @@
 namespace plinth::tensor {
 
 namespace {
-struct Tag {};
+struct Tag {
+  static constexpr int kLanes = 16;
+};
 }  // namespace
 
 const AttentionKernels kAvx512Attention[2] = {AttentionBody<Tag, float>::kTable,

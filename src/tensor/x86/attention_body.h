@@ -1,12 +1,15 @@
 // Attention once, as a template of a tag and of the pages' element: each instruction set's unit
-// instantiates it with its own tag and flags.
+// instantiates it with its own tag and flags. Tag::kLanes is 8 or 16; a query's sums are the same
+// for both, since no lane ever meets another before the tile's weights, which take eight.
 //
-// Six queries by one page of 16 positions are 12 sums, 2 vectors of keys and a broadcast: 15 of the
-// 16 registers, and 12 multiply-adds for 8 loads.
+// With 16 registers of 8 lanes, six queries by one page of 16 positions are 12 sums, 2 vectors of
+// keys and a broadcast, and 12 multiply-adds for 8 loads. With 32 of 16 lanes, twelve queries are
+// 12 sums of scores or 24 of values, so that half as many keys and values are widened from fp16.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "tensor/attention.h"
 #include "tensor/x86/ops_body.h"
@@ -16,11 +19,13 @@ namespace plinth::tensor {
 
 inline constexpr int kTilePositions = 64;
 inline constexpr int kTilePages = kTilePositions / kPageTokens;
-inline constexpr int kQueriesMax = 6;
+inline constexpr int kQueriesMax = 12;
 
 template <typename Tag, typename Element>
 struct AttentionBody {
   using V = Vector8Ops<Tag>;
+  using Wide = std::conditional_t<Tag::kLanes == 16, Vector16, Vector8>;
+  static constexpr int kLanes = Tag::kLanes;
 
   // Positions [first, last) that one query attends to.
   struct Range {
@@ -57,25 +62,39 @@ struct AttentionBody {
     }
   };
 
+  // Pages lie apart, where the hardware does not run ahead: the first queries of a tile fetch the
+  // page that lies one tile further.
+  static void fetch_ahead(const State& state, int position, const void* const* pages) {
+    position += kTilePositions;
+    if (position >= state.run.position + state.run.tokens) return;
+    const auto* page = static_cast<const Element*>(pages[position / kPageTokens]);
+    const std::int64_t elements = std::int64_t{state.run.head_width} * kPageTokens;
+    constexpr std::int64_t kLine = 64 / sizeof(Element);
+    for (std::int64_t i = 0; i < elements; i += kLine) __builtin_prefetch(page + i);
+  }
+
   // scores[r][0..15] of kR queries over one page of keys [e, 16].
   template <int kR>
   static void page_scores(const State& state, int query, const Element* keys, float* scores) {
     const float* q[kR];
     for (int r = 0; r < kR; ++r) q[r] = state.query(query + r);
-    Vector8 sum[kR][2] = {};
+    constexpr int kVectors = kPageTokens / kLanes;
+    Wide sum[kR][kVectors] = {};
     const int e = state.run.head_width;
     for (int i = 0; i < e; ++i, keys += kPageTokens) {
-      const Vector8 low = V::load(keys), high = V::load(keys + 8);
-#pragma GCC unroll 6
+      Wide key[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) key[v] = V::template load_as<Wide>(keys + v * kLanes);
+#pragma GCC unroll 12
       for (int r = 0; r < kR; ++r) {
-        const Vector8 value = V::splat(q[r][i]);
-        sum[r][0] += value * low;
-        sum[r][1] += value * high;
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) sum[r][v] += q[r][i] * key[v];
       }
     }
     for (int r = 0; r < kR; ++r) {
-      V::store(scores + r * kTilePositions, sum[r][0]);
-      V::store(scores + r * kTilePositions + 8, sum[r][1]);
+      for (int v = 0; v < kVectors; ++v) {
+        V::store(scores + r * kTilePositions + v * kLanes, sum[r][v]);
+      }
     }
   }
 
@@ -121,36 +140,44 @@ struct AttentionBody {
     norm += V::sum(total);
   }
 
-  // sums += weights * values over positions [begin, end) of the tile, for kR queries and 8 kC
-  // columns from `column` on.
-  template <int kR, int kC>
+  // sums += weights * values over positions [begin, end) of the tile, for kR queries and kC vectors
+  // of columns from `column` on.
+  template <typename Vector, int kR, int kC>
   static void add_values(State& state, int query, int origin, Range part, int column,
                          const float* weights) {
     float* sums = state.sums + std::int64_t{query} * state.padded + column;
-    Vector8 sum[kR][kC];
+    constexpr int kWidth = sizeof(Vector) / sizeof(float);
+    Vector sum[kR][kC];
     for (int r = 0; r < kR; ++r) {
-      for (int c = 0; c < kC; ++c) sum[r][c] = V::load(sums + r * state.padded + 8 * c);
+      for (int c = 0; c < kC; ++c) {
+        sum[r][c] = V::template load_as<Vector>(sums + r * state.padded + kWidth * c);
+      }
     }
     for (int p = part.first; p < part.last;) {
       const int position = origin + p;
       const auto* values = static_cast<const Element*>(state.run.v_pages[position / kPageTokens]) +
                            std::int64_t{position % kPageTokens} * state.padded + column;
       const int stop = p + kPageTokens - position % kPageTokens;
+      if (query == 0 && column == 0) fetch_ahead(state, position, state.run.v_pages);
       for (const int end = stop < part.last ? stop : part.last; p < end;
            ++p, values += state.padded) {
-        Vector8 value[kC];
+        Vector value[kC];
 #pragma GCC unroll 2
-        for (int c = 0; c < kC; ++c) value[c] = V::load(values + 8 * c);
-#pragma GCC unroll 6
+        for (int c = 0; c < kC; ++c) {
+          value[c] = V::template load_as<Vector>(values + kWidth * c);
+        }
+#pragma GCC unroll 12
         for (int r = 0; r < kR; ++r) {
-          const Vector8 weight = V::splat(weights[r * kTilePositions + p]);
+          const float weight = weights[r * kTilePositions + p];
 #pragma GCC unroll 2
           for (int c = 0; c < kC; ++c) sum[r][c] += weight * value[c];
         }
       }
     }
     for (int r = 0; r < kR; ++r) {
-      for (int c = 0; c < kC; ++c) V::store(sums + r * state.padded + 8 * c, sum[r][c]);
+      for (int c = 0; c < kC; ++c) {
+        V::store(sums + r * state.padded + kWidth * c, sum[r][c]);
+      }
     }
   }
 
@@ -163,6 +190,9 @@ struct AttentionBody {
     if (part.last > kTilePositions) part.last = kTilePositions;
     if (part.first >= part.last) return;
     for (int page = part.first / kPageTokens; page * kPageTokens < part.last; ++page) {
+      if (query == 0) {
+        fetch_ahead(state, origin + page * kPageTokens, state.run.k_pages);
+      }
       page_scores<kR>(state, query,
                       static_cast<const Element*>(state.run.k_pages[origin / kPageTokens + page]),
                       state.scores + page * kPageTokens);
@@ -171,11 +201,11 @@ struct AttentionBody {
       weigh(state, query + r, origin, state.scores + r * kTilePositions);
     }
     int column = 0;
-    for (; column + 16 <= state.padded; column += 16) {
-      add_values<kR, 2>(state, query, origin, part, column, state.scores);
+    for (; column + 2 * kLanes <= state.padded; column += 2 * kLanes) {
+      add_values<Wide, kR, 2>(state, query, origin, part, column, state.scores);
     }
-    if (column < state.padded) {
-      add_values<kR, 1>(state, query, origin, part, column, state.scores);
+    for (; column < state.padded; column += 8) {
+      add_values<Vector8, kR, 1>(state, query, origin, part, column, state.scores);
     }
   }
 
@@ -185,6 +215,9 @@ struct AttentionBody {
     for (int i = 0; i < kQueriesMax * kTilePositions; ++i) state.scores[i] = 0;
     for (int origin = begin; origin < run.position + run.tokens; origin += kTilePositions) {
       int query = 0;
+      if constexpr (kLanes == 16) {
+        for (; query + 12 <= state.queries; query += 12) tile<12>(state, query, origin);
+      }
       for (; query + 6 <= state.queries; query += 6) tile<6>(state, query, origin);
       for (; query + 4 <= state.queries; query += 4) tile<4>(state, query, origin);
       if (query + 3 == state.queries) tile<3>(state, query, origin);

@@ -9,7 +9,8 @@ namespace {
 // Independent chains: more than latency times throughput of any of these instructions.
 constexpr int kChains = 10;
 
-// Tells the compiler that the value is used and may have changed, at no cost.
+// Tells the compiler that the value is used and may have changed, at no cost. Chains that start
+// hidden are no copies of one another, which would be computed once.
 template <typename T>
 inline void hide(T& value) {
   __asm__ volatile("" : "+x"(value));
@@ -47,7 +48,10 @@ void read_memory_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t*
 
 double fma_avx2(std::int64_t rounds, std::int64_t* sink) {
   __m256 sum[kChains], a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
-  for (auto& s : sum) s = a;
+  for (auto& s : sum) {
+    s = a;
+    hide(s);
+  }
   for (std::int64_t i = 0; i < rounds; ++i) {
 #pragma GCC unroll 10
     for (int c = 0; c < kChains; ++c) sum[c] = _mm256_fmadd_ps(sum[c], a, b);
@@ -59,6 +63,7 @@ double fma_avx2(std::int64_t rounds, std::int64_t* sink) {
 
 double int8_widened_avx2(std::int64_t rounds, std::int64_t* sink) {
   __m256i sum[kChains] = {}, w = _mm256_set1_epi8(3), x = _mm256_set1_epi8(5);
+  for (auto& s : sum) hide(s);
   const __m256i ones = _mm256_set1_epi16(1);
   for (std::int64_t i = 0; i < rounds; ++i) {
 #pragma GCC unroll 10
@@ -73,6 +78,7 @@ double int8_widened_avx2(std::int64_t rounds, std::int64_t* sink) {
 
 double int8_in_int16_avx2(std::int64_t rounds, std::int64_t* sink) {
   __m256i sum[kChains] = {}, w = _mm256_set1_epi8(3), x = _mm256_set1_epi8(5);
+  for (auto& s : sum) hide(s);
   for (std::int64_t i = 0; i < rounds; ++i) {
 #pragma GCC unroll 10
     for (int c = 0; c < kChains; ++c) {

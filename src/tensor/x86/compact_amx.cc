@@ -62,18 +62,20 @@ struct TileProduct {
     const int sub = static_cast<int>(sub_index % kSubs);
     const R record{task.record() + sub_index / kSubs * R::kBytes};
     const __m512 d = record.scale(sub);
-    const __m512 m = record.offset(sub, d, _mm512_set1_ps(-static_cast<float>(task.form->zero)));
+    __m512 m = d;
+    if constexpr (kOffsets) m = record.offset(sub);
     for (int t = 0; t < tokens; ++t) {
       const PanelBlock& x = task.panels[t / kPanelTokens * task.blocks + b];
       const int lane = t % kPanelTokens;
       const auto& scale = x.scale[lane];
       __m512i dot = _mm512_load_si512(dots.at[t]);
-      if constexpr (is_signed(kIntegers)) {
-        dot = _mm512_add_epi32(dot, _mm512_set1_epi32(-128 * x.sum[lane]));
+      if constexpr (!kOffsets) {
+        dot = _mm512_add_epi32(dot, zero_part<unsigned_zero(kIntegers, kSubs)>(
+                                        x.minus8[PanelBlock::part(kSubs, sub)][lane]));
       }
       const __m512 both = _mm512_mul_ps(d, _mm512_set1_ps(scale.d));
       sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), both, sums[t]);
-      if constexpr (!is_signed(kIntegers)) {
+      if constexpr (kOffsets) {
         const float s = kSubs == 1 ? scale.s : (sub == 0 ? scale.low_s : scale.high_s);
         sums[t] = _mm512_fmadd_ps(m, _mm512_set1_ps(s), sums[t]);
       }

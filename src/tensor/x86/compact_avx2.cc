@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include <bit>
 #include <cstdint>
 #include <type_traits>
 
@@ -28,6 +29,15 @@ constexpr int kHalf = 8;  // rows of a vector of 32 bytes
   int bytes = 0;
   __builtin_memcpy(&bytes, q, 4);
   return _mm256_set1_epi32(bytes);
+}
+
+// What a zero adds to a dot, from PanelBlock::minus8.
+template <int kZero>
+[[gnu::always_inline]] inline __m256i zero_part(std::int32_t minus8) {
+  const __m256i v = _mm256_set1_epi32(minus8);
+  if constexpr (kZero < 8) return _mm256_srai_epi32(v, std::countr_zero(8u / kZero));
+  if constexpr (kZero > 8) return _mm256_slli_epi32(v, std::countr_zero(kZero / 8u));
+  return v;
 }
 
 [[gnu::always_inline]] inline __m256 load_halves(const std::uint8_t* p) {
@@ -162,24 +172,37 @@ template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kM, typen
 
 // Sub-block kSub of one block: dots, scales and offsets join the sums.
 template <Integers kIntegers, int kSubs, int kSub, bool kOffsets, int kM, typename R>
-[[gnu::always_inline]] inline void add_sub_block(R record, __m256 minus_zero, const PanelBlock& x,
+[[gnu::always_inline]] inline void add_sub_block(R record, const PanelBlock& x,
                                                  __m256 sums[2][kM]) {
   constexpr int kVectors = 8 / kSubs;
   __m256i dots[2][kM];
   add_dots<kIntegers, kSub * kVectors, kVectors, true, kM>(record, x, dots);
+  if constexpr (!kOffsets) {
+#pragma GCC unroll 4
+    for (int t = 0; t < kM; ++t) {
+      const __m256i less =
+          zero_part<zero_of(kIntegers, kSubs)>(x.minus8[PanelBlock::part(kSubs, kSub)][t]);
+#pragma GCC unroll 2
+      for (int h = 0; h < 2; ++h) dots[h][t] = _mm256_add_epi32(dots[h][t], less);
+    }
+  }
 #pragma GCC unroll 2
   for (int h = 0; h < 2; ++h) {
     const std::uint8_t* scales = record.scales(h);
     const __m256 d = load_halves(scales + kSub * kCompactScales);
-    const __m256 m = kOffsets ? load_halves(scales + (kSubs + kSub) * kCompactScales)
-                              : _mm256_mul_ps(d, minus_zero);
 #pragma GCC unroll 4
     for (int t = 0; t < kM; ++t) {
-      const auto& scale = x.scale[t];
-      const __m256 both = _mm256_mul_ps(d, _mm256_set1_ps(scale.d));
-      const float s = kSubs == 1 ? scale.s : (kSub == 0 ? scale.low_s : scale.high_s);
+      const __m256 both = _mm256_mul_ps(d, _mm256_set1_ps(x.scale[t].d));
       sums[h][t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[h][t]), both, sums[h][t]);
-      sums[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(s), sums[h][t]);
+    }
+    if constexpr (kOffsets) {
+      const __m256 m = load_halves(scales + (kSubs + kSub) * kCompactScales);
+#pragma GCC unroll 4
+      for (int t = 0; t < kM; ++t) {
+        const auto& scale = x.scale[t];
+        const float s = kSubs == 1 ? scale.s : (kSub == 0 ? scale.low_s : scale.high_s);
+        sums[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(s), sums[h][t]);
+      }
     }
   }
 }
@@ -199,16 +222,15 @@ template <typename R>
 template <Integers kIntegers, int kSubs, bool kOffsets, int kM>
 void unsigned_tile(const CompactTask& task) {
   using R = Record<kIntegers, kSubs, kOffsets>;
-  const __m256 minus_zero = _mm256_set1_ps(-static_cast<float>(task.form->zero));
   Sums<kM> sums;
   sums.begin(task);
   R record{task.record()};
   for (auto b = task.first_block; b < task.last_block; ++b, record.at += R::kBytes) {
     if (task.cold) fetch_ahead(record);
     const PanelBlock& x = task.panels[b];
-    add_sub_block<kIntegers, kSubs, 0, kOffsets, kM>(record, minus_zero, x, sums.at);
+    add_sub_block<kIntegers, kSubs, 0, kOffsets, kM>(record, x, sums.at);
     if constexpr (kSubs == 2) {
-      add_sub_block<kIntegers, kSubs, 1, kOffsets, kM>(record, minus_zero, x, sums.at);
+      add_sub_block<kIntegers, kSubs, 1, kOffsets, kM>(record, x, sums.at);
     }
   }
   sums.end(task);
@@ -346,7 +368,9 @@ void quantize_panel_avx2(const float* x, std::int64_t blocks, int lane, PanelBlo
     const int low = sum_of(_mm256_add_epi32(n[0], n[1]));
     const int high = sum_of(_mm256_add_epi32(n[2], n[3]));
     const float d = finite ? (live ? largest / 127.0f : 0.0f) : __builtin_nanf("");
-    panel->sum[lane] = low + high;
+    panel->minus8[0][lane] = -8 * (low + high);
+    panel->minus8[1][lane] = -8 * low;
+    panel->minus8[2][lane] = -8 * high;
     panel->scale[lane] = {d, d * static_cast<float>(low + high), d * static_cast<float>(low),
                           d * static_cast<float>(high)};
   }

@@ -1,8 +1,9 @@
 // The kernels over the compact form (tensor/pack/compact_form.h), one table for each instruction
 // set. The arithmetic is one for all of them and for every number of tokens; for each row, token
 // and block of 32 columns, in the order of the blocks:
-//   for each sub-block, in order: sum = fma(dot, d * x.d, sum), dot = sum of q * x.q, exact;
-//                                 sum = fma(m', x.s, sum) where m' = m, or d * -zero
+//   for each sub-block, in order: sum = fma(dot, d * x.d, sum), dot = sum of q * x.q, or without
+//                                 offsets of (q - zero) * x.q, exact;
+//                                 with offsets sum = fma(m, x.s, sum)
 // and at the end y = sum * row_scale.
 #pragma once
 
@@ -24,9 +25,13 @@ struct alignas(16) PanelBlock {
   };
   std::int8_t q[kPanelTokens][kCompactBlock];  // -127..127
   Scale scale[kPanelTokens];
-  std::int32_t sum[kPanelTokens];  // of q
+  // -8 times the sum of q, over all columns, 0..15 and 16..31: what weights with a zero of 8 have
+  // too much, so that the commonest type starts its sums from here.
+  std::int32_t minus8[3][kPanelTokens];
+
+  static constexpr int part(int subs, int sub) { return subs == 1 ? 0 : 1 + sub; }
 };
-static_assert(sizeof(PanelBlock) == 208);
+static_assert(sizeof(PanelBlock) == 240);
 
 inline constexpr std::int64_t kCompactScratch = 8 * kCompactVector;
 

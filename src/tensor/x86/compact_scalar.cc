@@ -39,6 +39,7 @@ float half_at(const std::uint8_t* at) {
 float row_sum(const CompactTask& task, int row, const PanelBlock* panel, int lane, float sum) {
   const auto& form = *task.form;
   const int subs = form.subs();
+  const int zero = form.zero();
   const std::uint8_t* record = task.record();
   for (auto b = task.first_block; b < task.last_block; ++b, record += form.record_bytes()) {
     const std::uint8_t* scales = record + row * 2;
@@ -47,13 +48,12 @@ float row_sum(const CompactTask& task, int row, const PanelBlock* panel, int lan
     for (int sub = 0; sub < subs; ++sub) {
       int dot = 0;
       for (int c = sub * form.sub_block; c < (sub + 1) * form.sub_block; ++c) {
-        dot += integer_at(form.integers, integers, row, c) * panel[b].q[lane][c];
+        dot += (integer_at(form.integers, integers, row, c) - zero) * panel[b].q[lane][c];
       }
       const float d = half_at(scales + sub * kCompactScales);
       sum = std::fma(static_cast<float>(dot), d * x.d, sum);
-      if (!form.offsets && form.zero == 0) continue;
-      const float m = form.offsets ? half_at(scales + (subs + sub) * kCompactScales)
-                                   : d * -static_cast<float>(form.zero);
+      if (!form.offsets) continue;
+      const float m = half_at(scales + (subs + sub) * kCompactScales);
       sum = std::fma(m, subs == 1 ? x.s : (sub == 0 ? x.low_s : x.high_s), sum);
     }
   }
@@ -90,7 +90,9 @@ void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) 
     }
     const float d =
         finite ? (live ? largest / 127.0f : 0.0f) : std::numeric_limits<float>::quiet_NaN();
-    panel->sum[lane] = sums[0] + sums[1];
+    panel->minus8[0][lane] = -8 * (sums[0] + sums[1]);
+    panel->minus8[1][lane] = -8 * sums[0];
+    panel->minus8[2][lane] = -8 * sums[1];
     panel->scale[lane] = {d, d * static_cast<float>(sums[0] + sums[1]),
                           d * static_cast<float>(sums[0]), d * static_cast<float>(sums[1])};
   }

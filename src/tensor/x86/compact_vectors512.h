@@ -4,15 +4,27 @@
 
 #include <immintrin.h>
 
+#include <bit>
+
 #include "tensor/pack/compact_form.h"
 #include "tensor/quant/blocks.h"
 
 namespace plinth::tensor {
 
 // VPDPBUSD and TDPBSUD multiply unsigned weights by signed activations: weights that are signed
-// have 128 added, and a dot of them 128 times the activations' sum too much.
-constexpr bool is_signed(Integers integers) {
-  return integers == Integers::bytes || integers == Integers::codes;
+// have 128 added, which is then their zero.
+constexpr int unsigned_zero(Integers integers, int subs) {
+  const bool is_signed = integers == Integers::bytes || integers == Integers::codes;
+  return is_signed ? 128 : zero_of(integers, subs);
+}
+
+// What a zero adds to a dot, from PanelBlock::minus8.
+template <int kZero>
+[[gnu::always_inline]] inline __m512i zero_part(std::int32_t minus8) {
+  const __m512i v = _mm512_set1_epi32(minus8);
+  if constexpr (kZero < 8) return _mm512_srai_epi32(v, std::countr_zero(8u / kZero));
+  if constexpr (kZero > 8) return _mm512_slli_epi32(v, std::countr_zero(kZero / 8u));
+  return v;
 }
 
 // Where a record has what, as CompactForm says it.
@@ -27,13 +39,7 @@ struct Record512 {
     return _mm512_cvtph_ps(
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + sub * kCompactScales)));
   }
-  [[gnu::always_inline]] __m512 offset(int sub, __m512 d, __m512 minus_zero) const {
-    if constexpr (kOffsets) {
-      return scale(kSubs + sub);
-    } else {
-      return _mm512_mul_ps(d, minus_zero);
-    }
-  }
+  [[gnu::always_inline]] __m512 offset(int sub) const { return scale(kSubs + sub); }
   // The block's integers as unsigned bytes, byte b of lane r of w[j] being column 4 j + b of row r.
   [[gnu::always_inline]] void integers(__m512i w[8]) const {
     const std::uint8_t* q = at + kScaleBytes;

@@ -1,4 +1,5 @@
-// Eight floats as a value, on every instruction set: one register on AVX2, two on SSE2.
+// Eight floats as a value, on every instruction set: one register on AVX2, two on SSE2. Sixteen on
+// AVX-512 alone, where they are one register.
 #pragma once
 
 #include <immintrin.h>
@@ -12,11 +13,17 @@
 namespace plinth::tensor {
 
 using Vector8 = float __attribute__((vector_size(32)));
+using Vector4 = float __attribute__((vector_size(16)));
+using Vector16 = float __attribute__((vector_size(64)));
 using Int8x32 = std::int32_t __attribute__((vector_size(32)));  // eight 32-bit integers
 
 // A template of a tag, so that units with different flags share no instantiation.
 template <typename Tag>
 struct Vector8Ops {
+  template <int kFirst>
+  static Vector4 half(Vector8 v) {
+    return __builtin_shufflevector(v, v, kFirst, kFirst + 1, kFirst + 2, kFirst + 3);
+  }
   static Vector8 splat(float x) { return Vector8{x, x, x, x, x, x, x, x}; }
   static Vector8 load(const float* p) {
     Vector8 v;
@@ -24,6 +31,7 @@ struct Vector8Ops {
     return v;
   }
   static void store(float* p, Vector8 v) { std::memcpy(p, &v, sizeof v); }
+  static void store(float* p, Vector16 v) { std::memcpy(p, &v, sizeof v); }
 
   // fp16, as bits.
   static Vector8 load(const std::uint16_t* p) {
@@ -36,6 +44,21 @@ struct Vector8Ops {
     return v;
 #endif
   }
+  template <typename Vector, typename Element>
+  static Vector load_as(const Element* p) {
+    if constexpr (sizeof(Vector) == sizeof(Vector8)) {
+      return load(p);
+    } else {
+      return load16(p);
+    }
+  }
+#ifdef __AVX512F__
+  static Vector16 load16(const float* p) { return reinterpret_cast<Vector16>(_mm512_loadu_ps(p)); }
+  static Vector16 load16(const std::uint16_t* p) {
+    return reinterpret_cast<Vector16>(
+        _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+  }
+#endif
   static void put(float* to, float value) { *to = value; }
   static void put(std::uint16_t* to, float value) {
     const float bounded = std::max(-65504.0f, std::min(65504.0f, value));
@@ -46,14 +69,18 @@ struct Vector8Ops {
 #endif
   }
 
-  // One fixed tree.
+  // One fixed tree: ((v0 + v4) + (v2 + v6)) + ((v1 + v5) + (v3 + v7)).
   static float sum(Vector8 v) {
-    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+    const Vector4 four = half<0>(v) + half<4>(v);
+    const Vector4 two = four + __builtin_shufflevector(four, four, 2, 3, 2, 3);
+    return two[0] + two[1];
   }
   static float largest(Vector8 v) {
-    float top = v[0];
-    for (int i = 1; i < 8; ++i) top = v[i] > top ? v[i] : top;
-    return top;
+    const Vector4 low = half<0>(v), high = half<4>(v);
+    const Vector4 four = low > high ? low : high;
+    const Vector4 other = __builtin_shufflevector(four, four, 2, 3, 2, 3);
+    const Vector4 two = four > other ? four : other;
+    return two[0] > two[1] ? two[0] : two[1];
   }
 
   // exp within 2 ulp; below -87 it is 0, above 88 it is exp(88). Cody and Waite reduction, degree-6
