@@ -51,7 +51,7 @@ Percentiles percentiles(std::vector<double> values) {
     const auto n = static_cast<std::size_t>(std::ceil(part * static_cast<double>(values.size())));
     return values[std::max<std::size_t>(n, 1) - 1];
   };
-  return {rank(0.50), rank(0.95), rank(0.99), values.back()};
+  return {rank(0.50), rank(0.90), rank(0.95), rank(0.99), values.back()};
 }
 
 }  // namespace plinth

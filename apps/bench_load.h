@@ -17,7 +17,7 @@ std::vector<double> poisson_schedule(std::uint64_t seed, double rate_per_s, int 
 std::string synthetic_prompt(std::uint64_t seed, int words);
 
 struct Percentiles {
-  double p50 = 0, p95 = 0, p99 = 0, max = 0;
+  double p50 = 0, p90 = 0, p95 = 0, p99 = 0, max = 0;
 };
 // Nearest rank; zeros of nothing.
 Percentiles percentiles(std::vector<double> values);

@@ -1,4 +1,5 @@
 """plinth run, chat and bench serve on the default model."""
+import json
 import os
 import re
 import signal
@@ -69,6 +70,17 @@ def run_speaks_to_the_running_service():
             bench = home.json("bench", "serve", "--rate", "20", "--requests", "5", "--max-tokens", "4", "--prompt-words", "4")
             assert bench["answered"] == 5 and bench["errors"] == {} and bench["completion_tokens"] <= 20
             assert 0 < bench["first_token_ms"]["p50"] <= bench["first_token_ms"]["p99"] <= bench["whole_ms"]["max"]
+            # A trace that was saved is what is replayed: several turns, whose history is cached.
+            home.run("bench", "serve", "--mix", "chat", "--rate", "50", "--requests", "2", "--save-trace", home.path + "/t.jsonl")
+            trace = [json.loads(line) for line in open(home.path + "/t.jsonl")]
+            turns = [turn for conversation in trace for turn in conversation["turns"]]
+            replayed = home.json("bench", "serve", "--trace", home.path + "/t.jsonl", "--plots", home.path + "/plots", "--ignore-eos")
+            assert replayed["turns"] == replayed["answered"] == len(turns) >= 4
+            assert replayed["completion_tokens"] == sum(turn["max_tokens"] for turn in turns)
+            assert replayed["cached_tokens"] > 0 and replayed["tenants"]["tenant-1"]["answered"] == len(turns)
+            assert "</svg>" in open(home.path + "/plots/first_token.svg").read()
+            hung = home.run("bench", "serve", "--max-tokens", "3000", "--ignore-eos", "--requests", "1", "--timeout-s", "1", expect=1)
+            assert "no whole answer within 1 s" in hung.stdout
             # A model in use may be removed: what is loaded stays, and the files go.
             home.run("model", "rm", "smollm2")
             assert home.json("model", "list") == []
