@@ -46,6 +46,8 @@ engine::EngineOptions engine_options(const base::Settings& settings) {
   options.sequences_max = static_cast<std::int32_t>(settings.integer("engine.sequences_max"));
   options.queue_max = static_cast<std::int32_t>(settings.integer("engine.queue_max"));
   options.prefix_cache = settings.boolean("engine.prefix_cache");
+  options.speculation = settings.text("engine.speculation") == "off" ? engine::Speculation::off
+                                                                     : engine::Speculation::ngram;
   return options;
 }
 

@@ -60,7 +60,11 @@ const std::vector<Setting>& declared_settings() {
       {"engine.queue_max", "", kInteger, "1024", 1, 1 << 20, "requests", "",
        "Requests that may wait inside one model; more are answered with 503.", "0.1"},
       {"engine.step_tokens_max", "", kInteger, "512", 16, 1 << 20, "tokens", "",
-       "Prompt and answer tokens that one step of a model computes.", "0.1"},
+       "Prompt, answer and guessed tokens that one step of a model computes.", "0.1"},
+      {"engine.speculation", "", kText, "ngram", 0, 0, "", "ngram|off",
+       "Guess the next tokens where an answer repeats its prompt or itself, and verify several in "
+       "one step. Answers are the same; it pauses by itself where it does not pay.",
+       "0.1"},
       {"log.level", "", kText, "info", 0, 0, "", "debug|info|warn|error",
        "The least important messages that are written. Prompts, answers and keys never are.",
        "0.1"},

@@ -33,6 +33,10 @@ constexpr Count kCounts[] = {
      "Choices that gave their pages to an older one."},
     {&Heartbeat::cache_evictions, 1, "plinth_model_cache_evictions_total",
      "Cached pages given up for others."},
+    {&Heartbeat::drafted_tokens, 1, "plinth_model_drafted_tokens_total",
+     "Tokens computed as guesses of what comes next (engine.speculation)."},
+    {&Heartbeat::accepted_tokens, 1, "plinth_model_accepted_tokens_total",
+     "Of the drafted tokens, those that came true: each saved a step of its sequence."},
 };
 
 }  // namespace

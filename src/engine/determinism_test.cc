@@ -1,6 +1,6 @@
 // Promise 3 on real models: the same request with the same seed gives the same tokens and the same
 // log-probabilities, bit for bit, whatever else is in the batch, however the prompts are cut, with
-// and without the prefix cache, with preemptions, and for any number of threads.
+// and without the prefix cache and speculation, with preemptions, and for any number of threads.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -15,6 +15,7 @@ namespace {
 struct Setting {
   int threads, step_tokens, pages, sequences;
   bool cache;
+  Speculation speculation = Speculation::ngram;
 };
 
 struct Subject {
@@ -32,6 +33,7 @@ std::unique_ptr<SteppedEngine> engine_for(const Subject& subject, const Setting&
   options.step_tokens_max = setting.step_tokens;
   options.sequences_max = setting.sequences;
   options.prefix_cache = setting.cache;
+  options.speculation = setting.speculation;
   // Texts do not matter here: tokens are compared.
   return std::make_unique<SteppedEngine>(options, *std::move(runner));
 }
@@ -67,7 +69,7 @@ std::vector<protocol::GenerateRequest> mixed_requests(const Subject& subject) {
 }
 
 struct Happened {
-  std::int64_t preemptions = 0, cached = 0;
+  std::int64_t preemptions = 0, cached = 0, drafted = 0;
 };
 
 // Each request alone, one after the other, against all of them at once in each setting.
@@ -75,7 +77,7 @@ void expect_same_bits(const Subject& subject, const std::vector<Setting>& settin
                       Happened& happened) {
   const auto requests = mixed_requests(subject);
   std::map<std::string, Result> alone;
-  auto single = engine_for(subject, {1, 512, 64, 8, false});
+  auto single = engine_for(subject, {1, 512, 64, 8, false, Speculation::off});
   for (const auto& request : requests) alone[request.request_id] = single->run(request);
   for (const auto& setting : settings) {
     SCOPED_TRACE(::testing::Message()
@@ -94,6 +96,7 @@ void expect_same_bits(const Subject& subject, const std::vector<Setting>& settin
     }
     happened.preemptions += together->core().stats().preemptions;
     happened.cached += together->core().stats().cached_tokens;
+    happened.drafted += together->core().stats().drafted_tokens;
     together->expect_no_page_held();
   }
 }
@@ -114,6 +117,7 @@ TEST(Determinism, SameBitsWhateverElseRunsOnATinyModel) {
       settings, happened);
   EXPECT_GT(happened.preemptions, 0);
   EXPECT_GT(happened.cached, 0);
+  EXPECT_GT(happened.drafted, 0);
 }
 
 TEST(Determinism, SameBitsWhateverElseRunsOnTheDefaultModel) {

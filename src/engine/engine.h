@@ -21,15 +21,19 @@
 
 namespace plinth::engine {
 
+// Who guesses tokens that a step then verifies (docs/decisions/0006-speculation.md).
+enum class Speculation { off, ngram };
+
 struct EngineOptions {
   std::int32_t context_tokens = 0;     // 0 = the model's own maximum, bounded by the KV budget
   std::size_t kv_bytes = 512u << 20;   // memory for KV pages
-  std::int32_t step_tokens_max = 512;  // prefill and decode tokens of one step together
+  std::int32_t step_tokens_max = 512;  // prefill, decode and draft tokens of one step
   std::int32_t sequences_max = 256;    // choices that run at once
   std::int32_t queue_max = 1024;       // choices that wait; more get ResourceExhausted
   bool prefix_cache = true;            // false: no request finds the pages of another
   // Seeds requests that bring none, and the prefix cache's hashes; tests fix it.
   std::uint64_t seed_base = 0;
+  Speculation speculation = Speculation::ngram;
 };
 
 // Called from the engine's loop; must not block, nor call the engine's core. One call carries the
@@ -48,6 +52,7 @@ struct EngineStats {
   std::int64_t requests = 0;      // admitted
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   std::int64_t preemptions = 0, cache_evictions = 0;
+  std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // computed as guesses; of these, right
 };
 
 class Engine {

@@ -1,7 +1,7 @@
 // The prefix cache as a caller sees it: what is reported as cached, and that nothing else differs.
 #include <gtest/gtest.h>
 
-#include <set>
+#include <map>
 
 #include "engine/testing/stepped_engine.h"
 
@@ -113,7 +113,8 @@ TEST(EngineCache, ChoicesOfALeaderThatEndsAtOnceStillStartFromItsPages) {
   engine.expect_no_page_held();
 }
 
-// Wraps a runner and remembers every slot that was written since its page was cleared.
+// Wraps a runner and remembers every slot that was written since its page was cleared. Drafts may
+// be overwritten.
 class WatchingRunner final : public Runner {
  public:
   explicit WatchingRunner(std::unique_ptr<Runner> inner) : inner_(std::move(inner)) {}
@@ -124,22 +125,26 @@ class WatchingRunner final : public Runner {
       for (std::size_t i = 0; i < entry.tokens.size(); ++i) {
         const auto position = entry.position + static_cast<std::int32_t>(i);
         const auto block = entry.blocks[static_cast<std::size_t>(position / kBlockTokens)];
-        EXPECT_TRUE(written_.emplace(block.value(), position % kBlockTokens).second)
+        const bool draft = i + static_cast<std::size_t>(entry.drafts) >= entry.tokens.size();
+        const auto [slot, fresh] =
+            written_.try_emplace({block.value(), position % kBlockTokens}, draft);
+        EXPECT_TRUE(fresh || slot->second)
             << "page " << block.value() << " was given out with its last owner's content";
+        slot->second = draft;
       }
     }
     return inner_->forward(batch, logits);
   }
   void clear_blocks(std::span<const BlockId> blocks) override {
     for (const auto block : blocks) {
-      std::erase_if(written_, [&](const auto& slot) { return slot.first == block.value(); });
+      std::erase_if(written_, [&](const auto& slot) { return slot.first.first == block.value(); });
     }
     inner_->clear_blocks(blocks);
   }
 
  private:
   std::unique_ptr<Runner> inner_;
-  std::set<std::pair<std::int32_t, int>> written_;
+  std::map<std::pair<std::int32_t, int>, bool> written_;  // whether with a draft
 };
 
 // Promise 4: with few pages, each one goes from tenant to tenant.
@@ -156,6 +161,20 @@ TEST(EngineCache, PagesAreClearedBeforeAnotherGetsThem) {
     EXPECT_GT(engine.core().stats().preemptions, 0);
     for (const auto& [id, result] : engine.results()) EXPECT_TRUE(result.status.ok());
   }
+}
+
+// A draft that reaches into a page takes it from the cache, in the step in which it is written.
+TEST(EngineCache, PagesThatDraftsTakeAreClearedToo) {
+  SteppedEngine engine(pages(9), std::make_unique<WatchingRunner>(make_fake_runner({.period = 5})));
+  for (int i = 0; i < 6; ++i) {
+    auto request = text_request(std::to_string(i), "abcdeabcdeabcdeabcde", 100);
+    request.sampling.temperature = 0;
+    request.cache_salt = request.request_id;
+    const auto drafted = engine.core().stats().drafted_tokens;
+    EXPECT_TRUE(engine.run(request).status.ok());
+    EXPECT_GT(engine.core().stats().drafted_tokens, drafted + 50);
+  }
+  EXPECT_GT(engine.core().stats().cache_evictions, 10);
 }
 
 }  // namespace

@@ -12,12 +12,18 @@
 #include "engine/sample/logprobs.h"
 #include "engine/sample/softmax.h"
 #include "engine/sched/scheduler.h"
+#include "engine/speculate/ngram_drafter.h"
+#include "engine/speculate/speculator.h"
 
 namespace plinth::engine {
 
 namespace {
 
 using protocol::FinishReason;
+
+std::unique_ptr<Drafter> make_drafter(Speculation speculation) {
+  return speculation == Speculation::ngram ? make_ngram_drafter() : nullptr;
+}
 
 class Core final : public EngineCore {
  public:
@@ -35,7 +41,8 @@ class Core final : public EngineCore {
         scheduler_(blocks, {options.step_tokens_max,
                             options.sequences_max,
                             {options.prefix_cache, options.seed_base},
-                            runner_->info().short_rope_tokens_max}) {
+                            runner_->info().short_rope_tokens_max}),
+        speculator_(make_drafter(options.speculation)) {
     stats_.blocks_total = blocks;
   }
 
@@ -92,7 +99,8 @@ class Core final : public EngineCore {
         finish(*request, base::unavailable("the model is shutting down"));
       }
     }
-    const auto chunks = scheduler_.plan();
+    auto chunks = scheduler_.plan();
+    speculator_.draft(chunks, scheduler_);
     // Promise 4: a page that another tenant may get holds nothing of this one.
     if (const auto freed = scheduler_.take_freed(); !freed.empty()) runner_->clear_blocks(freed);
     if (!chunks.empty()) {
@@ -112,6 +120,8 @@ class Core final : public EngineCore {
     stats.blocks_cached = scheduler_.cache().idle();
     stats.preemptions = scheduler_.preemptions();
     stats.cache_evictions = scheduler_.cache().evictions();
+    stats.drafted_tokens = speculator_.drafted();
+    stats.accepted_tokens = speculator_.accepted();
     return stats;
   }
 
@@ -171,9 +181,15 @@ class Core final : public EngineCore {
       entry.blocks = choice.blocks;
       entry.long_rope = choice.scope.long_rope;
       entry.logits = choice.request.wants_prompt_rows() ? chunk.tokens : (last ? 1 : 0);
-      stats_.batch_tokens += chunk.tokens;
+      if (chunk.drafts > 0) {
+        entry.tokens = choice.to_compute;
+        entry.drafts = chunk.drafts;
+        entry.logits = 1 + chunk.drafts;
+      }
+      stats_.batch_tokens += chunk.tokens + chunk.drafts;
       batch.push_back(entry);
     }
+    const auto begin = clock_.now();
     std::span<const float> logits;
     auto status = runner_->forward(batch, logits);
     ++stats_.steps;
@@ -188,22 +204,46 @@ class Core final : public EngineCore {
       logits = logits.subspan(rows.size());
       advance(chunks[i], batch[i].position, rows);
     }
+    speculator_.observe(chunks, clock_.now() - begin);
   }
 
-  // rows: [wanted logits, vocab], the last ones of the chunk, which begins at `position`.
+  // rows: [wanted logits, vocab], the last ones of the chunk, which begins at `position`, and then
+  // those of its drafts.
   void advance(const ScheduledChunk& chunk, std::int32_t position, std::span<const float> rows) {
     Choice& choice = choice_of(chunk);
     Request& request = choice.request;
     // Ended by another chunk of this step.
     if (request.finished) return;
-    if (!all_finite(rows)) {
-      return finish(request, base::internal("the model computed a number that is not finite"));
-    }
+    const auto vocab = static_cast<std::size_t>(bounds_.vocab_size);
+    const auto own = rows.first(rows.size() - static_cast<std::size_t>(chunk.drafts) * vocab);
+    if (!check_finite(request, own)) return;
     scheduler_.commit(chunk);
-    if (request.wants_prompt_rows()) send_prompt_logprobs(choice, position, rows);
+    if (request.wants_prompt_rows()) send_prompt_logprobs(choice, position, own);
     if (choice.missing() > 0) return;
     if (request.output_tokens_max == 0) return end_all(request);
-    accept(choice, rows.last(static_cast<std::size_t>(bounds_.vocab_size)));
+    accept_all(choice, chunk.drafts, rows.subspan(own.size() - vocab));
+  }
+
+  bool check_finite(Request& request, std::span<const float> rows) {
+    if (all_finite(rows)) return true;
+    finish(request, base::internal("the model computed a number that is not finite"));
+    return false;
+  }
+
+  // rows: [1 + drafts, vocab], of the choice's last token and of the drafts after it. A row counts
+  // only where every draft up to it was sampled too: then it is what the next step would give.
+  void accept_all(Choice& choice, std::int32_t drafts, std::span<const float> rows) {
+    const auto vocab = static_cast<std::size_t>(bounds_.vocab_size);
+    for (std::int32_t place = 0;; ++place) {
+      const auto row = rows.subspan(static_cast<std::size_t>(place) * vocab, vocab);
+      if (place > 0) {
+        if (!check_finite(choice.request, row)) return;
+        scheduler_.keep_draft(choice);
+      }
+      const auto token = accept(choice, row);
+      if (!speculator_.verify(choice, drafts, place, token) || choice.ended) break;
+    }
+    scheduler_.drop_drafts(choice);
   }
 
   // Row i predicts the token at position + i + 1. The choices share the prompt, and so its rows.
@@ -239,8 +279,8 @@ class Core final : public EngineCore {
     }
   }
 
-  // logits: [vocab], of the choice's last token.
-  void accept(Choice& choice, std::span<const float> logits) {
+  // logits: [vocab], of the choice's last token. Returns the next one.
+  std::int32_t accept(Choice& choice, std::span<const float> logits) {
     Request& request = choice.request;
     const auto& spec = request.spec;
     const auto uniform =
@@ -251,7 +291,8 @@ class Core final : public EngineCore {
     ++stats_.completion_tokens;
     if (!spec.ignore_eos && tokenizer_->is_end_of_generation(token)) {
       choice.output.count_end_token();
-      return end(choice, FinishReason::stop);
+      end(choice, FinishReason::stop);
+      return token;
     }
     choice.tokens.push_back(token);
     ++choice.counts.output[token];
@@ -261,16 +302,18 @@ class Core final : public EngineCore {
       name_tokens(*tokenizer_, *logprobs);
     }
     if (choice.output.push(token, std::move(logprobs), request.events)) {
-      return end(choice, FinishReason::stop);
+      end(choice, FinishReason::stop);
+    } else if (choice.output_tokens() >= request.output_tokens_max) {
+      end(choice, FinishReason::length);
     }
-    if (choice.output_tokens() >= request.output_tokens_max) end(choice, FinishReason::length);
+    return token;
   }
 
   void end(Choice& choice, FinishReason reason) {
     Request& request = choice.request;
     choice.output.finish(reason, request.events);
     choice.ended = true;
-    scheduler_.remove(choice);
+    remove(choice);
     const bool all = std::all_of(request.choices.begin(), request.choices.end(),
                                  [](const auto& other) { return other->ended; });
     if (all) finish(request, absl::OkStatus());
@@ -284,8 +327,13 @@ class Core final : public EngineCore {
   void finish(Request& request, const absl::Status& status) {
     if (request.finished) return;
     request.finished = true;
-    for (auto& choice : request.choices) scheduler_.remove(*choice);
+    for (auto& choice : request.choices) remove(*choice);
     request.events.push_back(protocol::Finished{status, request.usage});
+  }
+
+  void remove(Choice& choice) {
+    scheduler_.remove(choice);
+    speculator_.forget(choice);
   }
 
   void deliver() {
@@ -305,6 +353,7 @@ class Core final : public EngineCore {
   const PromptRenderer renderer_;
 
   Scheduler scheduler_;
+  Speculator speculator_;
   Sampler sampler_;
   std::vector<std::unique_ptr<Request>> requests_;  // in the order of add()
   std::uint64_t unseeded_ = 0;

@@ -14,6 +14,9 @@ struct FakeRunnerOptions {
   std::int32_t vocab_size = 256;
   std::int32_t context_tokens_max = 4096;
   std::int32_t short_rope_tokens_max = INT32_MAX;
+  // The token that stood so many places before is much more likely than others: a text that
+  // repeats itself. 0 = none is.
+  std::int32_t period = 0;
 };
 
 std::unique_ptr<Runner> make_fake_runner(const FakeRunnerOptions& options);

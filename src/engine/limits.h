@@ -8,6 +8,15 @@ namespace plinth::engine {
 // Log-probabilities of a prompt need one row of logits a token: 64 rows of a vocabulary of 152k in
 // fp32 are 37 MiB, and the rest of a chunk would gain little speed.
 inline constexpr std::int32_t kPromptRowsMax = 64;
+// Beyond this a draft that comes true nine times of ten is wrong more often than not.
+inline constexpr std::int32_t kDraftTokensMax = 16;
+// Drafts of all sequences in a step. Each is a row of logits, as in kPromptRowsMax; and beyond so
+// many tokens no step of decodes has time to spare.
+inline constexpr std::int32_t kDraftStepTokensMax = 64;
+static_assert(kDraftTokensMax <= kDraftStepTokensMax);
+// Places that the look-up of drafts keeps for each length of match: 48 KiB a sequence in all three,
+// and the latest 4,096 tokens are where answers quote from.
+inline constexpr std::int32_t kNgramSlots = 4096;
 inline constexpr std::int32_t kChoicesMax = 128;     // OpenAI's limit on n
 inline constexpr std::int32_t kTopLogprobsMax = 20;  // OpenAI's limit on top_logprobs
 inline constexpr std::int32_t kBlocksMax = 1

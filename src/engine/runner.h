@@ -22,11 +22,14 @@ struct BatchEntry {
   std::int32_t position = 0;             // tokens already in the KV pages
   std::span<const BlockId> blocks;       // pages of positions [0, position + tokens.size())
   // Logits are wanted for the last `logits` of the tokens: 0 in a prefill chunk that is not the
-  // last, 1 in decode and in the last chunk, more for prompt logprobs.
+  // last, 1 in decode and in the last chunk, more for prompt logprobs and to verify drafts.
   std::int32_t logits = 1;
   // The sequence is longer than RunnerInfo::short_rope_tokens_max. Its keys in the pages were made
   // with the same value.
   bool long_rope = false;
+  // The last `drafts` of the tokens are guesses: the sequence may go on with others from any of
+  // their positions, and then writes those slots of its pages again.
+  std::int32_t drafts = 0;
 };
 
 struct RunnerInfo {

@@ -308,6 +308,8 @@ void put(const Heartbeat& in, wire::Heartbeat& out) {
   out.set_completion_tokens(in.completion_tokens);
   out.set_preemptions(in.preemptions);
   out.set_cache_evictions(in.cache_evictions);
+  out.set_drafted_tokens(in.drafted_tokens);
+  out.set_accepted_tokens(in.accepted_tokens);
 }
 
 absl::StatusOr<Heartbeat> take(const wire::Heartbeat& in) {
@@ -327,11 +329,14 @@ absl::StatusOr<Heartbeat> take(const wire::Heartbeat& in) {
   out.completion_tokens = in.completion_tokens();
   out.preemptions = in.preemptions();
   out.cache_evictions = in.cache_evictions();
+  out.drafted_tokens = in.drafted_tokens();
+  out.accepted_tokens = in.accepted_tokens();
   for (const std::int64_t count :
        {std::int64_t{out.running}, std::int64_t{out.waiting}, std::int64_t{out.blocks_total},
         std::int64_t{out.blocks_free}, std::int64_t{out.blocks_cached}, out.steps,
         out.step_failures, out.step_ns, out.batch_tokens, out.requests, out.prompt_tokens,
-        out.cached_tokens, out.completion_tokens, out.preemptions, out.cache_evictions}) {
+        out.cached_tokens, out.completion_tokens, out.preemptions, out.cache_evictions,
+        out.drafted_tokens, out.accepted_tokens}) {
     if (count < 0) return bad("heartbeat");
   }
   return out;

@@ -51,6 +51,7 @@ struct Heartbeat {
   std::int64_t requests = 0;      // admitted
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   std::int64_t preemptions = 0, cache_evictions = 0;
+  std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // computed as guesses; of these, right
   bool operator==(const Heartbeat&) const = default;
 };
 using ToGateway = std::variant<Hello, Ready, LoadFailed, Step, EmbedReply, Heartbeat>;

@@ -84,12 +84,16 @@ TEST(Codec, EmbedReplyRoundTripsAndRefusesRaggedVectors) {
 }
 
 TEST(Codec, HeartbeatKeepsEveryCount) {
-  const Heartbeat beat{1, 2, 3, 4, 5, 6, 7, std::int64_t{8} << 40, 9, 10, 11, 12, 13, 14, 15};
+  const Heartbeat beat{1,  2,  3,  4,  5,  6,  7, std::int64_t{8} << 40, 9, 10,
+                       11, 12, 13, 14, 15, 16, 17};
   const auto back = decode_to_gateway(encode(ToGateway(beat)));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(std::get<Heartbeat>(*back), beat);
   auto broken = beat;
   broken.cached_tokens = -1;
+  EXPECT_FALSE(decode_to_gateway(encode(ToGateway(broken))).ok());
+  broken = beat;
+  broken.accepted_tokens = -1;
   EXPECT_FALSE(decode_to_gateway(encode(ToGateway(broken))).ok());
 }
 

@@ -31,6 +31,8 @@ protocol::Heartbeat heartbeat_of(const engine::EngineStats& stats) {
   beat.completion_tokens = stats.completion_tokens;
   beat.preemptions = stats.preemptions;
   beat.cache_evictions = stats.cache_evictions;
+  beat.drafted_tokens = stats.drafted_tokens;
+  beat.accepted_tokens = stats.accepted_tokens;
   return beat;
 }
 

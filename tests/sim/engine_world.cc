@@ -98,13 +98,21 @@ class EngineWorld {
     options_.queue_max = chance_.pick(1, 40);
     options_.prefix_cache = !chance_.one_in(4);
     options_.seed_base = chance_.bits();
+    if (chance_.one_in(4)) options_.speculation = engine::Speculation::off;
+    if (chance_.one_in(2)) period_ = chance_.pick(1, 12);
     FaultyRunnerOptions faults;
-    if (chance_.one_in(3)) faults = {chance_.pick(20, 200), chance_.pick(50, 400)};
-    core_ =
-        make_core(options_, make_faulty_runner(fake_runner(), faults, chance_.bits(), violations_));
+    if (chance_.one_in(3)) faults = {chance_.pick(20, 200), chance_.pick(50, 400), {}, {}};
+    if (chance_.one_in(2)) {
+      // Speculation learns from it what a token costs: from nothing to a step of its own.
+      faults.pass_time = std::chrono::microseconds(chance_.pick(0, 1000));
+      faults.token_time = std::chrono::microseconds(chance_.pick(0, 50));
+    }
+    core_ = make_core(
+        options_, make_faulty_runner(fake_runner(), faults, chance_.bits(), clock_, violations_));
     engine::EngineOptions roomy;
     roomy.context_tokens = core_->context_tokens();
     roomy.prefix_cache = false;
+    roomy.speculation = engine::Speculation::off;
     solo_ = make_core(roomy, fake_runner());
   }
 
@@ -130,7 +138,8 @@ class EngineWorld {
 
  private:
   std::unique_ptr<engine::Runner> fake_runner() const {
-    return engine::make_fake_runner({vocab_, 600});
+    return engine::make_fake_runner(
+        {.vocab_size = vocab_, .context_tokens_max = 600, .period = period_});
   }
   std::unique_ptr<EngineCore> make_core(const engine::EngineOptions& options,
                                         std::unique_ptr<engine::Runner> runner) {
@@ -311,13 +320,15 @@ class EngineWorld {
             {"cached tokens", cached_},
             {"stopped", stopped_},
             {"preemptions", stats.preemptions},
-            {"evictions", stats.cache_evictions}};
+            {"evictions", stats.cache_evictions},
+            {"accepted drafts", stats.accepted_tokens},
+            {"wrong drafts", stats.drafted_tokens - stats.accepted_tokens}};
   }
 
   Chance chance_;
   base::FakeClock clock_;
   std::vector<std::string> violations_;
-  std::int32_t vocab_ = 256;
+  std::int32_t vocab_ = 256, period_ = 0;
   engine::EngineOptions options_;
   std::unique_ptr<EngineCore> core_, solo_;
   std::vector<std::unique_ptr<Client>> clients_;

@@ -10,6 +10,7 @@
 #include "engine/request/output.h"
 #include "engine/sample/sampler.h"
 #include "engine/sched/sequence.h"
+#include "engine/speculate/acceptance.h"
 
 namespace plinth::engine {
 
@@ -24,6 +25,9 @@ struct Choice : Sequence {
   TokenCounts counts;
   Output output;
   bool ended = false;
+  Acceptance acceptance;
+  Draft draft;                           // of this step; as much of it as pays is computed
+  std::vector<std::int32_t> to_compute;  // of this step, where there are drafts
 
   std::int32_t output_tokens() const {
     return static_cast<std::int32_t>(tokens.size()) - prompt_tokens;

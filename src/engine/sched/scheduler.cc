@@ -175,9 +175,39 @@ std::vector<ScheduledChunk> Scheduler::plan() {
   return chunks;
 }
 
-void Scheduler::commit(const ScheduledChunk& chunk) {
+void Scheduler::add_drafts(ScheduledChunk& chunk, std::int32_t tokens) {
   Sequence& sequence = *chunk.sequence;
-  sequence.computed += chunk.tokens;
+  const auto length = static_cast<std::int32_t>(sequence.tokens.size());
+  CHECK(chunk.drafts == 0 && chunk.tokens == sequence.missing());
+  // A longer sequence computes all its keys again: what goes past that point is not verified here.
+  if (!sequence.scope.long_rope) tokens = std::min(tokens, options_.short_rope_tokens_max - length);
+  tokens = std::min(tokens, budget_);
+  while (sequence.blocks.size() < pages_for(length + tokens)) {
+    const auto block = cache_.take();
+    if (!block) break;
+    sequence.blocks.push_back(*block);
+  }
+  const auto room = static_cast<std::int32_t>(sequence.blocks.size()) * kBlockTokens - length;
+  chunk.drafts = std::max(0, std::min(tokens, room));
+  budget_ -= chunk.drafts;
+}
+
+void Scheduler::commit(const ScheduledChunk& chunk) { advance(*chunk.sequence, chunk.tokens); }
+
+void Scheduler::keep_draft(Sequence& sequence) {
+  CHECK(sequence.missing() == 1);
+  advance(sequence, 1);
+}
+
+void Scheduler::drop_drafts(Sequence& sequence) {
+  const auto needed = pages_for(static_cast<std::int32_t>(sequence.tokens.size()));
+  if (sequence.blocks.size() <= needed) return;
+  cache_.release(std::span<const BlockId>(sequence.blocks).subspan(needed));
+  sequence.blocks.resize(needed, BlockId(-1));
+}
+
+void Scheduler::advance(Sequence& sequence, std::int32_t tokens) {
+  sequence.computed += tokens;
   const auto full = static_cast<std::size_t>(sequence.computed / kBlockTokens);
   if (full > sequence.published) {
     cache_.publish(sequence.scope,

@@ -20,6 +20,9 @@
 //  LongRoPE's
 //     for short sequences, and computes all its tokens again with the long ones: what a token is
 //     depends on the sequence alone, and not on where its prompt ended.
+//  7. What a step's budget leaves may go to drafts: guesses of the tokens after a decode's. They
+//     take pages that no sequence holds, and give back at the end of the step those that turned
+//     out not to be needed. No draft is ever among a sequence's tokens, nor so in the cache.
 // No starvation: the oldest sequence is never preempted and moves in every step, so it ends; then
 // the next one is the oldest.
 #pragma once
@@ -43,6 +46,7 @@ struct ScheduledChunk {
   Sequence* sequence = nullptr;
   std::int32_t tokens = 0;  // from sequence->computed on
   bool first = false;       // of this sequence, ever: `cached` is now known
+  std::int32_t drafts = 0;  // guesses that are computed after the tokens
 };
 
 // One owner thread. Holds pointers to sequences between add() and remove().
@@ -59,8 +63,16 @@ class Scheduler {
   // The chunks of the next step. Every chunk's sequence has pages for computed + tokens. Empty only
   // where nothing is left to run.
   std::vector<ScheduledChunk> plan();
-  // The chunk's keys and values are in its pages: full ones go to the prefix cache.
+  // Between plan() and the forward pass: widens a chunk that ends with its sequence's last token by
+  // up to `tokens` drafts, as many as rule 7 and short_rope_tokens_max leave.
+  void add_drafts(ScheduledChunk& chunk, std::int32_t tokens);
+  // The chunk's keys and values are in its pages: full ones go to the prefix cache. Its drafts
+  // are not among them.
   void commit(const ScheduledChunk& chunk);
+  // The next draft turned out to be the sequence's next token, which was appended: it is computed.
+  void keep_draft(Sequence& sequence);
+  // The other drafts were wrong: pages that held nothing else are free.
+  void drop_drafts(Sequence& sequence);
   // Pages to be cleared before the next forward pass.
   std::vector<BlockId> take_freed() { return cache_.take_freed(); }
 
@@ -83,6 +95,7 @@ class Scheduler {
   bool reserve(Sequence& sequence, std::int32_t tokens, bool may_preempt);
   bool reclaim_from_waiting(const Sequence& needy);
   void free_followers(const Sequence& leader);
+  void advance(Sequence& sequence, std::int32_t tokens);
 
   PrefixCache cache_;
   const SchedulerOptions options_;
@@ -90,7 +103,7 @@ class Scheduler {
   std::vector<Sequence*> running_, waiting_;  // each oldest first
   std::vector<Sequence*> followers_;          // whose leader still computes their prompt
   std::uint64_t arrivals_ = 0;
-  std::int32_t budget_ = 0;  // of the step that plan() makes
+  std::int32_t budget_ = 0;  // left of the step that plan() made
   std::int64_t preemptions_ = 0;
 };
 

@@ -153,6 +153,87 @@ TEST_F(SchedulerTest, ALeaderThatIsRemovedLeavesItsFollowersARunOfTheirOwn) {
   EXPECT_EQ(second.computed, 32) << "the leader's first page is cached";
 }
 
+TEST_F(SchedulerTest, DraftsTakeWhatTheStepLeavesAndGiveBackTheirPages) {
+  Scheduler scheduler(4, {20, 8, {}});
+  auto& a = add(scheduler, 15, 0);
+  step(scheduler);
+  auto& b = add(scheduler, 10, 100);
+  auto chunks = scheduler.plan();
+  ASSERT_EQ(chunks.size(), 2u);
+  ASSERT_EQ(chunks[0].sequence, &a);
+  scheduler.add_drafts(chunks[0], 30);
+  EXPECT_EQ(chunks[0].drafts, 20 - 1 - 10) << "the step's budget";
+  EXPECT_EQ(a.blocks.size(), 2u);
+  scheduler.commit(chunks[0]);
+  a.tokens.push_back(7);
+  scheduler.keep_draft(a);
+  EXPECT_EQ(a.computed, 17);
+  a.tokens.push_back(8);
+  scheduler.drop_drafts(a);
+  EXPECT_EQ(a.blocks.size(), 2u) << "the second is needed now";
+  scheduler.commit(chunks[1]);
+  b.tokens.push_back(7);
+  chunks = scheduler.plan();
+  scheduler.add_drafts(chunks[0], 18);
+  EXPECT_EQ(chunks[0].drafts, 18);
+  EXPECT_EQ(a.blocks.size(), 3u);
+  EXPECT_EQ(scheduler.cache().available(), 0);
+  for (const auto& chunk : chunks) {
+    scheduler.commit(chunk);
+    chunk.sequence->tokens.push_back(9);
+    scheduler.drop_drafts(*chunk.sequence);
+  }
+  EXPECT_EQ(a.computed, 18);
+  EXPECT_EQ(a.blocks.size(), 2u);
+  EXPECT_EQ(scheduler.cache().available(), 1);
+  EXPECT_EQ(scheduler.take_freed().size(), 1u) << "what it held is cleared";
+}
+
+TEST_F(SchedulerTest, DraftsMakeDoWithThePagesThatNoSequenceHolds) {
+  Scheduler scheduler(4, {64, 8, {}});
+  auto& a = add(scheduler, 30, 0);
+  auto& b = add(scheduler, 10, 100);
+  for (int i = 0; i < 4; ++i) step(scheduler);
+  auto chunks = scheduler.plan();
+  ASSERT_EQ(chunks.size(), 2u);
+  scheduler.add_drafts(chunks[0], 30);
+  EXPECT_EQ(chunks[0].drafts, 48 - 34) << "up to the end of its last page";
+  EXPECT_EQ(chunks[0].sequence, &a);
+  EXPECT_EQ(b.blocks.size(), 1u);
+  EXPECT_EQ(scheduler.running(), 2);
+}
+
+TEST_F(SchedulerTest, NoDraftGoesPastTheOriginalContext) {
+  SchedulerOptions options;
+  options.short_rope_tokens_max = 32;
+  Scheduler scheduler(100, options);
+  add(scheduler, 29, 0);
+  add(scheduler, 33, 100);
+  step(scheduler);
+  auto chunks = scheduler.plan();
+  ASSERT_EQ(chunks.size(), 2u);
+  for (auto& chunk : chunks) scheduler.add_drafts(chunk, 10);
+  EXPECT_EQ(chunks[0].drafts, 2);
+  EXPECT_EQ(chunks[1].drafts, 10) << "its keys are those of a long sequence already";
+}
+
+TEST_F(SchedulerTest, WrongDraftsNeverReachTheCache) {
+  Scheduler scheduler(100, {64, 8, {}});
+  auto& a = add(scheduler, 14, 0);
+  step(scheduler);
+  auto chunks = scheduler.plan();
+  scheduler.add_drafts(chunks[0], 5);
+  scheduler.commit(chunks[0]);
+  a.tokens.push_back(50);
+  EXPECT_EQ(a.published, 0u) << "the page is full of drafts";
+  scheduler.keep_draft(a);
+  EXPECT_EQ(a.published, 1u);
+  a.tokens.push_back(51);
+  scheduler.drop_drafts(a);
+  scheduler.remove(a);
+  EXPECT_EQ(scheduler.cache().idle(), 1);
+}
+
 TEST_F(SchedulerTest, NoMoreRunThanAStepCanMove) {
   Scheduler scheduler(100, {4, 256, {}});
   for (int i = 0; i < 9; ++i) add(scheduler, 3, 10 * i);
