@@ -15,7 +15,7 @@ namespace {
 // registers.
 constexpr int kTokens = 4 * kPanelTokens;
 // As in the AVX2 kernel: the hardware stops running ahead at each 4 KiB of memory.
-constexpr std::int64_t kAheadBytes = 4 << 10;
+constexpr std::int64_t kAheadBytes = 2 << 10;
 
 // dot + weights * q[0..3], the four of every lane. The product's own memory operand broadcasts:
 // a broadcast by itself takes one of the two ports that multiply (Zen 4), which GCC 12 does not
