@@ -21,6 +21,16 @@ double uniform(std::mt19937_64& random) {
   return (static_cast<double>(random() >> 11) + 1) * 0x1.0p-53;
 }
 
+std::string random_words(std::uint64_t seed, int words) {
+  std::mt19937_64 random(seed * 0x9E3779B97F4A7C15u + 1);
+  std::string text;
+  for (int i = 0; i < words; ++i) {
+    text += ' ';
+    text += kWords[random() % kWords.size()];
+  }
+  return text;
+}
+
 }  // namespace
 
 std::vector<double> poisson_schedule(std::uint64_t seed, double rate_per_s, int requests) {
@@ -35,13 +45,11 @@ std::vector<double> poisson_schedule(std::uint64_t seed, double rate_per_s, int 
 }
 
 std::string synthetic_prompt(std::uint64_t seed, int words) {
-  std::mt19937_64 random(seed * 0x9E3779B97F4A7C15u + 1);
-  std::string text = "Write a story with these words:";
-  for (int i = 0; i < words; ++i) {
-    text += ' ';
-    text += kWords[random() % kWords.size()];
-  }
-  return text;
+  return "Write a story with these words:" + random_words(seed, words);
+}
+
+std::string copying_prompt(std::uint64_t seed, int words) {
+  return "Write this text again, word for word:" + random_words(seed, words);
 }
 
 Percentiles percentiles(std::vector<double> values) {

@@ -15,6 +15,8 @@ std::vector<double> poisson_schedule(std::uint64_t seed, double rate_per_s, int 
 
 // About `words` common words, different for each seed, so that no prefix is shared by chance.
 std::string synthetic_prompt(std::uint64_t seed, int words);
+// The same words, to be written again as they are: what an edit of a text comes to.
+std::string copying_prompt(std::uint64_t seed, int words);
 
 struct Percentiles {
   double p50 = 0, p90 = 0, p95 = 0, p99 = 0, max = 0;

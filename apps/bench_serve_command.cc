@@ -127,7 +127,9 @@ void add_workload_options(CLI::App& command, Arguments& arguments) {
   trace->check(CLI::ExistingFile);
   command.add_option("--save-trace", arguments.save_trace,
                      "Write the conversations as a trace and send nothing");
-  command.add_option("--mix", workload.mix, "fixed, short, long, chat (of several turns) or mixed")
+  command
+      .add_option("--mix", workload.mix,
+                  "fixed, short, long, chat (of several turns), edit or mixed")
       ->excludes(trace)
       ->capture_default_str();
   command
@@ -161,6 +163,8 @@ void add_report_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--timeout-s", arguments.replay.timeout_s, "Of one turn, in seconds")
       ->check(CLI::Range(0.1, serve::kSecondsMax))
       ->capture_default_str();
+  command.add_option("--temperature", arguments.replay.temperature, "Instead of the model's own")
+      ->check(CLI::Range(0.0, 2.0));
   command.add_flag("--ignore-eos", arguments.replay.ignore_eos,
                    "Answers of exactly the tokens asked for");
   command

@@ -45,7 +45,7 @@ TEST(Workload, TheSameSeedIsTheSameWorkload) {
     EXPECT_NE(to_trace(*a), to_trace(*c));
   }
   EXPECT_EQ(base::message(make_workload(options_of("many", 1)).status()),
-            "there is no mix 'many': there are fixed, short, long, chat, mixed");
+            "there is no mix 'many': there are fixed, short, long, chat, edit, mixed");
 }
 
 TEST(Workload, ArrivesAtTheRateAndSharesByRank) {
@@ -67,12 +67,15 @@ TEST(Workload, ArrivesAtTheRateAndSharesByRank) {
 }
 
 TEST(Trace, ComesBackAsItWasWritten) {
-  const auto workload = make_workload(options_of("mixed", 5));
-  ASSERT_TRUE(workload.ok());
-  const auto text = to_trace(*workload);
-  const auto again = parse_trace(text);
-  ASSERT_TRUE(again.ok()) << base::message(again.status());
-  EXPECT_EQ(to_trace(*again), text);
+  for (const char* mix : {"mixed", "edit"}) {
+    const auto workload = make_workload(options_of(mix, 5));
+    ASSERT_TRUE(workload.ok());
+    const auto text = to_trace(*workload);
+    const auto again = parse_trace(text);
+    ASSERT_TRUE(again.ok()) << base::message(again.status());
+    EXPECT_EQ(to_trace(*again), text);
+    EXPECT_EQ(again->front().turns[0].copy, mix == std::string_view("edit"));
+  }
 }
 
 TEST(Trace, IsSortedByTime) {
@@ -97,6 +100,7 @@ TEST(Trace, AnErrorNamesLineAndField) {
       {R"({"turns":[{"words":0,"max_tokens":1}]})", "line 1: words is no whole number"},
       {R"({"turns":[{"words":1,"max_tokens":1.5}]})", "line 1: max_tokens is no whole number"},
       {R"({"turns":[{"words":1,"max_tokens":1,"think_s":"2"}]})", "line 1: think_s is not"},
+      {R"({"turns":[{"words":1,"max_tokens":1,"copy":1}]})", "line 1: copy is not true"},
       {R"({"turns":[{"words":1,"max_tokens":1}],"tenant":""})", "line 1: tenant is no name"},
       {R"({"turns":[{"words":1,"max_tokens":1}],"user":"a"})", "line 1: 'user' is no field"},
       {"{", "line 1: "},

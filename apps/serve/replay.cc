@@ -59,7 +59,9 @@ class Caller {
         if (i > 0) due += duration_of(outcomes.back().whole_s + turn.think_s);
         std::this_thread::sleep_until(due);
         const auto seed = (options_.seed + index) * kTurnSeeds + i;
-        messages.push_back({{"role", "user"}, {"content", synthetic_prompt(seed, turn.words)}});
+        const auto text =
+            turn.copy ? copying_prompt(seed, turn.words) : synthetic_prompt(seed, turn.words);
+        messages.push_back({{"role", "user"}, {"content", text}});
         ask(turn, seed, due, messages, outcome);
       }
       outcomes.push_back(std::move(outcome));
@@ -72,6 +74,7 @@ class Caller {
            Outcome& outcome) const {
     base::json::object parameters{
         {"max_tokens", turn.max_tokens}, {"seed", seed >> 1}, {"user", outcome.tenant}};
+    if (options_.temperature >= 0) parameters["temperature"] = options_.temperature;
     if (options_.ignore_eos) parameters["ignore_eos"] = true;
     const auto late = Clock::now() + duration_of(options_.timeout_s);
     std::vector<Clock::time_point> pieces;

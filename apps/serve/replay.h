@@ -29,6 +29,7 @@ struct Outcome {
 struct ReplayOptions {
   double timeout_s = 120;   // of one turn: a stream that hangs holds nothing up
   std::uint64_t seed = 1;   // of prompts and answers
+  double temperature = -1;  // below 0: the service's own
   bool ignore_eos = false;  // answers as long as asked for; not every service knows it
   std::function<void(std::size_t sent, std::size_t open)> progress;  // may be null
 };

@@ -46,11 +46,15 @@ absl::StatusOr<int> count(const object& from, std::string_view name, int max) {
 absl::StatusOr<Turn> parse_turn(const base::json::value& value) {
   const auto* from = value.if_object();
   if (from == nullptr) return base::invalid_argument("a turn is no object");
-  RETURN_IF_ERROR(unknown_field(*from, {"words", "max_tokens", "think_s"}));
+  RETURN_IF_ERROR(unknown_field(*from, {"words", "max_tokens", "think_s", "copy"}));
   Turn turn;
   ASSIGN_OR_RETURN(turn.words, count(*from, "words", kWordsMax));
   ASSIGN_OR_RETURN(turn.max_tokens, count(*from, "max_tokens", kTokensMax));
   ASSIGN_OR_RETURN(turn.think_s, seconds(*from, "think_s"));
+  if (const auto* copy = from->if_contains("copy"); copy != nullptr) {
+    if (!copy->is_bool()) return base::invalid_argument("copy is not true or false");
+    turn.copy = copy->get_bool();
+  }
   return turn;
 }
 
@@ -114,6 +118,7 @@ std::string to_trace(const Workload& workload) {
     for (const auto& turn : conversation.turns) {
       object one{{"words", turn.words}, {"max_tokens", turn.max_tokens}};
       if (turn.think_s > 0) one["think_s"] = turn.think_s;
+      if (turn.copy) one["copy"] = true;
       turns.push_back(std::move(one));
     }
     text += base::to_json(object{

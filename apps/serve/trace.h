@@ -2,7 +2,8 @@
 // object a line, one line a conversation, in any order of time:
 //   {"at_s":0.5,"tenant":"acme","turns":[{"words":40,"max_tokens":64},
 //                                        {"words":12,"max_tokens":64,"think_s":2.5}]}
-// `tenant` and `think_s` may be left out. Blank lines are nothing.
+// `tenant` and `think_s` may be left out, and so may `copy`, which asks for the message's own words
+// again. Blank lines are nothing.
 #pragma once
 
 #include <string>

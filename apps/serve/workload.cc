@@ -36,7 +36,7 @@ constexpr double kThinkMeanS = 2;
 
 std::vector<Turn> chat_turns(Draws& draws) {
   std::vector<Turn> turns(static_cast<std::size_t>(draws.between(2, 6)));
-  for (auto& turn : turns) turn = {draws.between(8, 60), draws.between(16, 96), 0};
+  for (auto& turn : turns) turn = {draws.between(8, 60), draws.between(16, 96), 0, false};
   for (std::size_t i = 1; i < turns.size(); ++i) {
     turns[i].think_s = whole_microseconds(draws.around(kThinkMeanS));
   }
@@ -44,23 +44,29 @@ std::vector<Turn> chat_turns(Draws& draws) {
 }
 
 std::vector<Turn> short_turn(Draws& draws) {
-  return {{draws.between(4, 32), draws.between(8, 32), 0}};
+  return {{draws.between(4, 32), draws.between(8, 32), 0, false}};
 }
 
 // As a document that is summed up.
 std::vector<Turn> long_turn(Draws& draws) {
-  return {{draws.between(300, 1000), draws.between(16, 48), 0}};
+  return {{draws.between(300, 1000), draws.between(16, 48), 0, false}};
+}
+
+std::vector<Turn> edit_turn(Draws& draws) {
+  const int words = draws.between(80, 160);
+  return {{words, words * 3 / 2, 0, true}};
 }
 
 std::vector<Turn> turns_of_mix(const WorkloadOptions& options, Draws& draws) {
   if (options.mix == "short") return short_turn(draws);
   if (options.mix == "long") return long_turn(draws);
   if (options.mix == "chat") return chat_turns(draws);
+  if (options.mix == "edit") return edit_turn(draws);
   if (options.mix == "mixed") {
     const double kind = draws.uniform();
     return kind < 0.4 ? short_turn(draws) : (kind < 0.8 ? chat_turns(draws) : long_turn(draws));
   }
-  return {{options.prompt_words, options.max_tokens, 0}};
+  return {{options.prompt_words, options.max_tokens, 0, false}};
 }
 
 int tenant_of(int tenants, double uniform) {

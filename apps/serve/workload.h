@@ -15,6 +15,7 @@ struct Turn {
   int words = 1;       // of the user's message
   int max_tokens = 1;  // of the answer
   double think_s = 0;  // from the end of the answer before to this message; 0 for the first
+  bool copy = false;   // asks for the message's own words again
 };
 
 struct Conversation {
@@ -27,7 +28,8 @@ struct Conversation {
 using Workload = std::vector<Conversation>;
 
 struct WorkloadOptions {
-  // fixed: one turn of `prompt_words` and `max_tokens`; short; long; chat; mixed. kMixes has them.
+  // fixed: one turn of `prompt_words` and `max_tokens`; short; long; chat; edit: its own words
+  // again; mixed of short, chat and long. kMixes has them.
   std::string mix = "fixed";
   std::uint64_t seed = 1;
   double rate_per_s = 1;  // conversations a second on average, arriving as a Poisson process
@@ -37,7 +39,7 @@ struct WorkloadOptions {
   int max_tokens = 64;
 };
 
-inline constexpr std::string_view kMixes[] = {"fixed", "short", "long", "chat", "mixed"};
+inline constexpr std::string_view kMixes[] = {"fixed", "short", "long", "chat", "edit", "mixed"};
 
 // InvalidArgument for a mix that does not exist.
 absl::StatusOr<Workload> make_workload(const WorkloadOptions& options);
