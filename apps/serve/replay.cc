@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <list>
 #include <mutex>
 #include <thread>
 
@@ -103,6 +104,11 @@ class Caller {
   const ReplayOptions& options_;
 };
 
+struct OpenConversation {
+  std::atomic<bool> over{false};
+  std::jthread thread;  // last: joined before the rest goes
+};
+
 std::vector<Outcome> unsent(const Conversation& conversation) {
   std::vector<Outcome> outcomes;
   for (const auto& turn : conversation.turns) {
@@ -126,24 +132,25 @@ Replay replay(const Workload& workload, const ServiceConnection& service,
     std::lock_guard lock(mutex);
     for (auto& outcome : outcomes) result.outcomes.push_back(std::move(outcome));
   };
-  std::atomic<std::size_t> open{0};
   const auto started = Clock::now();
-  std::vector<std::jthread> threads;
+  std::list<OpenConversation> open;
   for (std::size_t i = 0; i < workload.size(); ++i) {
     const auto due = started + duration_of(workload[i].at_s);
     std::this_thread::sleep_until(due);
-    if (open.load() >= kOpenMax) {
+    // A thread that is not joined keeps its stack.
+    open.remove_if([](const OpenConversation& one) { return one.over.load(); });
+    if (open.size() >= kOpenMax) {
       keep(unsent(workload[i]));
       continue;
     }
-    ++open;
-    threads.emplace_back([&, i, due] {
+    auto& one = open.emplace_back();
+    one.thread = std::jthread([&, i, due] {
       keep(caller.converse(workload[i], i, due));
-      --open;
+      one.over = true;
     });
-    if (options.progress) options.progress(i + 1, open.load());
+    if (options.progress) options.progress(i + 1, open.size());
   }
-  threads.clear();
+  open.clear();
   result.wall_s = seconds_between(started, Clock::now());
   return result;
 }
