@@ -56,6 +56,7 @@ Plot goodput(const std::vector<std::pair<double, Report>>& by_rate) {
 absl::Status convert(const std::string& svg, const std::string& png) {
   std::vector<std::string> words{kConverter, "--output", png, svg};
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t child = 0;
