@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/bench_load.h"
 #include "apps/listen_address.h"
 #include "apps/service_connection.h"
 #include "apps/terminal.h"
@@ -41,39 +40,6 @@ TEST(ServiceConnection, KnowsLoopback) {
   EXPECT_TRUE(is_this_machine("http://[::1]:80/v1"));
   EXPECT_TRUE(is_this_machine("http://localhost:80"));
   EXPECT_FALSE(is_this_machine("https://models.example.org/127.0.0.1"));
-}
-
-TEST(BenchLoad, SchedulesAPoissonProcess) {
-  const auto times = poisson_schedule(7, 50, 20000);
-  EXPECT_EQ(times, poisson_schedule(7, 50, 20000));
-  EXPECT_NE(times, poisson_schedule(8, 50, 20000));
-  ASSERT_EQ(times.size(), 20000u);
-  EXPECT_TRUE(std::is_sorted(times.begin(), times.end()));
-  EXPECT_NEAR(times.back() / 20000, 1.0 / 50, 0.001);
-  // The gaps of a Poisson process deviate as much as they are long.
-  double squares = 0;
-  for (std::size_t i = 1; i < times.size(); ++i) {
-    const double gap = times[i] - times[i - 1] - 0.02;
-    squares += gap * gap;
-  }
-  EXPECT_NEAR(std::sqrt(squares / 20000), 0.02, 0.001);
-}
-
-TEST(BenchLoad, TakesTheNearestRank) {
-  std::vector<double> values;
-  for (int i = 100; i > 0; --i) values.push_back(i);
-  const auto p = percentiles(values);
-  EXPECT_EQ(p.p50, 50);
-  EXPECT_EQ(p.p95, 95);
-  EXPECT_EQ(p.p99, 99);
-  EXPECT_EQ(p.max, 100);
-  EXPECT_EQ(percentiles({3}).p99, 3);
-  EXPECT_EQ(percentiles({}).p50, 0);
-}
-
-TEST(BenchLoad, PromptsDifferBySeed) {
-  EXPECT_EQ(synthetic_prompt(1, 10), synthetic_prompt(1, 10));
-  EXPECT_NE(synthetic_prompt(1, 10), synthetic_prompt(2, 10));
 }
 
 TEST(Terminal, WritesBytesForPeople) {

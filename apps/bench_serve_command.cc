@@ -49,6 +49,7 @@ void show_progress(std::size_t sent, std::size_t open) {
 
 // Prompts of one run after the other, which a prefix cache would know from the run before.
 constexpr std::uint64_t kRunSeeds = 1'000'000;
+static_assert(kRunSeeds > serve::kConversationsMax);
 
 absl::StatusOr<serve::Report> run_once(const Arguments& arguments, std::size_t run, double rate,
                                        const ServiceConnection& service) {

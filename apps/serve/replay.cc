@@ -8,9 +8,9 @@
 #include <mutex>
 #include <thread>
 
-#include "apps/bench_load.h"
 #include "apps/chat_client.h"
 #include "apps/serve/limits.h"
+#include "apps/serve/load_math.h"
 
 namespace plinth::serve {
 
@@ -38,6 +38,9 @@ std::int64_t number_at(const base::json::value& value, std::initializer_list<con
 
 // Seeds of prompts lie apart, so that no two conversations share a prefix.
 constexpr std::uint64_t kTurnSeeds = 1000;
+static_assert(kTurnSeeds > kTurnsMax);
+// What a service takes is a signed number.
+constexpr std::uint64_t kSeedMax = ~std::uint64_t{0} >> 1;
 
 class Caller {
  public:
@@ -74,7 +77,7 @@ class Caller {
   void ask(const Turn& turn, std::uint64_t seed, Clock::time_point due, base::json::array& messages,
            Outcome& outcome) const {
     base::json::object parameters{
-        {"max_tokens", turn.max_tokens}, {"seed", seed >> 1}, {"user", outcome.tenant}};
+        {"max_tokens", turn.max_tokens}, {"seed", seed & kSeedMax}, {"user", outcome.tenant}};
     if (options_.temperature >= 0) parameters["temperature"] = options_.temperature;
     if (options_.ignore_eos) parameters["ignore_eos"] = true;
     const auto late = Clock::now() + duration_of(options_.timeout_s);

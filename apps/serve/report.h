@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/bench_load.h"
+#include "apps/serve/load_math.h"
 #include "apps/serve/replay.h"
 #include "base/json.h"
 

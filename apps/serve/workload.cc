@@ -7,7 +7,7 @@
 #include <cmath>
 #include <iterator>
 
-#include "apps/bench_load.h"
+#include "apps/serve/load_math.h"
 #include "base/random.h"
 
 namespace plinth::serve {

@@ -1,4 +1,4 @@
-#include "apps/bench_load.h"
+#include "apps/serve/load_math.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <random>
 #include <string_view>
 
-namespace plinth {
+namespace plinth::serve {
 
 namespace {
 
@@ -62,4 +62,4 @@ Percentiles percentiles(std::vector<double> values) {
   return {rank(0.50), rank(0.90), rank(0.95), rank(0.99), values.back()};
 }
 
-}  // namespace plinth
+}  // namespace plinth::serve

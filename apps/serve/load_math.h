@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace plinth {
+namespace plinth::serve {
 
 // Seconds from the start at which an open loop sends its requests: a Poisson process of
 // `rate_per_s`, so that a slow service meets the load that users would bring and not the one it can
@@ -24,4 +24,4 @@ struct Percentiles {
 // Nearest rank; zeros of nothing.
 Percentiles percentiles(std::vector<double> values);
 
-}  // namespace plinth
+}  // namespace plinth::serve
