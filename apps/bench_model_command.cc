@@ -36,6 +36,8 @@ struct BenchModelArguments {
   int first_token = 40;
   int repeats = 3;
   bool exact = false;
+  std::string packed;   // file of packed weights, or ""
+  std::string kv_type;  // "" = the mode's own
   bool json = false;
 };
 
@@ -145,11 +147,14 @@ absl::Status bench_model(const BenchModelArguments& arguments) {
   const int threads = arguments.threads > 0
                           ? arguments.threads
                           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  ASSIGN_OR_RETURN(const auto runner,
-                   engine::make_model_runner(
-                       std::move(file),
-                       {threads, tensor::best_isa(),
-                        arguments.exact ? tensor::LinearMode::exact : tensor::LinearMode::fast}));
+  engine::ModelRunnerOptions options{threads, tensor::best_isa()};
+  if (arguments.exact) options.mode = tensor::LinearMode::exact;
+  options.kv = tensor::kv_type_named(arguments.kv_type);
+  if (!arguments.packed.empty()) {
+    ASSIGN_OR_RETURN(auto packed, tensor::PackedFile::open(arguments.packed));
+    options.packed = std::make_shared<tensor::PackedFile>(std::move(packed));
+  }
+  ASSIGN_OR_RETURN(const auto runner, engine::make_model_runner(std::move(file), options));
   const double load_s = std::chrono::duration<double>(clock.now() - start).count();
   RETURN_IF_ERROR(check(arguments, runner->info()));
   int pages = 0;
@@ -207,6 +212,10 @@ void add_bench_model_command(CLI::App& bench, int& exit_code) {
   command->add_option("--repeats", arguments->repeats, "Runs; the best counts")
       ->check(CLI::Range(1, 1000));
   command->add_flag("--exact", arguments->exact, "The fp32 reference path");
+  command->add_option("--packed", arguments->packed,
+                      "File that keeps the packed weights; the second run loads from it");
+  command->add_option("--kv-type", arguments->kv_type, "How keys and values are kept")
+      ->check(CLI::IsMember({"f32", "f16", "q8"}));
   command->add_flag("--json", arguments->json, "One JSON document on stdout");
   command->callback([arguments, &exit_code] {
     const auto status = bench_model(*arguments);

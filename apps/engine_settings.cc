@@ -51,6 +51,15 @@ engine::EngineOptions engine_options(const base::Settings& settings) {
   return options;
 }
 
+engine::ModelRunnerOptions runner_options(const base::Settings& settings) {
+  engine::ModelRunnerOptions options;
+  options.threads = static_cast<int>(settings.integer("engine.threads"));
+  options.isa = tensor::best_isa();
+  options.context_tokens = static_cast<std::int32_t>(settings.integer("engine.ctx"));
+  options.kv = tensor::kv_type_named(settings.text("engine.kv_type"));
+  return options;
+}
+
 void apply_log_settings(const base::Settings& settings) {
   base::set_log_level(base::log_level_named(settings.text("log.level")));
   base::set_log_json(settings.text("log.format") == "json");

@@ -6,6 +6,7 @@
 
 #include "base/settings.h"
 #include "engine/engine.h"
+#include "engine/model_runner.h"
 
 namespace plinth {
 
@@ -17,6 +18,7 @@ absl::Status resolve_machine(base::Settings& settings);
 // --ctx=4096 --threads=2 ...: kWorkerTables as flags.
 std::vector<std::string> worker_arguments(const base::Settings& settings);
 engine::EngineOptions engine_options(const base::Settings& settings);
+engine::ModelRunnerOptions runner_options(const base::Settings& settings);
 // Level and format of this process's log.
 void apply_log_settings(const base::Settings& settings);
 

@@ -33,7 +33,8 @@ absl::Status work(worker::WorkerOptions options, const SettingFlags& flags) {
   RETURN_IF_ERROR(resolve_machine(settings));
   apply_log_settings(settings);
   options.engine = engine_options(settings);
-  options.threads = static_cast<int>(settings.integer("engine.threads"));
+  options.runner = runner_options(settings);
+  options.packed_folder = settings.text("engine.packed_folder");
   // Else every start would answer requests without a seed alike.
   std::random_device random;
   options.engine.seed_base = std::uint64_t{random()} << 32 | random();

@@ -51,6 +51,15 @@ const std::vector<Setting>& declared_settings() {
        "Memory for each model's keys and values. 0 = a sixteenth of what the machine grants, 128 "
        "MiB at least and 4 GiB at most.",
        "0.1"},
+      {"engine.kv_type", "", kText, "f16", 0, 0, "", "f16|q8",
+       "How keys and values are kept. q8 halves their memory and what a long context reads, and "
+       "costs a little accuracy.",
+       "0.1"},
+      {"engine.packed_folder", "", kText, "", 0, 0, "", "",
+       "A folder that keeps each model's weights as the kernels read them, about as large as the "
+       "model itself. The first start writes them, later ones load several times faster. Empty = "
+       "none.",
+       "0.1"},
       {"engine.prefix_cache", "", kBoolean, "true", 0, 0, "", "",
        "Keep the keys and values of finished prompts, so that a prompt with the same beginning "
        "starts sooner. Never shared between projects.",

@@ -99,7 +99,7 @@ class EncoderRunner final : public EmbeddingRunner {
         part = {quantised.back().data(), tensor::DType::q8_0, part.rows, part.columns};
       }
     }
-    return tensor::pack_linear(parts, {options_.isa, options_.mode, &pool_, memory_});
+    return tensor::pack_linear(parts, {options_.isa, options_.mode, &pool_, store_});
   }
 
   absl::Status check(const std::vector<std::int32_t>& sequence) const {
@@ -285,7 +285,7 @@ class EncoderRunner final : public EmbeddingRunner {
   const EncoderRunnerOptions options_;
   const tensor::Ops& ops_;
   base::ThreadPool pool_;
-  const std::shared_ptr<tensor::WeightMemory> memory_ = std::make_shared<tensor::WeightMemory>();
+  const std::shared_ptr<tensor::PackedStore> store_ = std::make_shared<tensor::PackedStore>();
   std::vector<Layer> layers_;
 
   // Of one pass. Legend: m tokens.

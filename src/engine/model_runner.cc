@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "engine/run/attention_half.h"
 #include "engine/run/feed_forward.h"
 #include "engine/run/kv_pages.h"
@@ -43,8 +44,8 @@ class ModelRunner final : public Runner {
         experts_(context_) {}
 
   absl::Status pack() {
-    const tensor::LinearOptions linear{options_.isa, options_.mode, &pool_,
-                                       std::make_shared<tensor::WeightMemory>()};
+    const auto store = std::make_shared<tensor::PackedStore>(options_.packed);
+    const tensor::LinearOptions linear{options_.isa, options_.mode, &pool_, store};
     for (int i = 0; i < spec_.layers; ++i) {
       const auto& weights = file_->weights.layers[static_cast<std::size_t>(i)];
       ASSIGN_OR_RETURN(auto layer, pack_layer(spec_, weights, i, linear));
@@ -52,6 +53,7 @@ class ModelRunner final : public Runner {
       release_stored();
     }
     ASSIGN_OR_RETURN(head_, tensor::pack_linear({&file_->weights.head, 1}, linear));
+    keep_packed(*store);
     release_stored();
     info_.vocab_size = spec_.vocab;
     info_.context_tokens_max = context_of(spec_, options_.context_tokens);
@@ -60,6 +62,7 @@ class ModelRunner final : public Runner {
     info_.kv_block_bytes = pages_.block_bytes();
     info_.fingerprint = fmt::format("fp_{}_{}_{}", file_->quantization,
                                     tensor::isa_name(options_.isa), file_->parameters);
+    if (pages_.type() == tensor::KvType::q8) info_.fingerprint += "_kvq8";
     return absl::OkStatus();
   }
 
@@ -91,6 +94,13 @@ class ModelRunner final : public Runner {
   // Packed weights are copies: the stored ones would double the model's memory.
   void release_stored() const {
     for (const auto& mapping : file_->mappings) base::release_pages(mapping);
+  }
+
+  // A model serves without its file too: a full disk, say, is a line in the log.
+  void keep_packed(tensor::PackedStore& store) const {
+    if (options_.packed == nullptr) return;
+    LOG(info, "{} packed matrices were found in {}", store.found(), options_.packed->path());
+    if (const auto kept = store.keep(); !kept.ok()) LOG(warn, "{}", base::message(kept));
   }
 
   absl::Status plan(std::span<const BatchEntry> batch) {

@@ -4,6 +4,19 @@
 
 namespace plinth::tensor {
 
+namespace {
+constexpr std::string_view kNames[kKvTypes] = {"f32", "f16", "q8"};
+}  // namespace
+
+std::string_view kv_type_name(KvType type) { return kNames[static_cast<int>(type)]; }
+
+std::optional<KvType> kv_type_named(std::string_view name) {
+  for (int i = 0; i < kKvTypes; ++i) {
+    if (kNames[i] == name) return static_cast<KvType>(i);
+  }
+  return std::nullopt;
+}
+
 const AttentionKernels& attention_kernels(Isa isa, KvType type) {
   const auto index = static_cast<std::size_t>(type);
   switch (isa) {

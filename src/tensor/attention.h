@@ -3,12 +3,15 @@
 //
 // A query's bits depend on its own positions alone, neither on the other queries of the run nor on
 // how a prompt was cut into chunks: positions are taken in tiles of 64 from position 0, with one
-// running maximum and sum for each query. Milakov and Gimelshein, "Online normalizer calculation
-// for softmax", 2018; Dao et al., "FlashAttention", 2022.
+// running maximum and sum for each query; spans of 1,024 positions are summed apart and merged in
+// order, so that several threads may share one query of a long context. Milakov and Gimelshein,
+// "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "base/units.h"
 #include "tensor/isa.h"
@@ -17,16 +20,27 @@
 namespace plinth::tensor {
 
 // How keys and values are kept. f16 halves what decoding a long context reads; magnitudes above
-// fp16's range are kept as its largest.
-enum class KvType : std::uint8_t { f32, f16 };
+// fp16's range are kept as its largest. q8 halves that again: integers of 8 bits, and one fp32
+// scale for each 32 columns of a position.
+enum class KvType : std::uint8_t { f32, f16, q8 };
+inline constexpr int kKvTypes = 3;
+std::string_view kv_type_name(KvType type);
+std::optional<KvType> kv_type_named(std::string_view name);
+inline constexpr int kKvScaleColumns = 32;
 
-constexpr std::size_t kv_element_bytes(KvType type) { return type == KvType::f32 ? 4 : 2; }
-
-// Elements of one page of keys or of values of one kv head of width e. Keys are stored [e, 16], so
-// that 16 positions lie side by side in a vector; values [16, e rounded up to 8].
-constexpr std::int64_t kv_page_elements(int head_width) {
-  return std::int64_t{kPageTokens} * base::round_up(head_width, 8);
+// Bytes of one page of keys or of values of one kv head of width e. Keys are stored [e, 16], so
+// that 16 positions lie side by side in a vector; values [16, e rounded up to 8]. The scales of q8
+// follow: [ceil(e / 32), 16] of keys, [16, ceil(e / 32)] of values.
+constexpr std::size_t kv_page_bytes(KvType type, int head_width) {
+  const auto elements = static_cast<std::size_t>(kPageTokens * base::round_up(head_width, 8));
+  if (type != KvType::q8) return elements * (type == KvType::f32 ? 4 : 2);
+  const auto scales =
+      static_cast<std::size_t>(kPageTokens * base::ceil_div(head_width, kKvScaleColumns));
+  return elements + scales * sizeof(float);
 }
+
+// Positions that are summed apart, counted from position 0: a multiple of 64.
+inline constexpr int kSpanPositions = 1024;
 
 struct AttentionRun {
   // Query of token t and head h: q[t * ldq + h * e + i]; out alike with ldo.
@@ -46,17 +60,33 @@ struct AttentionRun {
   const void* const* k_pages = nullptr;
   const void* const* v_pages = nullptr;
   float* scratch = nullptr;  // attention_scratch_floats()
+
+  // Spans that hold positions the run attends to: [first_span, end_span).
+  int first_span() const {
+    return window > 0 && position + 1 > window ? (position + 1 - window) / kSpanPositions : 0;
+  }
+  int end_span() const { return base::ceil_div(position + tokens, kSpanPositions); }
 };
 
-constexpr std::size_t attention_scratch_floats(int tokens, int group, int head_width) {
-  // For each query its sums and its running maximum and normaliser; a tile of scores of twelve.
+// The sums of a run's queries over some positions: for each query its weighted values, and its
+// maximum and normaliser.
+constexpr std::size_t attention_sums_floats(int tokens, int group, int head_width) {
   return static_cast<std::size_t>(tokens) * static_cast<std::size_t>(group) *
-             static_cast<std::size_t>(base::round_up(head_width, 8) + 2) +
-         12 * 64;
+         static_cast<std::size_t>(base::round_up(head_width, 8) + 2);
+}
+
+constexpr std::size_t attention_scratch_floats(int tokens, int group, int head_width) {
+  // The sums of all spans so far and of one; a tile of scores of twelve queries.
+  return 2 * attention_sums_floats(tokens, group, head_width) + 12 * 64;
 }
 
 struct AttentionKernels {
+  // The whole run on the calling thread.
   void (*attend)(const AttentionRun& run);
+  // The same in two steps, whose bits are the same: the sums of each span, by any threads, then the
+  // run's output out of those of all its spans, which lie one after another.
+  void (*sum_span)(const AttentionRun& run, int span, float* sums);
+  void (*merge)(const AttentionRun& run, const float* sums);
   // Keeps one token's key and value [e] of one kv head as position `slot` of its pages.
   void (*store)(const float* key, const float* value, int head_width, int slot, void* k_page,
                 void* v_page);

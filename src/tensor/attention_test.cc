@@ -17,30 +17,30 @@ struct Shape {
 };
 
 constexpr int kPositions = 200;
+constexpr KvType kTypes[] = {KvType::f32, KvType::f16, KvType::q8};
 constexpr float kScale = 0.3f;
 
 // One sequence of one kv head: queries, keys and values of every position, and the pages as a
 // runner would fill them, in shuffled order.
 class Sequence {
  public:
-  Sequence(const Shape& shape, Isa isa, KvType type)
+  Sequence(const Shape& shape, Isa isa, KvType type, int positions = kPositions)
       : shape_(shape), kernels_(attention_kernels(isa, type)) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     const auto fill = [&](std::vector<float>& values, int width) {
-      values.resize(static_cast<std::size_t>(kPositions * width));
+      values.resize(static_cast<std::size_t>(positions * width));
       for (float& value : values) value = normal(random);
     };
     fill(q_, shape.group * shape.head_width);
     fill(k_, shape.head_width);
     fill(v_, shape.head_width);
-    constexpr int kPages = (kPositions + kPageTokens - 1) / kPageTokens;
-    const auto page_bytes =
-        static_cast<std::size_t>(kv_page_elements(shape.head_width)) * kv_element_bytes(type);
+    const int pages = base::ceil_div(positions, kPageTokens);
+    const auto page_bytes = kv_page_bytes(type, shape.head_width);
     // What no position has written is NaN: reading it would show.
-    memory_.assign(2 * kPages * page_bytes, 0xff);
-    for (int i = 0; i < kPages; ++i) {
-      const auto at = static_cast<std::size_t>(i * 5 % kPages) * 2 * page_bytes;
+    memory_.assign(2 * static_cast<std::size_t>(pages) * page_bytes, 0xff);
+    for (int i = 0; i < pages; ++i) {
+      const auto at = static_cast<std::size_t>(i * 5 % pages) * 2 * page_bytes;
       k_pages_.push_back(memory_.data() + at);
       v_pages_.push_back(memory_.data() + at + page_bytes);
     }
@@ -57,6 +57,25 @@ class Sequence {
 
   // Outputs of positions [position, position + tokens).
   std::vector<float> attend(int position, int tokens) {
+    return run(position, tokens, kernels_.attend);
+  }
+
+  // The same out of its spans' sums, the last span first.
+  std::vector<float> attend_by_spans(int position, int tokens) {
+    return run(position, tokens, [&](const AttentionRun& run) {
+      const auto floats = attention_sums_floats(run.tokens, run.group, run.head_width);
+      const auto spans = static_cast<std::size_t>(run.end_span() - run.first_span());
+      std::vector<float> sums(spans * floats, NAN);
+      for (auto i = spans; i-- > 0;) {
+        kernels_.sum_span(run, run.first_span() + static_cast<int>(i), &sums[i * floats]);
+      }
+      kernels_.merge(run, sums.data());
+    });
+  }
+
+ private:
+  template <typename Attend>
+  std::vector<float> run(int position, int tokens, const Attend& attend) {
     store_until(position + tokens);
     const int width = shape_.group * shape_.head_width;
     std::vector<const void*> k(k_pages_.begin(), k_pages_.end()),
@@ -82,10 +101,11 @@ class Sequence {
     run.k_pages = k.data();
     run.v_pages = v.data();
     run.scratch = scratch.data();
-    kernels_.attend(run);
+    attend(run);
     return out;
   }
 
+ public:
   // The definition in double precision, for one position and head.
   std::vector<double> expected(int position, int h) const {
     const int e = shape_.head_width;
@@ -124,15 +144,16 @@ class Sequence {
 constexpr Shape kShapes[] = {{3, 64}, {1, 20}, {8, 32}, {5, 24, 30}, {2, 16, 100, 2.0f}, {7, 8, 1}};
 
 std::string name(const Shape& shape, Isa isa, KvType type) {
-  return std::string(isa_name(isa)) + (type == KvType::f16 ? " f16" : " f32") + " group " +
+  return std::string(isa_name(isa)) + " " + std::string(kv_type_name(type)) + " group " +
          std::to_string(shape.group) + " width " + std::to_string(shape.head_width) + " window " +
          std::to_string(shape.window);
 }
 
 TEST(Attention, IsSoftmaxOverTheWindow) {
+  constexpr double kTolerance[] = {1e-5, 5e-3, 5e-2};
   for (const auto& shape : kShapes) {
     for (Isa isa : supported_isas()) {
-      for (KvType type : {KvType::f32, KvType::f16}) {
+      for (KvType type : kTypes) {
         Sequence sequence(shape, isa, type);
         const auto out = sequence.attend(0, kPositions);
         for (int position = 0; position < kPositions; ++position) {
@@ -141,7 +162,7 @@ TEST(Attention, IsSoftmaxOverTheWindow) {
             for (std::size_t i = 0; i < expected.size(); ++i) {
               const auto at =
                   static_cast<std::size_t>((position * shape.group + h) * shape.head_width) + i;
-              ASSERT_NEAR(out[at], expected[i], type == KvType::f32 ? 1e-5 : 5e-3)
+              ASSERT_NEAR(out[at], expected[i], kTolerance[static_cast<int>(type)])
                   << name(shape, isa, type) << " position " << position;
             }
           }
@@ -155,7 +176,7 @@ TEST(Attention, IsSoftmaxOverTheWindow) {
 TEST(Attention, BitsDoNotDependOnTheRun) {
   for (const auto& shape : kShapes) {
     for (Isa isa : supported_isas()) {
-      for (KvType type : {KvType::f32, KvType::f16}) {
+      for (KvType type : kTypes) {
         const auto whole = Sequence(shape, isa, type).attend(0, kPositions);
         Sequence cut(shape, isa, type);
         const auto row = static_cast<std::size_t>(shape.group * shape.head_width);
@@ -174,11 +195,60 @@ TEST(Attention, BitsDoNotDependOnTheRun) {
   }
 }
 
+// Three spans; a window that ends in one of them, and one that leaves some queries of a run
+// nothing in its first span.
+TEST(Attention, SpansSummedApartGiveTheSameBits) {
+  constexpr int kLong = 2 * kSpanPositions + 50;
+  for (const auto& shape : {Shape{3, 40}, Shape{2, 16, 1500}, Shape{1, 8, 20}}) {
+    for (Isa isa : supported_isas()) {
+      for (KvType type : kTypes) {
+        Sequence sequence(shape, isa, type, kLong);
+        for (const int position : {0, kSpanPositions - 1, kSpanPositions + 10, kLong - 40}) {
+          const auto whole = sequence.attend(position, 20);
+          const auto merged = sequence.attend_by_spans(position, 20);
+          ASSERT_EQ(std::memcmp(whole.data(), merged.data(), whole.size() * sizeof(float)), 0)
+              << name(shape, isa, type) << " at " << position;
+          const auto expected = sequence.expected(position, 0);
+          for (std::size_t i = 0; i < expected.size(); ++i) {
+            ASSERT_NEAR(whole[i], expected[i], 5e-2) << name(shape, isa, type);
+          }
+        }
+      }
+    }
+  }
+}
+
+// What q8 keeps is within half a step of 1/127 of the largest of its 32 columns, also where
+// those are huge, tiny or all zero.
+TEST(Attention, EightBitKeysKeepTheirScale) {
+  for (Isa isa : supported_isas()) {
+    const auto& kernels = attention_kernels(isa, KvType::q8);
+    constexpr int kWidth = 72;
+    std::vector<std::uint8_t> k(kv_page_bytes(KvType::q8, kWidth)), v(k);
+    std::vector<float> row(kWidth);
+    for (std::size_t i = 0; i < 32; ++i) row[i] = 1e-6f * static_cast<float>(i);
+    row[40] = 1e9f;
+    row[41] = -200;
+    row[70] = NAN;
+    kernels.store(row.data(), row.data(), kWidth, 5, k.data(), v.data());
+    const auto integer = [&](int column) { return static_cast<std::int8_t>(k[column * 16 + 5]); };
+    EXPECT_EQ(integer(31), 127);
+    EXPECT_EQ(integer(16), 66);
+    EXPECT_EQ(integer(40), 127);
+    EXPECT_EQ(integer(41), 0);
+    EXPECT_EQ(integer(64), 0);
+    const auto* scales = reinterpret_cast<const float*>(v.data() + 16 * kWidth) + 5 * 3;
+    EXPECT_FLOAT_EQ(scales[0], 31e-6f / 127);
+    EXPECT_FLOAT_EQ(scales[1], 65504.0f / 127);
+    EXPECT_TRUE(std::isfinite(scales[2]));
+  }
+}
+
 // Keys and values beyond fp16's range stay finite.
 TEST(Attention, HugeKeysAreBounded) {
   for (Isa isa : supported_isas()) {
     const auto& kernels = attention_kernels(isa, KvType::f16);
-    std::vector<std::uint16_t> k(static_cast<std::size_t>(kv_page_elements(8))), v(k);
+    std::vector<std::uint16_t> k(kv_page_bytes(KvType::f16, 8) / 2), v(k);
     const float huge[8] = {1e30f, -1e30f, 65505, 1, 0, -0.0f, 1e-8f, 70000};
     kernels.store(huge, huge, 8, 3, k.data(), v.data());
     EXPECT_EQ(k[3], 0x7bff) << isa_name(isa);

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
-#include "tensor/weight_memory.h"
+#include "tensor/huge_memory.h"
 #include "tensor/x86/ceiling_kernels.h"
 
 namespace plinth::tensor {
@@ -139,7 +139,7 @@ double measure(Probe probe, base::ThreadPool& pool, const base::Clock& clock) {
   const auto threads = static_cast<std::size_t>(pool.size());
   const std::size_t bytes = span.bytes_each != 0 ? span.bytes_each : span.bytes_in_all / threads;
   // As the weights lie: in huge pages.
-  WeightMemory memory;
+  HugeMemory memory;
   const auto taken = memory.take(bytes * threads);
   if (!taken.ok()) return 0;
   const auto data = *taken;

@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<PackedLinear>> pack_linear(std::span<const Matrix
     integers = integers && has_compact_form(part.dtype);
   }
   LinearOptions own = options;
-  if (own.memory == nullptr) own.memory = std::make_shared<WeightMemory>();
+  if (own.store == nullptr) own.store = std::make_shared<PackedStore>();
   if (!integers) return pack_floats(parts, own);
   return pack_compact(parts, own);
 }

@@ -14,7 +14,7 @@
 #include "base/thread_pool.h"
 #include "tensor/dtype.h"
 #include "tensor/isa.h"
-#include "tensor/weight_memory.h"
+#include "tensor/packed_store.h"
 
 namespace plinth::tensor {
 
@@ -27,7 +27,7 @@ struct LinearOptions {
   LinearMode mode = LinearMode::fast;
   base::ThreadPool* pool = nullptr;  // packs on its threads where given
   // Where the packed bytes go: shared by the matrices of one model, or of the matrix's own.
-  std::shared_ptr<WeightMemory> memory = nullptr;
+  std::shared_ptr<PackedStore> store = nullptr;
 };
 
 // Activations of m tokens, prepared once and shared by the matrices that read the same x (q, k, v;
@@ -71,9 +71,9 @@ class PackedLinear {
   const std::int64_t columns_;
 };
 
-// Packs `parts` stacked along rows (for example q, k and v) into one matrix; the stored bytes are
-// not referenced afterwards. The parts agree in columns; mixed dtypes are allowed.
-// InvalidArgument where columns do not fit the dtype's block.
+// Packs `parts` stacked along rows (for example q, k and v) into one matrix, or finds it packed in
+// the store; the stored bytes are not referenced afterwards. The parts agree in columns; mixed
+// dtypes are allowed. InvalidArgument where columns do not fit the dtype's block.
 absl::StatusOr<std::unique_ptr<PackedLinear>> pack_linear(std::span<const MatrixView> parts,
                                                           const LinearOptions& options);
 

@@ -111,9 +111,9 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_encoder(const WorkerOptions& o
   ASSIGN_OR_RETURN(auto file, model::open_encoder(options.model_path));
   auto tokenizer = model::make_tokenizer(std::move(file->tokenizer));
   if (!tokenizer.ok()) return base::annotate(tokenizer.status(), options.model_path);
-  ASSIGN_OR_RETURN(auto runner, engine::make_encoder_runner(std::move(file),
-                                                            {options.threads, tensor::best_isa(),
-                                                             tensor::LinearMode::fast}));
+  ASSIGN_OR_RETURN(auto runner, engine::make_encoder_runner(
+                                    std::move(file), {options.runner.threads, options.runner.isa,
+                                                      tensor::LinearMode::fast}));
   if ((*tokenizer)->vocab_size() > runner->vocab_size()) {
     return base::invalid_argument(options.model_path +
                                   ": the tokenizer has more tokens than the embedding");
@@ -137,10 +137,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_decoder(const WorkerOptions& o
     if (!parsed.ok()) return base::annotate(parsed.status(), options.model_path);
     chat_template = std::make_unique<model::ChatTemplate>(*std::move(parsed));
   }
-  ASSIGN_OR_RETURN(auto runner,
-                   engine::make_model_runner(
-                       std::move(file), {options.threads, tensor::best_isa(),
-                                         tensor::LinearMode::fast, options.engine.context_tokens}));
+  ASSIGN_OR_RETURN(auto runner, engine::make_model_runner(std::move(file), options.runner));
   ASSIGN_OR_RETURN(auto engine,
                    engine::Engine::create(options.engine, std::move(runner), std::move(tokenizer),
                                           std::move(chat_template), clock));

@@ -6,15 +6,17 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "engine/engine.h"
+#include "engine/model_runner.h"
 
 namespace plinth::worker {
 
 struct WorkerOptions {
   std::string socket_path;
   std::string token;       // proves to the gateway that it started this worker
-  std::string model_path;  // a .gguf file
+  std::string model_path;  // a .gguf file or a folder
   engine::EngineOptions engine;
-  int threads = 1;
+  engine::ModelRunnerOptions runner;
+  std::string packed_folder;  // where packed weights are kept; "" = nowhere
 };
 
 // OK when the gateway ended the link. A model that cannot be loaded is reported to the gateway

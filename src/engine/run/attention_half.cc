@@ -1,43 +1,21 @@
 #include "engine/run/attention_half.h"
 
-#include <algorithm>
-#include <atomic>
-
 namespace plinth::engine {
-
-namespace {
-
-// Tokens that share one pass over the keys and values: with the query heads of a kv head enough
-// rows to use each page well, and enough runs of a prompt to keep the threads busy.
-constexpr int kRunTokens = 32;
-
-}  // namespace
 
 AttentionHalf::AttentionHalf(const RunContext& context, KvPages& pages, tensor::Isa isa)
     : context_(context),
-      pages_(pages),
-      kernels_(tensor::attention_kernels(isa, pages.type())),
+      attention_(context, pages, isa),
       global_rope_(context.spec.rope, context.spec.rope.frequencies),
       long_rope_(context.spec.rope, context.spec.rope.long_frequencies),
       local_rope_(context.spec.local_rope, context.spec.local_rope.frequencies),
       q_width_(context.spec.heads * context.spec.head_width),
-      kv_width_(context.spec.kv_heads * context.spec.head_width),
-      scratch_(static_cast<std::size_t>(context.pool.size())) {}
+      kv_width_(context.spec.kv_heads * context.spec.head_width) {}
 
 void AttentionHalf::begin(const Step& step) {
   global_rope_.reserve(step.positions);
   long_rope_.reserve(step.positions);
   local_rope_.reserve(step.positions);
-  runs_.clear();
-  for (int t = 0; t < step.size(); ++t) {
-    const auto& token = step.tokens[static_cast<std::size_t>(t)];
-    if (!runs_.empty() && runs_.back().tokens < kRunTokens &&
-        step.tokens[static_cast<std::size_t>(t) - 1].entry == token.entry) {
-      ++runs_.back().tokens;
-    } else {
-      runs_.push_back({t, 1});
-    }
-  }
+  attention_.begin(step);
 }
 
 void AttentionHalf::run(const PackedLayer& layer, const Step& step, float* x) {
@@ -56,7 +34,7 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, float* x) {
     }
   });
   attended_.resize(static_cast<std::size_t>(std::int64_t{m} * q_width_));
-  attend_all(layer, step);
+  attention_.run(layer, step, qkv_.data(), ld, attended_.data());
   layer.o->prepare(attended_.data(), q_width_, m, activations_, pool);
   layer.o->multiply(activations_, m, normed_.data(), d, pool);
   const auto& bias = layer.weights->o_bias;
@@ -67,20 +45,6 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, float* x) {
     norm_rows(context_, normed_.data(), layer.weights->attention_post_norm, m, normed_.data());
   }
   add_rows(context_, normed_.data(), m, x);
-}
-
-void AttentionHalf::attend_all(const PackedLayer& layer, const Step& step) {
-  const int kv_heads = context_.spec.kv_heads;
-  const auto tasks = static_cast<std::int64_t>(runs_.size()) * kv_heads;
-  std::atomic<std::int64_t> next{0};
-  context_.pool.run([&](int thread) {
-    auto& scratch = scratch_[static_cast<std::size_t>(thread)];
-    for (auto task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) {
-      // The last runs of a prompt attend to most: they go first.
-      const auto& run = runs_[static_cast<std::size_t>((tasks - 1 - task) / kv_heads)];
-      attend(layer, step, run, static_cast<int>(task % kv_heads), scratch);
-    }
-  });
 }
 
 const RopeTable* AttentionHalf::rope_of(const PackedLayer& layer, const StepToken& token) const {
@@ -106,48 +70,7 @@ void AttentionHalf::finish_qkv(const PackedLayer& layer, const StepToken& token,
                rope->half_split());
     }
   }
-  const BlockId block =
-      token.entry->blocks[static_cast<std::size_t>(token.position / kBlockTokens)];
-  for (int h = 0; h < spec.kv_heads; ++h) {
-    kernels_.store(row + q_width_ + h * e, row + q_width_ + kv_width_ + h * e, e,
-                   token.position % kBlockTokens, pages_.keys(layer.index, block, h),
-                   pages_.values(layer.index, block, h));
-  }
-}
-
-void AttentionHalf::attend(const PackedLayer& layer, const Step& step, const Run& run, int kv_head,
-                           Scratch& scratch) {
-  const auto& spec = context_.spec;
-  const int e = spec.head_width, group = spec.heads / spec.kv_heads;
-  const auto& token = step.tokens[static_cast<std::size_t>(run.first)];
-  const int window = layer.spec.window;
-  const int first = window > 0 ? std::max(0, token.position + 1 - window) : 0;
-  const int pages = (token.position + run.tokens + kBlockTokens - 1) / kBlockTokens;
-  scratch.k.resize(static_cast<std::size_t>(pages));
-  scratch.v.resize(scratch.k.size());
-  for (int i = first / kBlockTokens; i < pages; ++i) {
-    const BlockId block = token.entry->blocks[static_cast<std::size_t>(i)];
-    scratch.k[static_cast<std::size_t>(i)] = pages_.keys(layer.index, block, kv_head);
-    scratch.v[static_cast<std::size_t>(i)] = pages_.values(layer.index, block, kv_head);
-  }
-  const auto floats = tensor::attention_scratch_floats(run.tokens, group, e);
-  if (scratch.floats.size() < floats) scratch.floats.resize(floats);
-  tensor::AttentionRun args;
-  args.ldq = q_width_ + 2 * std::int64_t{kv_width_};
-  args.ldo = q_width_;
-  args.q = qkv_.data() + run.first * args.ldq + kv_head * group * e;
-  args.out = attended_.data() + run.first * args.ldo + kv_head * group * e;
-  args.tokens = run.tokens;
-  args.position = token.position;
-  args.window = window;
-  args.group = group;
-  args.head_width = e;
-  args.scale = spec.attention_scale;
-  args.softcap = spec.attention_softcap;
-  args.k_pages = scratch.k.data();
-  args.v_pages = scratch.v.data();
-  args.scratch = scratch.floats.data();
-  kernels_.attend(args);
+  attention_.store(layer, token, row + q_width_, row + q_width_ + kv_width_);
 }
 
 }  // namespace plinth::engine

@@ -1,16 +1,17 @@
-// The memory of keys and values: [layers, blocks, 2, kv_heads, one head's page], the page as
-// tensor/attention.h lays it out.
+// The memory of keys and values: [blocks, layers, 2, kv_heads, one head's page], the page as
+// tensor/attention.h lays it out. A block's pages of all layers lie together, so that a few short
+// sequences touch little memory although it comes in huge pages.
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
-#include <memory>
+#include <cstdint>
 #include <span>
 
 #include "base/status.h"
 #include "engine/runner.h"
 #include "model/decoder_spec.h"
 #include "tensor/attention.h"
+#include "tensor/huge_memory.h"
 
 namespace plinth::engine {
 
@@ -19,7 +20,7 @@ class KvPages {
   KvPages(const model::DecoderSpec& spec, tensor::KvType type);
 
   // Of one block, all layers.
-  std::size_t block_bytes() const;
+  std::size_t block_bytes() const { return block_bytes_; }
   // Once. ResourceExhausted where there is no memory.
   absl::Status allocate(std::int32_t blocks);
   std::int32_t blocks() const { return blocks_; }
@@ -30,17 +31,15 @@ class KvPages {
   void clear(std::span<const BlockId> blocks);
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
-  };
-  std::byte* page(int layer, BlockId block, std::size_t which, int kv_head);
+  std::uint8_t* page(int layer, BlockId block, std::size_t which, int kv_head);
 
-  const std::int32_t layers_;
   const tensor::KvType type_;
-  const std::size_t head_bytes_;  // of one head's page
-  const std::size_t page_bytes_;  // of all heads
+  const std::size_t head_bytes_;   // of one head's page
+  const std::size_t page_bytes_;   // of all heads
+  const std::size_t block_bytes_;  // of all layers
   std::int32_t blocks_ = 0;
-  std::unique_ptr<std::byte[], Free> memory_;
+  tensor::HugeMemory memory_;
+  std::span<std::uint8_t> pages_;
 };
 
 }  // namespace plinth::engine

@@ -57,7 +57,7 @@ class CompactLinear final : public PackedLinear {
       : PackedLinear(total_rows(parts), parts[0].columns),
         kernels_(kernels_for(options.isa)),
         blocks_(columns() / kCompactBlock),
-        memory_(options.memory) {}
+        store_(options.store) {}
 
   absl::Status pack(std::span<const MatrixView> parts, base::ThreadPool* pool) {
     std::int64_t row = 0;
@@ -133,8 +133,11 @@ class CompactLinear final : public PackedLinear {
     segment.tiles = base::ceil_div<std::int64_t>(part.rows, kCompactRows);
     segment.tile_bytes = segment.form.tile_bytes(blocks_);
     segment.range = kRangeBytes / segment.form.record_bytes();
-    ASSIGN_OR_RETURN(segment.data,
-                     memory_->take(static_cast<std::size_t>(segment.tiles * segment.tile_bytes)));
+    ASSIGN_OR_RETURN(const auto taken,
+                     store_->take(static_cast<std::size_t>(segment.tiles * segment.tile_bytes),
+                                  digest_of({&part, 1}, "compact"), pool));
+    segment.data = taken.bytes;
+    if (taken.packed) return segment;
     const auto stride = row_bytes(part.dtype, part.columns);
     const auto pack_tiles = [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin * kCompactRows; r < std::min(end * kCompactRows, part.rows); ++r) {
@@ -192,7 +195,7 @@ class CompactLinear final : public PackedLinear {
 
   const CompactKernels& kernels_;
   const std::int64_t blocks_;
-  const std::shared_ptr<WeightMemory> memory_;  // of the segments' data
+  const std::shared_ptr<PackedStore> store_;  // of the segments' data
   std::int64_t tiles_ = 0;
   std::vector<Segment> segments_;
 };

@@ -45,7 +45,7 @@ class FloatLinear final : public PackedLinear {
       : PackedLinear(total_rows(parts), parts[0].columns),
         store_(store_for(parts)),
         kernels_(kernels_for(options.isa)),
-        memory_(options.memory),
+        packed_(options.store),
         groups_(base::ceil_div<std::int64_t>(rows(), kFloatRows)),
         group_bytes_(float_group_bytes(store_, columns())) {
     if (store_ == FloatStore::bf16 && options.mode == LinearMode::fast) {
@@ -54,8 +54,13 @@ class FloatLinear final : public PackedLinear {
     }
   }
 
-  absl::Status pack(std::span<const MatrixView> parts) {
-    ASSIGN_OR_RETURN(data_, memory_->take(static_cast<std::size_t>(groups_ * group_bytes_)));
+  absl::Status pack(std::span<const MatrixView> parts, base::ThreadPool* pool) {
+    constexpr std::string_view kForms[] = {"f32", "f16", "bf16"};
+    ASSIGN_OR_RETURN(const auto taken,
+                     packed_->take(static_cast<std::size_t>(groups_ * group_bytes_),
+                                   digest_of(parts, kForms[static_cast<int>(store_)]), pool));
+    data_ = taken.bytes;
+    if (taken.packed) return absl::OkStatus();
     std::vector<float> values(static_cast<std::size_t>(columns()));
     std::int64_t row = 0;
     for (const auto& part : parts) {
@@ -153,7 +158,7 @@ class FloatLinear final : public PackedLinear {
   const FloatStore store_;
   const FloatKernels& kernels_;
   void (*bfloat_)(const BfloatTask&) = nullptr;  // instead of kernels_
-  const std::shared_ptr<WeightMemory> memory_;
+  const std::shared_ptr<PackedStore> packed_;    // of data_
   const std::int64_t groups_, group_bytes_;
   std::span<std::uint8_t> data_;
 };
@@ -162,7 +167,7 @@ class FloatLinear final : public PackedLinear {
 
 PackedResult pack_floats(std::span<const MatrixView> parts, const LinearOptions& options) {
   auto packed = std::make_unique<FloatLinear>(parts, options);
-  RETURN_IF_ERROR(packed->pack(parts));
+  RETURN_IF_ERROR(packed->pack(parts, options.pool));
   return packed;
 }
 

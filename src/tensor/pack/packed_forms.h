@@ -10,6 +10,10 @@
 
 namespace plinth::tensor {
 
+// Of what the packed bytes of a matrix look like, in files that keep them: to be raised with every
+// change of a form (PackedFile's tests hold a digest of each).
+inline constexpr std::uint64_t kPackedVersion = 1;
+
 // Each form uses the fields it needs.
 struct Activations::Impl {
   std::vector<PanelBlock> panels;      // compact: [ceil(m / 4), blocks]
@@ -19,7 +23,7 @@ struct Activations::Impl {
   std::int64_t columns = 0;
 };
 
-// `options` names the memory.
+// `options` names the store.
 using PackedResult = absl::StatusOr<std::unique_ptr<PackedLinear>>;
 // The quantised types: each part keeps the form of its own type.
 PackedResult pack_compact(std::span<const MatrixView> parts, const LinearOptions& options);

@@ -8,7 +8,8 @@ struct Tag {
 };
 }  // namespace
 
-const AttentionKernels kAvx2Attention[2] = {AttentionBody<Tag, float>::kTable,
-                                            AttentionBody<Tag, std::uint16_t>::kTable};
+const AttentionKernels kAvx2Attention[kKvTypes] = {AttentionBody<Tag, float>::kTable,
+                                                   AttentionBody<Tag, std::uint16_t>::kTable,
+                                                   AttentionBody<Tag, std::int8_t>::kTable};
 
 }  // namespace plinth::tensor

@@ -8,7 +8,8 @@ struct Tag {
 };
 }  // namespace
 
-const AttentionKernels kScalarAttention[2] = {AttentionBody<Tag, float>::kTable,
-                                              AttentionBody<Tag, std::uint16_t>::kTable};
+const AttentionKernels kScalarAttention[kKvTypes] = {AttentionBody<Tag, float>::kTable,
+                                                     AttentionBody<Tag, std::uint16_t>::kTable,
+                                                     AttentionBody<Tag, std::int8_t>::kTable};
 
 }  // namespace plinth::tensor

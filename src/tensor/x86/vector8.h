@@ -44,6 +44,17 @@ struct Vector8Ops {
     return v;
 #endif
   }
+  // 8-bit integers.
+  static Vector8 load(const std::int8_t* p) {
+#ifdef __AVX2__
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return reinterpret_cast<Vector8>(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
+#else
+    Vector8 v;
+    for (int i = 0; i < 8; ++i) v[i] = static_cast<float>(p[i]);
+    return v;
+#endif
+  }
   template <typename Vector, typename Element>
   static Vector load_as(const Element* p) {
     if constexpr (sizeof(Vector) == sizeof(Vector8)) {
@@ -58,14 +69,19 @@ struct Vector8Ops {
     return reinterpret_cast<Vector16>(
         _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
   }
+  static Vector16 load16(const std::int8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return reinterpret_cast<Vector16>(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
+  }
 #endif
+  // Within fp16's range; what is no number is its largest.
+  static float bounded(float value) { return std::max(-65504.0f, std::min(65504.0f, value)); }
   static void put(float* to, float value) { *to = value; }
   static void put(std::uint16_t* to, float value) {
-    const float bounded = std::max(-65504.0f, std::min(65504.0f, value));
 #ifdef __F16C__
-    *to = _cvtss_sh(bounded, _MM_FROUND_TO_NEAREST_INT);
+    *to = _cvtss_sh(bounded(value), _MM_FROUND_TO_NEAREST_INT);
 #else
-    *to = quant::f32_to_f16(bounded);
+    *to = quant::f32_to_f16(bounded(value));
 #endif
   }
 

@@ -1,4 +1,4 @@
-#include "tensor/weight_memory.h"
+#include "tensor/huge_memory.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 namespace plinth::tensor {
 namespace {
 
-TEST(WeightMemory, GivesZeroedLinesThatDoNotOverlap) {
-  WeightMemory memory;
+TEST(HugeMemory, GivesZeroedLinesThatDoNotOverlap) {
+  HugeMemory memory;
   std::vector<std::span<std::uint8_t>> taken;
   // More than one region in all, and one that is larger than a region.
   for (const std::size_t bytes : {1ul, 64ul, 100ul, 200ul << 20, 200ul << 20, 300ul << 20, 7ul}) {
@@ -29,8 +29,8 @@ TEST(WeightMemory, GivesZeroedLinesThatDoNotOverlap) {
   }
 }
 
-TEST(WeightMemory, WhatNoMachineHasIsAnError) {
-  WeightMemory memory;
+TEST(HugeMemory, WhatNoMachineHasIsAnError) {
+  HugeMemory memory;
   EXPECT_EQ(memory.take(std::size_t{1} << 60).status().code(),
             absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(memory.take(64).ok());

@@ -1,5 +1,6 @@
-// The memory of packed weights: few large regions in huge pages where the system gives them, since
-// decoding a token reads all of it and 4 KiB pages cost a walk of the page tables each.
+// The memory of packed weights, and of keys and values: few large regions in huge pages where the
+// system gives them, since decoding a token reads all of it and 4 KiB pages cost a walk of the page
+// tables each.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +12,12 @@
 namespace plinth::tensor {
 
 // One thread at a time.
-class WeightMemory {
+class HugeMemory {
  public:
-  WeightMemory() = default;
-  ~WeightMemory();
-  WeightMemory(const WeightMemory&) = delete;
-  WeightMemory& operator=(const WeightMemory&) = delete;
+  HugeMemory() = default;
+  ~HugeMemory();
+  HugeMemory(const HugeMemory&) = delete;
+  HugeMemory& operator=(const HugeMemory&) = delete;
 
   // Zero, aligned to a cache line, valid as long as this is. Costs no memory until it is written,
   // by whichever thread writes first. ResourceExhausted.

@@ -1,4 +1,4 @@
-#include "tensor/weight_memory.h"
+#include "tensor/huge_memory.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -18,19 +18,18 @@ constexpr std::size_t kRegionBytes = 256u << 20;
 
 }  // namespace
 
-WeightMemory::~WeightMemory() {
+HugeMemory::~HugeMemory() {
   for (const auto region : regions_) ::munmap(region.data(), region.size());
 }
 
-absl::StatusOr<std::span<std::uint8_t>> WeightMemory::take(std::size_t bytes) {
+absl::StatusOr<std::span<std::uint8_t>> HugeMemory::take(std::size_t bytes) {
   bytes = base::round_up(bytes, kLine);
   if (rest_.size() < bytes) {
     const std::size_t size = base::round_up(std::max(bytes, kRegionBytes) + kHugePage, kHugePage);
     void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
-      return base::resource_exhausted(
-          fmt::format("[weights] no memory for {} MiB of packed weights", bytes >> 20));
+      return base::resource_exhausted(fmt::format("no memory for {} MiB more", bytes >> 20));
     }
     // Advice: a system without huge pages, or without this choice, keeps small ones.
     (void)::madvise(memory, size, MADV_HUGEPAGE);
