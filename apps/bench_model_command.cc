@@ -17,6 +17,7 @@
 #include "base/units.h"
 #include "engine/model_runner.h"
 #include "model/model_file.h"
+#include "tensor/tuning_file.h"
 
 namespace plinth {
 
@@ -36,7 +37,9 @@ struct BenchModelArguments {
   int first_token = 40;
   int repeats = 3;
   bool exact = false;
-  std::string packed;   // file of packed weights, or ""
+  std::string packed;  // file of packed weights, or ""
+  std::string tuning;  // file of choices of blocking, or ""
+  bool autotune = true;
   std::string kv_type;  // "" = the mode's own
   bool json = false;
 };
@@ -154,7 +157,14 @@ absl::Status bench_model(const BenchModelArguments& arguments) {
     ASSIGN_OR_RETURN(auto packed, tensor::PackedFile::open(arguments.packed));
     options.packed = std::make_shared<tensor::PackedFile>(std::move(packed));
   }
+  std::optional<tensor::TuningFile> tuning;
+  if (!arguments.tuning.empty()) {
+    ASSIGN_OR_RETURN(tuning, tensor::TuningFile::open(arguments.tuning));
+  }
+  tensor::Tuner tuner(tuning ? tuning->read() : tensor::BlockingTable{}, clock);
+  if (arguments.autotune) options.tuner = &tuner;
   ASSIGN_OR_RETURN(const auto runner, engine::make_model_runner(std::move(file), options));
+  if (tuning && tuner.measured() > 0) RETURN_IF_ERROR(tuning->write(tuner.table()));
   const double load_s = std::chrono::duration<double>(clock.now() - start).count();
   RETURN_IF_ERROR(check(arguments, runner->info()));
   int pages = 0;
@@ -214,6 +224,10 @@ void add_bench_model_command(CLI::App& bench, int& exit_code) {
   command->add_flag("--exact", arguments->exact, "The fp32 reference path");
   command->add_option("--packed", arguments->packed,
                       "File that keeps the packed weights; the second run loads from it");
+  command->add_option("--tuning", arguments->tuning,
+                      "File that keeps the choices of blocking; the second run measures none");
+  command->add_flag("--autotune,!--no-autotune", arguments->autotune,
+                    "Choose the blocking by measuring");
   command->add_option("--kv-type", arguments->kv_type, "How keys and values are kept")
       ->check(CLI::IsMember({"f32", "f16", "q8"}));
   command->add_flag("--json", arguments->json, "One JSON document on stdout");

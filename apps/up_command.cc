@@ -85,6 +85,7 @@ cluster::FleetOptions fleet_options(const std::string& home, const base::Setting
   options.memory_bytes = static_cast<std::uint64_t>(settings.integer("models.memory_mib")) << 20;
   options.queue_max = static_cast<std::size_t>(settings.integer("models.queue_max"));
   options.worker_arguments = worker_arguments(settings);
+  options.worker_arguments.push_back("--cache-folder=" + home + "/cache");
   return options;
 }
 

@@ -34,7 +34,8 @@ absl::Status work(worker::WorkerOptions options, const SettingFlags& flags) {
   apply_log_settings(settings);
   options.engine = engine_options(settings);
   options.runner = runner_options(settings);
-  options.packed_folder = settings.text("engine.packed_folder");
+  options.packed_cache = settings.boolean("engine.packed_cache");
+  options.autotune = settings.boolean("engine.autotune");
   // Else every start would answer requests without a seed alike.
   std::random_device random;
   options.engine.seed_base = std::uint64_t{random()} << 32 | random();
@@ -49,6 +50,7 @@ void add_worker_command(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<worker::WorkerOptions>();  // shared by CLI11's callback
   command->add_option("--socket", options->socket_path, "The gateway's socket")->required();
   command->add_option("--model-path", options->model_path, "Weights to load")->required();
+  command->add_option("--cache-folder", options->cache_folder, "For files that speed up a start");
   const auto flags = std::make_shared<SettingFlags>(*command, kWorkerTables);
   command->callback([options, flags, &exit_code] {
     const auto status = work(*options, *flags);

@@ -55,10 +55,13 @@ const std::vector<Setting>& declared_settings() {
        "How keys and values are kept. q8 halves their memory and what a long context reads, and "
        "costs a little accuracy.",
        "0.1"},
-      {"engine.packed_folder", "", kText, "", 0, 0, "", "",
-       "A folder that keeps each model's weights as the kernels read them, about as large as the "
-       "model itself. The first start writes them, later ones load several times faster. Empty = "
-       "none.",
+      {"engine.packed_cache", "", kBoolean, "false", 0, 0, "", "",
+       "Keep each model's weights as the kernels read them in the home's folder cache/, where they "
+       "take about as much disk as the model itself: later starts load several times faster.",
+       "0.1"},
+      {"engine.autotune", "--autotune", kBoolean, "true", 0, 0, "", "",
+       "Measure at a model's first start which blocking suits this processor, and keep the choice "
+       "in cache/. Answers are the same.",
        "0.1"},
       {"engine.prefix_cache", "", kBoolean, "true", 0, 0, "", "",
        "Keep the keys and values of finished prompts, so that a prompt with the same beginning "

@@ -45,7 +45,7 @@ class ModelRunner final : public Runner {
 
   absl::Status pack() {
     const auto store = std::make_shared<tensor::PackedStore>(options_.packed);
-    const tensor::LinearOptions linear{options_.isa, options_.mode, &pool_, store};
+    const tensor::LinearOptions linear{options_.isa, options_.mode, &pool_, store, options_.tuner};
     for (int i = 0; i < spec_.layers; ++i) {
       const auto& weights = file_->weights.layers[static_cast<std::size_t>(i)];
       ASSIGN_OR_RETURN(auto layer, pack_layer(spec_, weights, i, linear));

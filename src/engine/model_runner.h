@@ -20,6 +20,7 @@ struct ModelRunnerOptions {
   std::optional<tensor::KvType> kv = {};
   // Packed weights of an earlier start; brought up to date where they are not these.
   std::shared_ptr<tensor::PackedFile> packed = nullptr;
+  tensor::Tuner* tuner = nullptr;  // until the runner is made
 };
 
 // Packs the weights; the file is kept for its embedding table.

@@ -15,6 +15,7 @@
 #include "tensor/dtype.h"
 #include "tensor/isa.h"
 #include "tensor/packed_store.h"
+#include "tensor/tuner.h"
 
 namespace plinth::tensor {
 
@@ -28,6 +29,7 @@ struct LinearOptions {
   base::ThreadPool* pool = nullptr;  // packs on its threads where given
   // Where the packed bytes go: shared by the matrices of one model, or of the matrix's own.
   std::shared_ptr<PackedStore> store = nullptr;
+  Tuner* tuner = nullptr;  // chooses the blocking where given, and needs the pool
 };
 
 // Activations of m tokens, prepared once and shared by the matrices that read the same x (q, k, v;

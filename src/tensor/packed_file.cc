@@ -68,13 +68,13 @@ std::span<std::uint8_t> bytes_of(T* values, std::size_t count) {
 
 }  // namespace
 
-std::string packed_file_name(const std::string& path) {
+std::string model_cache_name(const std::string& path) {
   constexpr int kDigestBytes = 8;
   std::array<std::uint8_t, 32> digest{};
   CHECK(EVP_Digest(path.data(), path.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1);
   std::string name = path.substr(path.find_last_of('/') + 1) + "-";
   for (int i = 0; i < kDigestBytes; ++i) name += fmt::format("{:02x}", digest[i]);
-  return name + ".packed";
+  return name;
 }
 
 absl::StatusOr<PackedFile> PackedFile::open(const std::string& path) {

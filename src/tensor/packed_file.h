@@ -55,7 +55,8 @@ class PackedFile {
   std::vector<std::uint64_t> offsets_;  // of the entries' weights
 };
 
-// Of the model at `path`: its own name, and a digest of the whole path.
-std::string packed_file_name(const std::string& path);
+// What the files that go with the model at `path` are called before their dot: its own name and a
+// digest of the whole path.
+std::string model_cache_name(const std::string& path);
 
 }  // namespace plinth::tensor

@@ -168,8 +168,8 @@ TEST_F(PackedFileTest, AStoreFindsThePackedMatricesAndPacksWhatChanged) {
 }
 
 TEST_F(PackedFileTest, NamesTellModelsApart) {
-  EXPECT_EQ(packed_file_name("/a/model.gguf").substr(0, 11), "model.gguf-");
-  EXPECT_NE(packed_file_name("/a/model.gguf"), packed_file_name("/b/model.gguf"));
+  EXPECT_EQ(model_cache_name("/a/model.gguf").substr(0, 11), "model.gguf-");
+  EXPECT_NE(model_cache_name("/a/model.gguf"), model_cache_name("/b/model.gguf"));
 }
 
 // A file of another kPackedVersion is ignored. Whoever changes a packed form sees this fail: raise

@@ -5,10 +5,9 @@
 #include <mutex>
 #include <thread>
 
-#include "base/file.h"
-#include "base/log.h"
 #include "net/rpc_link.h"
 #include "protocol/codec.h"
+#include "worker/load_files.h"
 #include "worker/outbox.h"
 #include "worker/sandbox.h"
 #include "worker/served_model.h"
@@ -62,17 +61,9 @@ void handle(protocol::ToWorker message, ServedModel& model) {
   }
 }
 
-// While files may still be opened for writing. A model loads without it too, only slower.
-void open_packed_file(WorkerOptions& options) {
-  if (options.packed_folder.empty()) return;
-  const auto path = options.packed_folder + "/" + tensor::packed_file_name(options.model_path);
-  auto status = base::make_folders(options.packed_folder, 0700);
-  if (status.ok()) {
-    auto file = tensor::PackedFile::open(path);
-    status = file.status();
-    if (file.ok()) options.runner.packed = std::make_shared<tensor::PackedFile>(*std::move(file));
-  }
-  if (!status.ok()) LOG(warn, "packed weights are not kept: {}", base::message(status));
+WorkerOptions with_files(WorkerOptions options, LoadFiles& files) {
+  options.runner = files.runner();
+  return options;
 }
 
 }  // namespace
@@ -86,12 +77,11 @@ absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock) 
   if (!std::holds_alternative<protocol::Welcome>(welcome)) {
     return base::invalid_argument("[worker] the gateway's first frame is no welcome");
   }
-  WorkerOptions sandboxed = options;
-  open_packed_file(sandboxed);
+  LoadFiles files(options, clock);
   RETURN_IF_ERROR(enter_sandbox());
   Outbox outbox(*link);
   Pulse pulse(outbox);
-  auto model = ServedModel::load(sandboxed, clock, outbox);
+  auto model = ServedModel::load(with_files(options, files), clock, outbox);
   if (!model.ok()) {
     outbox.message(protocol::LoadFailed{model.status()});
     // The gateway ends the link once it has read why.
@@ -99,6 +89,7 @@ absl::Status run_worker(const WorkerOptions& options, const base::Clock& clock) 
     }
     return model.status();
   }
+  files.keep();
   pulse.watch(model->get());
   outbox.message((*model)->ready());
   absl::Status status;

@@ -16,7 +16,9 @@ struct WorkerOptions {
   std::string model_path;  // a .gguf file or a folder
   engine::EngineOptions engine;
   engine::ModelRunnerOptions runner;
-  std::string packed_folder;  // where packed weights are kept; "" = nowhere
+  std::string cache_folder;   // of the files that make the next start faster; "" = none
+  bool packed_cache = false;  // weights as the kernels read them
+  bool autotune = true;       // choices of blocking
 };
 
 // OK when the gateway ended the link. A model that cannot be loaded is reported to the gateway

@@ -1,4 +1,5 @@
 """What happens when parts die, files lie and clients misbehave: faults_test.py PLINTH RESULT.tap [FILTER]"""
+import glob
 import os
 import re
 import signal
@@ -170,6 +171,46 @@ def the_sandboxed_worker_has_no_network_and_no_programs():
         worker, = service.workers()
         status = open(f"/proc/{worker}/status", encoding="utf-8").read()
         assert re.search(r"^Seccomp:\s+2$", status, re.M) and re.search(r"^NoNewPrivs:\s+1$", status, re.M), status
+
+
+def worker_log(home):
+    with open(home.path + "/logs/worker-smollm2.log", encoding="utf-8") as log:
+        return log.read()
+
+
+@test
+def the_files_of_a_start_speed_up_the_next_and_may_be_damaged():
+    options = ["--engine-packed-cache"]
+    with Home(plinth) as home:
+        answers = []
+        for damage in (None, None, "cut", "scribble"):
+            cache = sorted(glob.glob(home.path + "/cache/*"))
+            if damage:
+                assert [os.path.splitext(name)[1] for name in cache] == [".packed", ".json"], cache
+                for name in cache:
+                    with open(name, "r+b") as file:
+                        if damage == "cut":
+                            file.truncate(os.path.getsize(name) // 2)
+                        else:
+                            file.write(b"{}" * 100)
+            before = len(worker_log(home)) if cache else 0
+            with Service(home, *options) as service:
+                status, _, body = service.chat()
+                assert status == 200, body
+                answers.append(body["choices"][0]["message"]["content"])
+            log = worker_log(home)[before:]
+            if damage is None:
+                assert ("chose the blocking" in log) == (not cache), log
+                assert (" 0 packed matrices" in log) == (not cache), log
+            else:
+                assert "ignored and measured anew" in log, log
+                assert "chose the blocking" in log, log
+        assert len(set(answers)) == 1, answers
+        for name in cache:
+            os.remove(name)
+        with Service(home, "--no-autotune") as service:
+            assert service.chat()[2]["choices"][0]["message"]["content"] == answers[0]
+        assert glob.glob(home.path + "/cache/*") == []
 
 
 def main():

@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "base/check.h"
@@ -10,18 +13,15 @@ namespace plinth::tensor {
 
 namespace {
 
-// Tokens whose activations stay in the second-level cache while the rows of W pass by: 64 tokens of
-// 2,048 columns are 192 KiB.
-constexpr int kSlabPanels = 16;
-constexpr int kSlabTokens = kSlabPanels * kPanelTokens;
-// Weights of a tile that stay in the first-level cache while the tokens pass by. Sums pause in y
-// between ranges of blocks, so the order of additions does not change.
-constexpr std::int64_t kRangeBytes = 16 << 10;
 // Hand-outs for each thread of one product: enough to even out a thread that lost its core for a
 // while, few enough that the counter's cache line does not matter.
 constexpr std::int64_t kHandOuts = 4;
 // Of a matrix's packing, in tiles.
 constexpr std::int64_t kTilesPerPackTask = 4;
+// What a blocking is timed with: two slabs of the largest, and rows enough that both threads of a
+// small machine have some tens of tiles.
+constexpr int kTunedTokens = 256;
+constexpr std::int64_t kTunedTiles = 64;
 
 // The rows of one part, in the form of its type.
 struct Segment {
@@ -31,7 +31,6 @@ struct Segment {
   std::int64_t first_tile = 0;  // among those of all segments
   std::int64_t tiles = 0;
   std::int64_t tile_bytes = 0;
-  std::int64_t range = 0;  // blocks of kRangeBytes
   std::span<std::uint8_t> data;
 
   std::uint8_t* tile(std::int64_t index) const { return data.data() + index * tile_bytes; }
@@ -102,20 +101,41 @@ class CompactLinear final : public PackedLinear {
   void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
                 base::ThreadPool& pool) const override {
     CHECK(x.impl().columns == columns());
-    const std::int64_t tasks = base::ceil_div(m, kSlabTokens) * tiles_;
+    multiply_tiles(x.impl(), tiles_, m, y, ldy, blocking_, pool);
+  }
+
+  void tune(std::string_view shape, Tuner& tuner, base::ThreadPool& pool) {
+    const std::int64_t tiles = std::min(tiles_, kTunedTiles);
+    // Prepared where it has to be measured.
+    Activations x;
+    std::vector<float> y;
+    blocking_ = tuner.choose(std::string(shape), [&](const Blocking& blocking) {
+      if (y.empty()) {
+        const std::vector<float> ones(static_cast<std::size_t>(kTunedTokens * columns()), 1.0f);
+        prepare(ones.data(), columns(), kTunedTokens, x, pool);
+        y.resize(static_cast<std::size_t>(kTunedTokens * tiles * kCompactRows));
+      }
+      multiply_tiles(x.impl(), tiles, kTunedTokens, y.data(), tiles * kCompactRows, blocking, pool);
+    });
+  }
+
+ private:
+  // The first `tiles` tiles of rows.
+  void multiply_tiles(const Activations::Impl& x, std::int64_t tiles, int m, float* y,
+                      std::int64_t ldy, const Blocking& blocking, base::ThreadPool& pool) const {
+    const std::int64_t tasks = base::ceil_div(m, blocking.slab_tokens) * tiles;
     const std::int64_t grain = base::ceil_div(tasks, kHandOuts * pool.size());
     pool.parallel_for(tasks, grain, [&](std::int64_t begin, std::int64_t end) {
       for (auto task = begin; task < end;) {
-        const auto slab = task / tiles_;
-        const auto tile = task % tiles_;
-        const auto stop = std::min(tiles_, tile + end - task);
-        run_slab(x.impl(), slab, tile, stop, m, y, ldy);
+        const auto slab = task / tiles;
+        const auto tile = task % tiles;
+        const auto stop = std::min(tiles, tile + end - task);
+        run_slab(x, slab, tile, stop, m, y, ldy, blocking);
         task += stop - tile;
       }
     });
   }
 
- private:
   // One token's integers out of its panel. out: [columns].
   void copy_lane(const PanelBlock* panel, int lane, std::int8_t* out) const {
     for (std::int64_t b = 0; b < blocks_; ++b, out += kCompactBlock) {
@@ -132,7 +152,6 @@ class CompactLinear final : public PackedLinear {
     segment.first_tile = tiles_;
     segment.tiles = base::ceil_div<std::int64_t>(part.rows, kCompactRows);
     segment.tile_bytes = segment.form.tile_bytes(blocks_);
-    segment.range = kRangeBytes / segment.form.record_bytes();
     ASSIGN_OR_RETURN(const auto taken,
                      store_->take(static_cast<std::size_t>(segment.tiles * segment.tile_bytes),
                                   digest_of({&part, 1}, "compact"), pool));
@@ -156,16 +175,18 @@ class CompactLinear final : public PackedLinear {
 
   // Tiles [begin, end) for one slab of tokens.
   void run_slab(const Activations::Impl& x, std::int64_t slab, std::int64_t begin, std::int64_t end,
-                int m, float* y, std::int64_t ldy) const {
-    const std::int64_t first = slab * kSlabTokens;
+                int m, float* y, std::int64_t ldy, const Blocking& blocking) const {
+    const std::int64_t first = slab * blocking.slab_tokens;
     CompactTask task;
-    task.panels = x.panels.data() + slab * kSlabPanels * blocks_;
+    task.panels = x.panels.data() + first / kPanelTokens * blocks_;
     if (kernels_.tiles) task.rows_of_x = x.rows.data() + first * columns();
     task.blocks = blocks_;
-    task.m = static_cast<int>(std::min<std::int64_t>(kSlabTokens, m - first));
+    task.m = static_cast<int>(std::min<std::int64_t>(blocking.slab_tokens, m - first));
     task.ldy = ldy;
     for (const auto& segment : segments_) {
       task.form = &segment.form;
+      const auto range =
+          std::max<std::int64_t>(blocking.range_bytes / segment.form.record_bytes(), 1);
       const auto last = std::min(end, segment.first_tile + segment.tiles);
       for (auto t = std::max(begin, segment.first_tile); t < last; ++t) {
         const auto index = t - segment.first_tile;
@@ -174,7 +195,7 @@ class CompactLinear final : public PackedLinear {
             std::min<std::int64_t>(kCompactRows, segment.rows - index * kCompactRows));
         task.y = y + first * ldy + segment.row + index * kCompactRows;
         // Few tokens read each weight once whatever the order.
-        run_ranges(task, task.m <= kPanelTokens ? blocks_ : segment.range);
+        run_ranges(task, task.m <= kPanelTokens ? blocks_ : range);
       }
     }
   }
@@ -198,13 +219,25 @@ class CompactLinear final : public PackedLinear {
   const std::shared_ptr<PackedStore> store_;  // of the segments' data
   std::int64_t tiles_ = 0;
   std::vector<Segment> segments_;
+  Blocking blocking_;
 };
+
+std::string tuned_shape(std::span<const MatrixView> parts, Isa isa) {
+  std::string shape(isa_name(isa));
+  for (const auto& part : parts) {
+    shape += fmt::format(" {} {}", dtype_info(part.dtype).name, part.rows);
+  }
+  return shape + fmt::format("x{}", parts[0].columns);
+}
 
 }  // namespace
 
 PackedResult pack_compact(std::span<const MatrixView> parts, const LinearOptions& options) {
   auto packed = std::make_unique<CompactLinear>(parts, options);
   RETURN_IF_ERROR(packed->pack(parts, options.pool));
+  if (options.tuner != nullptr) {
+    packed->tune(tuned_shape(parts, options.isa), *options.tuner, *options.pool);
+  }
   return packed;
 }
 
