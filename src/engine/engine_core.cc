@@ -38,10 +38,11 @@ class Core final : public EngineCore {
         clock_(clock),
         bounds_{context, runner_->info().vocab_size},
         renderer_(*tokenizer_, template_.get(), clock),
-        scheduler_(blocks, {options.step_tokens_max,
-                            options.sequences_max,
-                            {options.prefix_cache, options.seed_base},
-                            runner_->info().short_rope_tokens_max}),
+        scheduler_(blocks,
+                   {options.step_tokens_max,
+                    options.sequences_max,
+                    {options.prefix_cache, options.seed_base, runner_->info().position_cost},
+                    runner_->info().short_rope_tokens_max}),
         speculator_(make_drafter(options.speculation)) {
     stats_.blocks_total = blocks;
   }

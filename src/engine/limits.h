@@ -17,6 +17,9 @@ static_assert(kDraftTokensMax <= kDraftStepTokensMax);
 // Places that the look-up of drafts keeps for each length of match: 48 KiB a sequence in all three,
 // and the latest 4,096 tokens are where answers quote from.
 inline constexpr std::int32_t kNgramSlots = 4096;
+// How often a cached page counts as found: once nobody comes back, it outlives at most so many
+// turnovers of the whole cache.
+inline constexpr std::int32_t kFoundMax = 8;
 inline constexpr std::int32_t kChoicesMax = 128;     // OpenAI's limit on n
 inline constexpr std::int32_t kTopLogprobsMax = 20;  // OpenAI's limit on top_logprobs
 inline constexpr std::int32_t kBlocksMax = 1

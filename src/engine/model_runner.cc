@@ -59,6 +59,9 @@ class ModelRunner final : public Runner {
     info_.context_tokens_max = context_of(spec_, options_.context_tokens);
     if (!spec_.rope.long_frequencies.empty())
       info_.short_rope_tokens_max = spec_.rope.original_context;
+    // Attention's multiply-adds take about four times as long as those of integers.
+    info_.position_cost = 4.0 * 2 * spec_.layers * spec_.heads * spec_.head_width /
+                          static_cast<double>(std::max<std::int64_t>(file_->parameters, 1));
     info_.kv_block_bytes = pages_.block_bytes();
     info_.fingerprint = fmt::format("fp_{}_{}_{}", file_->quantization,
                                     tensor::isa_name(options_.isa), file_->parameters);

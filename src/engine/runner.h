@@ -37,7 +37,9 @@ struct RunnerInfo {
   std::int32_t context_tokens_max = 0;             // the model's own limit
   std::int32_t short_rope_tokens_max = INT32_MAX;  // LongRoPE's original context
   std::size_t kv_block_bytes = 0;                  // of one page, all layers
-  std::string fingerprint;                         // of weights, kernels and numeric options
+  // What each position of context adds to the cost of a token, as a share of the token's own.
+  double position_cost = 0;
+  std::string fingerprint;  // of weights, kernels and numeric options
 };
 
 // Used by one thread at a time.

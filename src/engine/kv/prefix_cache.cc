@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/limits.h"
+
 namespace plinth::engine {
 
 std::size_t PrefixCache::KeyHash::operator()(const Key& key) const {
@@ -16,6 +18,10 @@ std::size_t PrefixCache::KeyHash::operator()(const Key& key) const {
   mix(reinterpret_cast<std::uintptr_t>(key.parent));
   for (const auto token : key.tokens) mix(static_cast<std::uint64_t>(token));
   return static_cast<std::size_t>(hash);
+}
+
+double PrefixCache::worth(const Node& node) const {
+  return node.found * (1 + options_.position_cost * node.index * kBlockTokens);
 }
 
 PrefixCache::Node* PrefixCache::child(const Node* parent,
@@ -39,7 +45,7 @@ void PrefixCache::hold(BlockId block) {
   Node* node = node_of(block);
   if (node != nullptr && pool_.references(block) == 1) {
     --idle_;
-    leaves_.erase({node->used, node});
+    leaves_.erase(node);
   }
   pool_.share(block);
 }
@@ -56,8 +62,9 @@ void PrefixCache::release_one(BlockId block) {
     freed_.push_back(block);
   } else if (left == 1 && node != nullptr) {
     node->used = ++ticks_;
+    node->worth = last_worth_ + worth(*node);
     ++idle_;
-    if (node->children == 0) leaves_.emplace(node->used, node);
+    if (node->children == 0) leaves_.insert(node);
   }
 }
 
@@ -68,10 +75,11 @@ void PrefixCache::release(std::span<const BlockId> blocks) {
 
 bool PrefixCache::evict() {
   if (leaves_.empty()) return false;
-  Node* node = leaves_.begin()->second;
+  Node* node = *leaves_.begin();
   leaves_.erase(leaves_.begin());
   Node* parent = node->parent;
   const BlockId block = node->block;
+  last_worth_ = std::max(last_worth_, node->worth);
   CHECK(pool_.references(block) == 1 && node->children == 0);
   node_of(block) = nullptr;
   nodes_.erase(Key{parent, node->tokens});
@@ -81,7 +89,7 @@ bool PrefixCache::evict() {
     if (parent->parent == nullptr) {
       roots_.erase(roots_.find(*parent->scope));
     } else if (pool_.references(parent->block) == 1) {
-      leaves_.emplace(parent->used, parent);
+      leaves_.insert(parent);
     }
   }
   release_one(block);
@@ -99,7 +107,7 @@ std::vector<BlockId> PrefixCache::match(const CacheScope& scope,
   std::vector<BlockId> blocks;
   const auto found = roots_.find(scope);
   if (found == roots_.end()) return blocks;
-  const Node* node = found->second.get();
+  Node* node = found->second.get();
   const auto usable = std::min(tokens.size(), static_cast<std::size_t>(std::max(tokens_max, 0)));
   for (std::size_t at = 0; at + kBlockTokens <= usable; at += kBlockTokens) {
     node = child(node, tokens.subspan(at, kBlockTokens));
@@ -110,11 +118,18 @@ std::vector<BlockId> PrefixCache::match(const CacheScope& scope,
   return blocks;
 }
 
+void PrefixCache::count_found(std::span<const BlockId> blocks) {
+  for (const BlockId block : blocks) {
+    if (Node* node = node_of(block)) node->found = std::min(node->found + 1, kFoundMax);
+  }
+}
+
 void PrefixCache::insert(Node& parent, std::span<const std::int32_t> page, BlockId block) {
   auto node = std::make_unique<Node>();
   node->parent = &parent;
   std::copy(page.begin(), page.end(), node->tokens.begin());
   node->block = block;
+  node->index = parent.parent == nullptr ? 0 : parent.index + 1;
   pool_.share(block);
   ++parent.children;
   node_of(block) = node.get();

@@ -36,24 +36,33 @@ struct PrefixCacheOptions {
   bool keep_pages = true;  // false: a page is freed with its last sequence, nothing is ever found
   // Part of every hash, so that a client cannot choose tokens that share a bucket.
   std::uint64_t hash_seed = 0;
+  // RunnerInfo's: how much dearer a page is to compute again the further back it begins.
+  double position_cost = 0;
 };
 
 // Owns all pages, cached or not. One owner thread.
 //
 // Only full pages are shared, and a sequence never writes into a full page, so that no page needs
 // copying. Whoever holds a page holds all before it; so a page that nobody holds has no held page
-// below it, and eviction goes from the leaves up, least recently used first.
+// below it, and eviction goes from the leaves up. The page that is worth least goes first. Worth is
+// what it costs to compute the page again, times how often it was found, plus the worth of the page
+// that had been evicted last when this one's last holder left: so what nobody comes back for ages.
+// Cao and Irani, "Cost-aware WWW proxy caching algorithms", USITS 1997 (GreedyDual-Size), with
+// frequencies as in Cherkasova, 1998. Where all cost the same and none was found again, the least
+// recently used goes first.
 class PrefixCache {
  public:
   PrefixCache(std::int32_t blocks, const PrefixCacheOptions& options)
       : options_(options), pool_(blocks), nodes_by_block_(static_cast<std::size_t>(blocks)) {}
 
-  // A page with one holder: a free one, or else the cached page that nobody has held the longest.
+  // A page with one holder: a free one, or else the cached page that is worth least.
   std::optional<BlockId> take();
   // The pages of the longest cached prefix of `tokens` of at most `tokens_max` tokens; the caller
   // now holds them.
   std::vector<BlockId> match(const CacheScope& scope, std::span<const std::int32_t> tokens,
                              std::int32_t tokens_max);
+  // A sequence begins with these matched pages, which makes them worth more.
+  void count_found(std::span<const BlockId> blocks);
   // Pages [first, blocks.size()) are full and computed: `tokens` are theirs and those before them,
   // 16 a page. Where the cache already has such a page, the caller's is given up for it in
   // `blocks`. Pages before `first` were published or matched.
@@ -95,9 +104,20 @@ class PrefixCache {
     PageTokens tokens{};
     BlockId block{-1};
     std::int32_t children = 0;
-    std::uint64_t used = 0;             // when its last holder left
+    std::int32_t index = 0;             // among the pages of its prefix
+    std::int32_t found = 1;             // times that a sequence began with it, up to kFoundMax
+    double worth = 0;                   // when its last holder left
+    std::uint64_t used = 0;             // the same moment: of equals the older one goes
     const CacheScope* scope = nullptr;  // of a root: its key in roots_
   };
+
+  // Leaves in the order of eviction.
+  struct WorthLess {
+    bool operator()(const Node* a, const Node* b) const {
+      return a->worth != b->worth ? a->worth < b->worth : a->used < b->used;
+    }
+  };
+  double worth(const Node& node) const;
 
   Node* child(const Node* parent, std::span<const std::int32_t> page) const;
   Node* root(const CacheScope& scope);
@@ -112,7 +132,8 @@ class PrefixCache {
   std::map<CacheScope, std::unique_ptr<Node>> roots_;
   std::unordered_map<Key, std::unique_ptr<Node>, KeyHash> nodes_{16, KeyHash{options_.hash_seed}};
   std::vector<Node*> nodes_by_block_;
-  std::set<std::pair<std::uint64_t, Node*>> leaves_;  // that nobody holds, by `used`
+  std::set<Node*, WorthLess> leaves_;  // that nobody holds
+  double last_worth_ = 0;              // of the last evicted page
   std::int32_t idle_ = 0;
   std::uint64_t ticks_ = 0;
   std::int64_t evictions_ = 0;

@@ -121,6 +121,54 @@ TEST_F(PrefixCacheTest, ASharedStemOutlivesItsBranches) {
   EXPECT_EQ(cached_tokens(stem), 32);
 }
 
+class WorthTest : public PrefixCacheTest {
+ protected:
+  WorthTest() : PrefixCacheTest(8) {}
+  // A prompt of `pages` pages that nobody asks again.
+  void pass_by(int pages) { cache_.release(compute(pages_of(pages, ++passed_))); }
+  // A sequence that begins with what the cache has of `tokens`.
+  void come_back(const Tokens& tokens) {
+    const auto blocks = compute(tokens);
+    cache_.count_found(blocks);
+    cache_.release(blocks);
+  }
+  int passed_ = 100;
+};
+
+TEST_F(WorthTest, WhatWasFoundAgainOutlivesWhatPassesBy) {
+  const auto chat = pages_of(2, 1);
+  cache_.release(compute(chat));
+  come_back(chat);
+  // Two of eight pages are the chat's: six a turnover.
+  for (int i = 0; i < 6; ++i) pass_by(2);
+  EXPECT_EQ(cached_tokens(chat), 32);
+}
+
+TEST_F(WorthTest, WhatNobodyComesBackForAges) {
+  const auto chat = pages_of(2, 1);
+  cache_.release(compute(chat));
+  for (int i = 0; i < 100; ++i) come_back(chat);
+  for (int i = 0; i < 40; ++i) pass_by(2);
+  EXPECT_EQ(cached_tokens(chat), 0);
+}
+
+TEST(PrefixCache, ADearerPageOutlivesACheaperOneOfTheSameAge) {
+  for (const double position_cost : {0.0, 1.0}) {
+    PrefixCache cache(4, {true, 7, position_cost});
+    const auto compute = [&](const Tokens& tokens) {
+      Blocks blocks;
+      for (std::size_t i = 0; i < tokens.size() / kBlockTokens; ++i)
+        blocks.push_back(*cache.take());
+      cache.publish({}, tokens, blocks, 0);
+      cache.release(blocks);
+      return blocks;
+    };
+    const auto deep = compute(pages_of(3, 1));
+    const auto shallow = compute(pages_of(1, 2));
+    EXPECT_EQ(cache.take(), position_cost == 0 ? deep[2] : shallow[0]);
+  }
+}
+
 TEST_F(PrefixCacheTest, EvictedPagesAreReportedForClearing) {
   cache_.release(compute(pages_of(8, 1)));
   EXPECT_TRUE(cache_.take_freed().empty()) << "a cached page keeps its content";

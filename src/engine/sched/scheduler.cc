@@ -140,6 +140,7 @@ bool Scheduler::start(Sequence& sequence, std::vector<ScheduledChunk>& chunks) {
     if (looked_up) release(sequence);
     return false;
   }
+  if (looked_up) cache_.count_found(sequence.blocks);
   // There is room, or nothing runs and the pool holds any one sequence.
   CHECK(reserve(sequence, tokens, false));
   std::erase(waiting_, &sequence);
