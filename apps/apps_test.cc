@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/listen_address.h"
+#include "apps/logit_scores.h"
 #include "apps/service_connection.h"
 #include "apps/terminal.h"
 
@@ -40,6 +41,34 @@ TEST(ServiceConnection, KnowsLoopback) {
   EXPECT_TRUE(is_this_machine("http://[::1]:80/v1"));
   EXPECT_TRUE(is_this_machine("http://localhost:80"));
   EXPECT_FALSE(is_this_machine("https://models.example.org/127.0.0.1"));
+}
+
+// By hand: of logits log(1), log(3) the second token has 3/4.
+TEST(LogitScores, PerplexityIsTheInverseOfTheMeanProbability) {
+  const float even[] = {5, 5};
+  const float skewed[] = {0, std::log(3.0f)};
+  LikelihoodSum sum;
+  EXPECT_EQ(sum.perplexity(), 0);
+  sum.add(even, 0);
+  EXPECT_NEAR(sum.perplexity(), 2, 1e-6);
+  EXPECT_EQ(sum.perplexity_error(), 0);
+  sum.add(skewed, 1);
+  EXPECT_NEAR(sum.perplexity(), std::sqrt(2.0 * 4 / 3), 1e-6);
+  // Half the difference of the two losses is the standard error of their mean.
+  EXPECT_NEAR(sum.perplexity_error(), sum.perplexity() * std::log(2.0 * 3 / 4) / 2, 1e-6);
+}
+
+TEST(LogitScores, DivergenceIsTheReferencesExpectation) {
+  const float even[] = {0, 0};
+  const float skewed[] = {1000, 1000 + std::log(3.0f)};
+  DivergenceSum same, apart;
+  same.add(skewed, skewed);
+  EXPECT_EQ(same.mean(), 0);
+  apart.add(even, skewed);
+  EXPECT_NEAR(apart.mean(), 0.5 * std::log(2.0) + 0.5 * std::log(2.0 / 3), 1e-4);
+  EXPECT_EQ(apart.same_top(), 0);
+  apart.add(skewed, skewed);
+  EXPECT_EQ(apart.same_top(), 0.5);
 }
 
 TEST(Terminal, WritesBytesForPeople) {

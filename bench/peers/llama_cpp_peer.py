@@ -69,34 +69,35 @@ class Peer:
     def clear(self, context):
         llama.llama_memory_clear(llama.llama_get_memory(context), True)
 
+    def read(self, context, batch, tokens, stream, logits):
+        """Seconds of a prompt of `tokens`, in batches of 512; with logits of its last or none."""
+        seconds = 0.0
+        for begin in range(0, tokens, 512):
+            batch.clear()
+            for i in range(begin, min(begin + 512, tokens)):
+                batch.add(token(i, stream, self.vocab), i, stream, logits and i == tokens - 1)
+            seconds += self.decode(context, batch)
+        return seconds
+
     def prefill(self, tokens):
         context = self.context(1, tokens)
-        batch = Batch(tokens)
+        batch = Batch(512)
         best = 0.0
         for _ in range(self.arguments.repeats):
             self.clear(context)
-            seconds = 0.0
-            for begin in range(0, tokens, 512):
-                batch.clear()
-                for i in range(begin, min(begin + 512, tokens)):
-                    batch.add(token(i, 0, self.vocab), i, 0, i == tokens - 1)
-                seconds += self.decode(context, batch)
-            best = max(best, tokens / seconds)
+            best = max(best, tokens / self.read(context, batch, tokens, 0, True))
         llama.llama_free(context)
         return best
 
     def streams(self, count):
         before, steps = self.arguments.context, self.arguments.steps
         context = self.context(count, before + steps)
-        batch = Batch(max(before, count))
+        batch = Batch(512)
         best = 0.0
         for _ in range(self.arguments.repeats):
             self.clear(context)
             for stream in range(count):
-                batch.clear()
-                for i in range(before):
-                    batch.add(token(i, stream, self.vocab), i, stream, False)
-                self.decode(context, batch)
+                self.read(context, batch, before, stream, False)
             seconds = 0.0
             for i in range(before, before + steps):
                 batch.clear()
