@@ -13,7 +13,8 @@ const option = (name, ...usual) => {
   return words.slice(begin, end < 0 ? words.length : end);
 };
 const numbers = (...given) => option(...given).map(Number);
-const [file] = words, [modules] = option("modules"), [threads] = numbers("threads");
+// PEER_FOLDER is where it was installed.
+const [file] = words, modules = process.env.PEER_FOLDER, [threads] = numbers("threads");
 const prefill = numbers("prefill", 128, 512), streams = numbers("streams", 1, 8, 32);
 const [before] = numbers("context", 64), [steps] = numbers("steps", 32);
 const [repeats] = numbers("repeats", 3), [firstToken] = numbers("first-token", 40);

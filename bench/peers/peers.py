@@ -69,7 +69,7 @@ def node_llama_cpp():
         call(["npm", "install", *options, "--ignore-scripts", VERSIONS["node-llama-cpp"]])
         call(["npm", "install", *options, NODE],
              env=dict(os.environ, NODE_LLAMA_CPP_SKIP_DOWNLOAD="true"))
-    return [str(node), str(HERE / "node_llama_peer.mjs"), "--modules", str(modules)]
+    return ["env", f"PEER_FOLDER={modules}", str(node), str(HERE / "node_llama_peer.mjs")]
 
 
 def openvino():
