@@ -2,7 +2,6 @@
 sampling, logits of the last token of a prompt and of every decoded one; the best of the repeats.
 Prints one JSON document with the same keys."""
 
-import argparse
 import ctypes
 import json
 import os
@@ -10,6 +9,8 @@ import resource
 import time
 
 import llama_cpp as llama
+
+from peer_arguments import peer_arguments
 
 
 class Batch:
@@ -110,16 +111,7 @@ class Peer:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--prefill", type=int, nargs="+", default=[128, 512])
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--context", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=32)
-    parser.add_argument("--first-token", type=int, default=40)
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = peer_arguments(__doc__)
     # The library reports on stderr; only the results matter here.
     quiet = llama.llama_log_callback(lambda level, text, data: None)
     llama.llama_log_set(quiet, ctypes.c_void_p(0))

@@ -3,7 +3,6 @@ what its interface leaves open: it samples (the likeliest token), and several st
 together, so that their decoding is what a long answer takes more than a short one.
 Prints one JSON document with the same keys."""
 
-import argparse
 import json
 import os
 import resource
@@ -12,6 +11,8 @@ import time
 import numpy
 import openvino
 import openvino_genai
+
+from peer_arguments import peer_arguments
 
 
 def tokens(count, stream, vocab):
@@ -60,16 +61,7 @@ class Peer:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--prefill", type=int, nargs="+", default=[128, 512])
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--context", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=32)
-    parser.add_argument("--first-token", type=int, default=40)
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = peer_arguments(__doc__)
     peer = Peer(arguments)
     results = {"threads": arguments.threads, "load_ms": peer.load_s * 1000}
     for count in arguments.prefill:
