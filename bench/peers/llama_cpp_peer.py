@@ -3,14 +3,11 @@ sampling, logits of the last token of a prompt and of every decoded one; the bes
 Prints one JSON document with the same keys."""
 
 import ctypes
-import json
-import os
-import resource
 import time
 
 import llama_cpp as llama
 
-from peer_arguments import peer_arguments
+from peer_program import peer_arguments, report
 
 
 class Batch:
@@ -115,16 +112,7 @@ def main():
     # The library reports on stderr; only the results matter here.
     quiet = llama.llama_log_callback(lambda level, text, data: None)
     llama.llama_log_set(quiet, ctypes.c_void_p(0))
-    peer = Peer(arguments)
-    results = {"threads": arguments.threads, "load_ms": peer.load_s * 1000}
-    for tokens in arguments.prefill:
-        results[f"prefill_{tokens}"] = peer.prefill(tokens)
-    for count in arguments.streams:
-        results[f"decode_{count}"] = peer.streams(count)
-    results["first_token_ms"] = arguments.first_token / peer.prefill(arguments.first_token) * 1000
-    results["resident_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(results), flush=True)
-    os._exit(0)  # leaves the library's own teardown out
+    report(Peer(arguments), arguments)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,6 @@ class Graph:
 class PlainForm(Graph):
     """Standard operators alone."""
 
-    domain = ""
-
     def norm(self, x, skip, part, bias=None):
         if bias:
             x = self.add("Add", x, self.weight(bias))

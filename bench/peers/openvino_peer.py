@@ -3,16 +3,13 @@ what its interface leaves open: it samples (the likeliest token), and several st
 together, so that their decoding is what a long answer takes more than a short one.
 Prints one JSON document with the same keys."""
 
-import json
-import os
-import resource
 import time
 
 import numpy
 import openvino
 import openvino_genai
 
-from peer_arguments import peer_arguments
+from peer_program import peer_arguments, report
 
 
 def tokens(count, stream, vocab):
@@ -62,16 +59,7 @@ class Peer:
 
 def main():
     arguments = peer_arguments(__doc__)
-    peer = Peer(arguments)
-    results = {"threads": arguments.threads, "load_ms": peer.load_s * 1000}
-    for count in arguments.prefill:
-        results[f"prefill_{count}"] = peer.prefill(count)
-    for count in arguments.streams:
-        results[f"decode_{count}"] = peer.streams(count)
-    results["first_token_ms"] = arguments.first_token / peer.prefill(arguments.first_token) * 1000
-    results["resident_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(results), flush=True)
-    os._exit(0)  # leaves the library's own teardown out
+    report(Peer(arguments), arguments)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 llama.cpp is built for this machine (through llama-cpp-python, whose vendored copy is of the same
 day: ten minutes on two cores); node-llama-cpp brings a prebuilt one (700 MB with the builds for
-other machines), OpenVINO GenAI is PyPI's (300 MB)."""
+other machines), OpenVINO GenAI is PyPI's (300 MB), and so is what runs encoders (400 MB)."""
 
 import json
 import os
@@ -15,7 +15,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 HOME = ROOT / "build" / "peers"
 VERSIONS = {"llama.cpp": "llama-cpp-python==0.3.36", "node-llama-cpp": "node-llama-cpp@3.22.1",
-            "openvino": "openvino-genai==2026.4.1.0"}
+            "openvino": "openvino-genai==2026.4.1.0",
+            "encoders": "onnxruntime==1.32.0 onnx==1.23.2 onnx-ir==1.1.0 openvino==2026.4.1 "
+                        "safetensors==0.8.0"}
 CMAKE = "-DGGML_NATIVE=ON -DMTMD_BUILD=OFF -DLLAVA_BUILD=OFF"
 # The version that node-llama-cpp needs at least; Debian 12 has an older one.
 NODE = "node@22.12.0"
@@ -38,6 +40,15 @@ def measure(command):
     return json.loads(call(command).strip().splitlines()[-1])
 
 
+def machine(names):
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
+                  if line.startswith("model name")), "unknown")
+    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
+                            capture_output=True, text=True).stdout.strip()
+    return {"processor": model, "cores": len(os.sched_getaffinity(0)),
+            "peers": {name: VERSIONS[name] for name in names}, "commit": commit}
+
+
 def python_with(name, module, *flags, **variables):
     """A Python of its own in which VERSIONS[name] is installed."""
     python = HOME / name / "bin" / "python"
@@ -45,7 +56,7 @@ def python_with(name, module, *flags, **variables):
                                              capture_output=True).returncode != 0:
         print(f"installing {VERSIONS[name]} (once)", file=sys.stderr)
         venv.create(HOME / name, with_pip=True)
-        call([python, "-m", "pip", "install", "--quiet", *flags, VERSIONS[name]],
+        call([python, "-m", "pip", "install", "--quiet", *flags, *VERSIONS[name].split()],
              env=dict(os.environ, **variables))
     return str(python)
 

@@ -38,8 +38,19 @@ def bounds():
             yield room, gate, int(bound)
 
 
+def gates(room):
+    listed = subprocess.run([f"{build}/src/{room}/plinth_{room}_bench", "--benchmark_list_tests",
+                             "--benchmark_filter=^repeat/"],
+                            capture_output=True, text=True, timeout=60, check=True)
+    return {line.split("/")[1] for line in listed.stdout.splitlines()}
+
+
 def main():
     failed = 0
+    # Neither list may have what the other lacks.
+    bounded = {(room, gate) for room, gate, _ in bounds()}
+    present = {(room, gate) for room in {room for room, _ in bounded} for gate in gates(room)}
+    assert bounded == present, f"bounds.txt and the programs differ: {bounded ^ present}"
     with open(result, "w", encoding="utf-8") as tap:
         for room, gate, bound in bounds():
             count = instructions(room, gate)
