@@ -241,7 +241,7 @@ void add_bench_model_command(CLI::App& bench, int& exit_code) {
   command->add_flag("--autotune,!--no-autotune", arguments->autotune,
                     "Choose the blocking by measuring");
   command->add_option("--kv-type", arguments->kv_type, "How keys and values are kept")
-      ->check(CLI::IsMember({"f32", "f16", "q8"}));
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8"}));
   command->add_flag("--json", arguments->json, "One JSON document on stdout");
   command->callback([arguments, &exit_code] {
     const auto status = bench_model(*arguments);

@@ -51,9 +51,9 @@ const std::vector<Setting>& declared_settings() {
        "Memory for each model's keys and values. 0 = a sixteenth of what the machine grants, 128 "
        "MiB at least and 4 GiB at most.",
        "0.1"},
-      {"engine.kv_type", "", kText, "f16", 0, 0, "", "f16|q8",
-       "How keys and values are kept. q8 halves their memory and what a long context reads, and "
-       "costs a little accuracy.",
+      {"engine.kv_type", "", kText, "auto", 0, 0, "", "auto|f16|bf16|q8",
+       "How keys and values are kept. auto = bf16 where the processor multiplies it, else f16. q8 "
+       "halves their memory and what a long context reads, and costs a little accuracy.",
        "0.1"},
       {"engine.packed_cache", "", kBoolean, "false", 0, 0, "", "",
        "Keep each model's weights as the kernels read them in the home's folder cache/, where they "

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <random>
 #include <vector>
 
 #include "base/check.h"
+#include "engine/run/full_attention.h"
 #include "tensor/ops.h"
 #include "tensor/quantize.h"
 
@@ -15,24 +17,29 @@ namespace plinth::engine {
 
 namespace {
 
+using tensor::DType;
 using tensor::MatrixView;
 using tensor::PackedLinear;
 
 // Sequences go through the layers together up to this many tokens, a longer one alone: enough that
-// reading the weights costs little, and the widest activations (512 x 1536 floats) stay near L2.
-constexpr std::int64_t kPassTokens = 512;
+// reading the weights costs little, and the widest activations (256 x 1536 floats) stay near L2.
+constexpr std::int64_t kPassTokens = 256;
 
 struct Layer {
   const model::EncoderLayerWeights* weights = nullptr;
   std::unique_ptr<PackedLinear> qkv, o, up, down;
   std::vector<float> qkv_bias;  // [3 width]
+  // What the channels of `up`'s input are multiplied by, and its weights divided by; empty = 1.
+  std::vector<float> up_factors;  // [width]
 };
 
-// One sequence's rows in a pass.
-struct Span {
-  std::int64_t begin = 0;
-  int tokens = 0;
-};
+// What calibrates the channels of a model: enough tokens that each channel's size is known.
+constexpr int kCalibrationTexts = 8, kCalibrationTokens = 64;
+
+tensor::KvType kv_type(const EncoderRunnerOptions& options) {
+  return options.mode == tensor::LinearMode::exact ? tensor::KvType::f32
+                                                   : tensor::best_kv_type(options.isa);
+}
 
 class EncoderRunner final : public EmbeddingRunner {
  public:
@@ -41,22 +48,23 @@ class EncoderRunner final : public EmbeddingRunner {
         spec_(file_->spec),
         options_(options),
         ops_(tensor::ops_for(options.isa)),
-        pool_(options.threads) {}
+        pool_(options.threads),
+        attention_(spec_.heads, spec_.width / spec_.heads, options.isa, kv_type(options), pool_) {}
 
   absl::Status pack() {
     for (const auto& w : file_->weights.layers) {
       Layer layer;
       layer.weights = &w;
-      ASSIGN_OR_RETURN(layer.qkv, pack({w.q.weight, w.k.weight, w.v.weight}, Input::normed));
-      ASSIGN_OR_RETURN(layer.o, pack({w.o.weight}, Input::inner));
-      ASSIGN_OR_RETURN(layer.up, pack({w.up.weight}, Input::normed));
-      ASSIGN_OR_RETURN(layer.down, pack({w.down.weight}, Input::inner));
+      ASSIGN_OR_RETURN(layer.qkv, pack({w.q.weight, w.k.weight, w.v.weight}, Product::normed));
+      ASSIGN_OR_RETURN(layer.o, pack({w.o.weight}, Product::other));
+      ASSIGN_OR_RETURN(layer.up, pack({w.up.weight}, Product::normed));
+      ASSIGN_OR_RETURN(layer.down, pack({w.down.weight}, Product::other));
       for (const auto* part : {&w.q, &w.k, &w.v}) {
         layer.qkv_bias.insert(layer.qkv_bias.end(), part->bias.begin(), part->bias.end());
       }
       layers_.push_back(std::move(layer));
     }
-    return absl::OkStatus();
+    return options_.mode == tensor::LinearMode::fast ? smooth() : absl::OkStatus();
   }
 
   std::int32_t dimensions() const override { return spec_.width; }
@@ -82,24 +90,84 @@ class EncoderRunner final : public EmbeddingRunner {
   }
 
  private:
-  // What a layer norm puts out has a few channels far larger than the rest, which 8 bits cannot
-  // hold beside them: with those products as integers the cosine to fp32 falls to 0.998 on
-  // all-MiniLM-L6-v2, without them it stays at 0.9997.
-  enum class Input { normed, inner };
+  // What a layer norm puts out has a few channels far larger than the rest, beside which 8 bits do
+  // not hold those: with all products as integers the worst cosine to fp32 over the golden texts
+  // falls to 0.998 on all-MiniLM-L6-v2. So q, k and v stay floating-point numbers, and smooth()
+  // evens out the channels of `up`.
+  enum class Product { normed, other };
 
-  // The integer kernels take quantised weights in blocks of 32.
-  absl::StatusOr<std::unique_ptr<PackedLinear>> pack(std::vector<MatrixView> parts, Input input) {
-    std::vector<std::vector<std::uint8_t>> quantised;
-    const bool fits = std::all_of(parts.begin(), parts.end(),
-                                  [](const auto& part) { return part.columns % 32 == 0; });
-    if (options_.mode == tensor::LinearMode::fast && fits && input == Input::inner) {
-      for (auto& part : parts) {
-        if (tensor::dtype_info(part.dtype).block_elements != 1) continue;
-        quantised.push_back(tensor::quantize_q8_0(part));
-        part = {quantised.back().data(), tensor::DType::q8_0, part.rows, part.columns};
-      }
+  absl::StatusOr<std::unique_ptr<PackedLinear>> pack(std::vector<MatrixView> parts,
+                                                     Product product) {
+    std::vector<std::vector<std::uint8_t>> converted;
+    const DType fast = fast_dtype(parts, product);
+    for (auto& part : parts) {
+      if (options_.mode == tensor::LinearMode::exact) break;
+      if (fast == DType::f32 || tensor::dtype_info(part.dtype).block_elements != 1) continue;
+      converted.push_back(tensor::quantize_matrix(fast, part));
+      part = {converted.back().data(), fast, part.rows, part.columns};
     }
     return tensor::pack_linear(parts, {options_.isa, options_.mode, &pool_, store_});
+  }
+
+  // `up` becomes integers too. The deviation of each channel of its input, over random tokens, goes
+  // by half into its weights, which are even. Xiao et al., "SmoothQuant", 2023.
+  absl::Status smooth() {
+    const auto width = static_cast<std::size_t>(spec_.width);
+    std::vector<std::vector<float>> squares(layers_.size(), std::vector<float>(width));
+    std::mt19937 random(1);
+    std::vector<std::vector<std::int32_t>> texts(kCalibrationTexts);
+    for (auto& text : texts) {
+      text.resize(static_cast<std::size_t>(std::min(kCalibrationTokens, spec_.context)));
+      for (auto& token : text) {
+        token = static_cast<std::int32_t>(random() % static_cast<std::uint32_t>(spec_.vocab));
+      }
+    }
+    std::vector<float> out(texts.size() * width);
+    calibration_ = &squares;
+    pass(texts, out.data());
+    calibration_ = nullptr;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const auto& stored = layers_[i].weights->up.weight;
+      if (fast_dtype({stored}, Product::other) != DType::q8_0) continue;
+      if (tensor::dtype_info(stored.dtype).block_elements != 1) continue;
+      RETURN_IF_ERROR(smooth_up(layers_[i], squares[i]));
+    }
+    return absl::OkStatus();
+  }
+
+  // squares: of each channel, summed over the calibration.
+  absl::Status smooth_up(Layer& layer, std::span<const float> squares) {
+    const auto& stored = layer.weights->up.weight;
+    float mean = 0;
+    for (const float square : squares) mean += std::sqrt(std::sqrt(square));
+    mean /= static_cast<float>(squares.size());
+    for (const float square : squares) {
+      // A channel that is always small may not be blown up without bound.
+      const float size = std::max(std::sqrt(std::sqrt(square)), mean / 32);
+      layer.up_factors.push_back(mean / size);
+    }
+    std::vector<float> weights(static_cast<std::size_t>(stored.rows * stored.columns));
+    for (std::int64_t r = 0; r < stored.rows; ++r) {
+      float* row = weights.data() + r * stored.columns;
+      tensor::dequantize_row(stored.dtype,
+                             stored.data + static_cast<std::size_t>(r) *
+                                               tensor::row_bytes(stored.dtype, stored.columns),
+                             row, stored.columns);
+      for (std::size_t c = 0; c < squares.size(); ++c) row[c] /= layer.up_factors[c];
+    }
+    const MatrixView even = {reinterpret_cast<const std::uint8_t*>(weights.data()), DType::f32,
+                             stored.rows, stored.columns};
+    ASSIGN_OR_RETURN(layer.up, pack({even}, Product::other));
+    return absl::OkStatus();
+  }
+
+  // What floating-point weights become; f32 leaves them as they are.
+  DType fast_dtype(const std::vector<MatrixView>& parts, Product product) const {
+    // The integer kernels take quantised weights in blocks of 32.
+    const bool fits = std::all_of(parts.begin(), parts.end(),
+                                  [](const auto& part) { return part.columns % 32 == 0; });
+    if (product == Product::other && fits) return DType::q8_0;
+    return tensor::multiplies_bfloat(options_.isa) ? DType::bf16 : DType::f32;
   }
 
   absl::Status check(const std::vector<std::int32_t>& sequence) const {
@@ -119,10 +187,10 @@ class EncoderRunner final : public EmbeddingRunner {
 
   // One pass over the layers. out: [sequences.size(), width].
   void pass(std::span<const std::vector<std::int32_t>> sequences, float* out) {
-    spans_.clear();
+    texts_.clear();
     ids_.clear();
     for (const auto& sequence : sequences) {
-      spans_.push_back({static_cast<std::int64_t>(ids_.size()), static_cast<int>(sequence.size())});
+      texts_.push_back({static_cast<std::int64_t>(ids_.size()), static_cast<int>(sequence.size())});
       ids_.insert(ids_.end(), sequence.begin(), sequence.end());
     }
     const auto m = static_cast<std::int64_t>(ids_.size());
@@ -135,10 +203,10 @@ class EncoderRunner final : public EmbeddingRunner {
       attention_half(layer, m);
       feed_forward_half(layer, m);
     }
-    pool_.parallel_for(static_cast<std::int64_t>(spans_.size()), 1,
+    pool_.parallel_for(static_cast<std::int64_t>(texts_.size()), 1,
                        [&](std::int64_t begin, std::int64_t end) {
                          for (auto s = begin; s < end; ++s) {
-                           pool_rows(spans_[static_cast<std::size_t>(s)], out + s * spec_.width);
+                           pool_rows(texts_[static_cast<std::size_t>(s)], out + s * spec_.width);
                          }
                        });
   }
@@ -162,9 +230,9 @@ class EncoderRunner final : public EmbeddingRunner {
     const auto& weights = file_->weights;
     const std::int64_t width = spec_.width;
     position_ids_.resize(static_cast<std::size_t>(m));
-    for (const auto& span : spans_) {
-      for (int t = 0; t < span.tokens; ++t) {
-        position_ids_[static_cast<std::size_t>(span.begin + t)] = t + spec_.position_offset;
+    for (const auto& text : texts_) {
+      for (int t = 0; t < text.tokens; ++t) {
+        position_ids_[static_cast<std::size_t>(text.begin + t)] = t + spec_.position_offset;
       }
     }
     tensor::gather_rows(weights.embedding, ids_, x_.data());
@@ -206,39 +274,14 @@ class EncoderRunner final : public EmbeddingRunner {
       ops_.add(qkv_.data() + t * 3 * width, layer.qkv_bias.data(), 3 * width);
     });
     grow(attended_, m * width);
-    const std::int64_t tasks = static_cast<std::int64_t>(spans_.size()) * spec_.heads;
-    pool_.parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
-      std::vector<float> scratch;
-      for (auto task = begin; task < end; ++task) {
-        attend(spans_[static_cast<std::size_t>(task / spec_.heads)],
-               static_cast<int>(task % spec_.heads), scratch);
-      }
-    });
+    attention_.run(texts_, qkv_.data(), attended_.data());
     multiply(*layer.o, attended_.data(), m, h_.data());
     add_and_norm(layer.weights->o.bias, layer.weights->attention_norm, m);
   }
 
-  void attend(const Span& span, int head, std::vector<float>& scratch) {
-    const int e = spec_.width / spec_.heads;
-    const std::int64_t width = spec_.width;
-    grow(scratch, static_cast<std::int64_t>(tensor::full_attention_scratch(span.tokens, e)));
-    tensor::FullAttentionArgs args;
-    args.q = qkv_.data() + span.begin * 3 * width + head * e;
-    args.k = args.q + width;
-    args.v = args.k + width;
-    args.stride = 3 * width;
-    args.tokens = span.tokens;
-    args.head_width = e;
-    args.scale = 1.0f / std::sqrt(static_cast<float>(e));
-    args.scratch = scratch.data();
-    args.out = attended_.data() + span.begin * width + head * e;
-    args.out_stride = width;
-    ops_.full_attention(args);
-  }
-
   void feed_forward_half(const Layer& layer, std::int64_t m) {
     const std::int64_t ff = spec_.ff_width;
-    multiply(*layer.up, x_.data(), m, up_.data());
+    multiply(*layer.up, up_input(layer, m), m, up_.data());
     for_rows(m, 4, [&](std::int64_t t) {
       float* row = up_.data() + t * ff;
       ops_.add(row, layer.weights->up.bias.data(), ff);
@@ -246,6 +289,26 @@ class EncoderRunner final : public EmbeddingRunner {
     });
     multiply(*layer.down, up_.data(), m, h_.data());
     add_and_norm(layer.weights->down.bias, layer.weights->output_norm, m);
+  }
+
+  const float* up_input(const Layer& layer, std::int64_t m) {
+    const std::int64_t width = spec_.width;
+    if (calibration_ != nullptr) {
+      auto& squares = (*calibration_)[static_cast<std::size_t>(&layer - layers_.data())];
+      for (std::int64_t i = 0; i < m * width; ++i) {
+        squares[static_cast<std::size_t>(i % width)] +=
+            x_[static_cast<std::size_t>(i)] * x_[static_cast<std::size_t>(i)];
+      }
+    }
+    if (layer.up_factors.empty()) return x_.data();
+    for_rows(m, 16, [&](std::int64_t t) {
+      const float* row = x_.data() + t * width;
+      float* to = h_.data() + t * width;
+      for (std::int64_t i = 0; i < width; ++i) {
+        to[i] = row[i] * layer.up_factors[static_cast<std::size_t>(i)];
+      }
+    });
+    return h_.data();
   }
 
   void activate(float* row, std::int64_t n) const {
@@ -260,18 +323,18 @@ class EncoderRunner final : public EmbeddingRunner {
   }
 
   // out: [width].
-  void pool_rows(const Span& span, float* out) const {
+  void pool_rows(const TextRows& text, float* out) const {
     const std::int64_t width = spec_.width;
-    const float* rows = x_.data() + span.begin * width;
+    const float* rows = x_.data() + text.begin * width;
     std::copy_n(rows, width, out);
-    for (int t = 1; spec_.pooling != model::Pooling::cls && t < span.tokens; ++t) {
+    for (int t = 1; spec_.pooling != model::Pooling::cls && t < text.tokens; ++t) {
       const float* row = rows + t * width;
       for (std::int64_t i = 0; i < width; ++i) {
         out[i] = spec_.pooling == model::Pooling::mean ? out[i] + row[i] : std::max(out[i], row[i]);
       }
     }
     float factor =
-        spec_.pooling == model::Pooling::mean ? 1.0f / static_cast<float>(span.tokens) : 1.0f;
+        spec_.pooling == model::Pooling::mean ? 1.0f / static_cast<float>(text.tokens) : 1.0f;
     if (spec_.normalize) {
       double squares = 0;
       for (std::int64_t i = 0; i < width; ++i) squares += static_cast<double>(out[i]) * out[i];
@@ -285,11 +348,15 @@ class EncoderRunner final : public EmbeddingRunner {
   const EncoderRunnerOptions options_;
   const tensor::Ops& ops_;
   base::ThreadPool pool_;
+  FullAttention attention_;
   const std::shared_ptr<tensor::PackedStore> store_ = std::make_shared<tensor::PackedStore>();
   std::vector<Layer> layers_;
 
+  // While smooth() runs: for each layer the sums of squares of `up`'s input, [width].
+  std::vector<std::vector<float>>* calibration_ = nullptr;
+
   // Of one pass. Legend: m tokens.
-  std::vector<Span> spans_;
+  std::vector<TextRows> texts_;
   std::vector<std::int32_t> ids_, position_ids_;  // [m]
   tensor::Activations activations_;
   std::vector<float> x_, h_, attended_;  // [m, width]

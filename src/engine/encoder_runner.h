@@ -12,7 +12,8 @@ namespace plinth::engine {
 struct EncoderRunnerOptions {
   int threads = 1;
   tensor::Isa isa = tensor::Isa::scalar;  // usually tensor::best_isa()
-  // fast: weights and activations of the linear layers as 8-bit integers.
+  // fast: weights and activations of the linear layers as 8-bit integers, those of q, k and v as
+  // BF16 where the processor multiplies it, else fp32.
   tensor::LinearMode mode = tensor::LinearMode::fast;
 };
 

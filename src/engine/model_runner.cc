@@ -28,7 +28,8 @@ std::int32_t context_of(const model::DecoderSpec& spec, std::int32_t wanted) {
 // The reference path keeps every bit; the fast one halves what a long context reads.
 tensor::KvType kv_type_of(const ModelRunnerOptions& options) {
   if (options.kv.has_value()) return *options.kv;
-  return options.mode == tensor::LinearMode::exact ? tensor::KvType::f32 : tensor::KvType::f16;
+  return options.mode == tensor::LinearMode::exact ? tensor::KvType::f32
+                                                   : tensor::best_kv_type(options.isa);
 }
 
 class ModelRunner final : public Runner {
@@ -59,13 +60,17 @@ class ModelRunner final : public Runner {
     info_.context_tokens_max = context_of(spec_, options_.context_tokens);
     if (!spec_.rope.long_frequencies.empty())
       info_.short_rope_tokens_max = spec_.rope.original_context;
-    // Attention's multiply-adds take about four times as long as those of integers.
-    info_.position_cost = 4.0 * 2 * spec_.layers * spec_.heads * spec_.head_width /
+    // Attention's multiply-adds take about as many times as long as those of integers.
+    const bool bfloat = pages_.type() == tensor::KvType::bf16;
+    info_.position_cost = (bfloat && tensor::multiplies_bfloat(options_.isa) ? 2.0 : 4.0) * 2 *
+                          spec_.layers * spec_.heads * spec_.head_width /
                           static_cast<double>(std::max<std::int64_t>(file_->parameters, 1));
     info_.kv_block_bytes = pages_.block_bytes();
     info_.fingerprint = fmt::format("fp_{}_{}_{}", file_->quantization,
                                     tensor::isa_name(options_.isa), file_->parameters);
-    if (pages_.type() == tensor::KvType::q8) info_.fingerprint += "_kvq8";
+    if (options_.mode == tensor::LinearMode::fast && pages_.type() != tensor::KvType::f16) {
+      info_.fingerprint += fmt::format("_kv{}", tensor::kv_type_name(pages_.type()));
+    }
     return absl::OkStatus();
   }
 

@@ -16,7 +16,7 @@ struct ModelRunnerOptions {
   tensor::Isa isa = tensor::Isa::scalar;  // usually tensor::best_isa()
   tensor::LinearMode mode = tensor::LinearMode::fast;
   std::int32_t context_tokens = 0;  // no sequence gets longer; 0 = the model's own
-  // How keys and values are kept; by default f16 where fast, f32 where exact.
+  // How keys and values are kept; by default best_kv_type() where fast, f32 where exact.
   std::optional<tensor::KvType> kv = {};
   // Packed weights of an earlier start; brought up to date where they are not these.
   std::shared_ptr<tensor::PackedFile> packed = nullptr;

@@ -5,7 +5,7 @@
 namespace plinth::tensor {
 
 namespace {
-constexpr std::string_view kNames[kKvTypes] = {"f32", "f16", "q8"};
+constexpr std::string_view kNames[kKvTypes] = {"f32", "f16", "bf16", "q8"};
 }  // namespace
 
 std::string_view kv_type_name(KvType type) { return kNames[static_cast<int>(type)]; }
@@ -17,6 +17,8 @@ std::optional<KvType> kv_type_named(std::string_view name) {
   return std::nullopt;
 }
 
+KvType best_kv_type(Isa isa) { return multiplies_bfloat(isa) ? KvType::bf16 : KvType::f16; }
+
 const AttentionKernels& attention_kernels(Isa isa, KvType type) {
   const auto index = static_cast<std::size_t>(type);
   switch (isa) {
@@ -26,6 +28,7 @@ const AttentionKernels& attention_kernels(Isa isa, KvType type) {
       return kAvx2Attention[index];
     case Isa::avx512:
     case Isa::amx:
+      if (type == KvType::bf16 && multiplies_bfloat(isa)) return kBfloatAttention;
       return kAvx512Attention[index];
   }
   return kScalarAttention[index];

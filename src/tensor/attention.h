@@ -19,18 +19,23 @@
 
 namespace plinth::tensor {
 
-// How keys and values are kept. f16 halves what decoding a long context reads; magnitudes above
-// fp16's range are kept as its largest. q8 halves that again: integers of 8 bits, and one fp32
-// scale for each 32 columns of a position.
-enum class KvType : std::uint8_t { f32, f16, q8 };
-inline constexpr int kKvTypes = 3;
+// How keys and values are kept. f16 halves what decoding a long context reads. bf16 takes as much
+// and is multiplied as it is where multiplies_bfloat() holds, with queries and weights rounded to
+// BF16 too: twice as fast for prompts. Both keep magnitudes above fp16's range as its largest. q8
+// halves the memory again: integers of 8 bits, and one fp32 scale for each 32 columns of a
+// position.
+enum class KvType : std::uint8_t { f32, f16, bf16, q8 };
+inline constexpr int kKvTypes = 4;
+// The fastest on this machine.
+KvType best_kv_type(Isa isa);
 std::string_view kv_type_name(KvType type);
 std::optional<KvType> kv_type_named(std::string_view name);
 inline constexpr int kKvScaleColumns = 32;
 
 // Bytes of one page of keys or of values of one kv head of width e. Keys are stored [e, 16], so
 // that 16 positions lie side by side in a vector; values [16, e rounded up to 8]. The scales of q8
-// follow: [ceil(e / 32), 16] of keys, [16, ceil(e / 32)] of values.
+// follow: [ceil(e / 32), 16] of keys, [16, ceil(e / 32)] of values. bf16 has pairs of columns of
+// keys, [ceil(e / 2), 16, 2], and pairs of positions of values, [8, e rounded up to 8, 2].
 constexpr std::size_t kv_page_bytes(KvType type, int head_width) {
   const auto elements = static_cast<std::size_t>(kPageTokens * base::round_up(head_width, 8));
   if (type != KvType::q8) return elements * (type == KvType::f32 ? 4 : 2);
@@ -48,10 +53,11 @@ struct AttentionRun {
   std::int64_t ldq = 0;
   float* out = nullptr;
   std::int64_t ldo = 0;
-  int tokens = 1;    // at positions [position, position + tokens)
-  int position = 0;  // token t attends to [first, position + t + 1)
-  int window = 0;    // first = max(0, position + t + 1 - window); 0 = no window, first = 0
-  int group = 1;     // query heads of this kv head
+  int tokens = 1;      // at positions [position, position + tokens)
+  int position = 0;    // token t attends to [first, position + t + 1), or
+  bool causal = true;  // where this is false, to [first, position + tokens)
+  int window = 0;      // first = max(0, position + t + 1 - window); 0 = no window, first = 0
+  int group = 1;       // query heads of this kv head
   int head_width = 0;
   float scale = 1;
   // Scores become softcap * tanh(score / softcap) before the softmax (Gemma 2); 0 = off.
@@ -75,9 +81,13 @@ constexpr std::size_t attention_sums_floats(int tokens, int group, int head_widt
          static_cast<std::size_t>(base::round_up(head_width, 8) + 2);
 }
 
+// Queries that share one pass over a page, at most.
+inline constexpr int kAttentionQueries = 12;
+
 constexpr std::size_t attention_scratch_floats(int tokens, int group, int head_width) {
-  // The sums of all spans so far and of one; a tile of scores of twelve queries.
-  return 2 * attention_sums_floats(tokens, group, head_width) + 12 * 64;
+  // The sums of all spans so far and of one; a tile of scores; the queries in half the size.
+  const auto sums = attention_sums_floats(tokens, group, head_width);
+  return 2 * sums + kAttentionQueries * 64 + sums / 2;
 }
 
 struct AttentionKernels {

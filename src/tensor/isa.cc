@@ -19,6 +19,8 @@ bool amx_permitted() {
   return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
+bool has_bfloat_products() { return __builtin_cpu_supports("avx512bf16") != 0; }
+
 bool has_amx_bits() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
@@ -65,7 +67,7 @@ Isa best_isa() {
   return best;
 }
 
-bool has_bfloat_products() { return __builtin_cpu_supports("avx512bf16") != 0; }
+bool multiplies_bfloat(Isa isa) { return isa >= Isa::avx512 && has_bfloat_products(); }
 
 std::vector<Isa> supported_isas() {
   std::vector<Isa> all;

@@ -17,8 +17,9 @@ std::string_view isa_name(Isa isa);
 // The environment variable PLINTH_ISA=scalar|avx2|avx512|amx lowers it.
 Isa best_isa();
 
-// Whether avx512 may multiply BF16 too: not all that have VNNI do.
-bool has_bfloat_products();
+// Whether the set multiplies BF16 as it is. On avx512 it depends on the machine: not all that have
+// VNNI do.
+bool multiplies_bfloat(Isa isa);
 
 // Every set this machine can run, scalar first: tests loop over it.
 std::vector<Isa> supported_isas();

@@ -1,5 +1,5 @@
-// The element-wise operations of a decoder or encoder and an encoder's attention, chosen for an
-// instruction set by ops_for(). All fp32. Legend: m tokens, width d, heads h, head width e.
+// The element-wise operations of a decoder or encoder, chosen for an instruction set by ops_for().
+// All fp32. Legend: m tokens, width d, heads h, head width e.
 //
 // Each output row is computed from its own inputs in a fixed order, so its bits depend on neither
 // the batch nor the threads.
@@ -14,24 +14,6 @@ namespace plinth::tensor {
 
 // Positions of one page of keys and values (tensor/attention.h).
 inline constexpr int kPageTokens = 16;
-
-// Every token of one text attends to every token of it. Row t of q, k, v and out begins at
-// t * stride; each head of a token is e consecutive floats.
-struct FullAttentionArgs {
-  const float* q = nullptr;
-  const float* k = nullptr;
-  const float* v = nullptr;
-  std::int64_t stride = 0;  // elements between the rows of q, k and v
-  int tokens = 0;
-  int head_width = 0;
-  float scale = 1;
-  float* scratch = nullptr;  // full_attention_scratch(tokens, head_width) floats
-  float* out = nullptr;
-  std::int64_t out_stride = 0;
-};
-
-// Floats of scratch that one head of `tokens` tokens needs.
-std::size_t full_attention_scratch(int tokens, int head_width);
 
 struct Ops {
   // y = x / rms(x) * w, over d. Zhang and Sennrich, "Root mean square layer normalization", 2019.
@@ -58,8 +40,6 @@ struct Ops {
   // Su et al., "RoFormer", 2021. half_split as in model::RopeSpec.
   void (*rope)(float* head, const float* cosine, const float* sine, int dimensions,
                bool half_split);
-  // softmax(q k^T * scale) v for all tokens of one text and one head (an encoder's).
-  void (*full_attention)(const FullAttentionArgs& args);
 };
 
 const Ops& ops_for(Isa isa);

@@ -41,15 +41,15 @@ void quantize_row(DType dtype, const float* x, std::uint8_t* out, std::int64_t c
   }
 }
 
-std::vector<std::uint8_t> quantize_q8_0(const MatrixView& matrix) {
+std::vector<std::uint8_t> quantize_matrix(DType dtype, const MatrixView& matrix) {
   const auto from = row_bytes(matrix.dtype, matrix.columns);
-  const auto to = row_bytes(DType::q8_0, matrix.columns);
+  const auto to = row_bytes(dtype, matrix.columns);
   std::vector<std::uint8_t> out(static_cast<std::size_t>(matrix.rows) * to);
   std::vector<float> row(static_cast<std::size_t>(matrix.columns));
   for (std::int64_t r = 0; r < matrix.rows; ++r) {
     const auto at = static_cast<std::size_t>(r);
     dequantize_row(matrix.dtype, matrix.data + at * from, row.data(), matrix.columns);
-    quantize_row(DType::q8_0, row.data(), out.data() + at * to, matrix.columns);
+    quantize_row(dtype, row.data(), out.data() + at * to, matrix.columns);
   }
   return out;
 }

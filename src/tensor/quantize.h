@@ -13,8 +13,7 @@ namespace plinth::tensor {
 // error of each block, so another writer's bytes differ a little.
 void quantize_row(DType dtype, const float* x, std::uint8_t* out, std::int64_t columns);
 
-// The matrix as rows of q8_0: blocks of 32 with one fp16 scale, each integer the nearest. Columns
-// must be a multiple of 32.
-std::vector<std::uint8_t> quantize_q8_0(const MatrixView& matrix);
+// All rows as `dtype`.
+std::vector<std::uint8_t> quantize_matrix(DType dtype, const MatrixView& matrix);
 
 }  // namespace plinth::tensor

@@ -14,7 +14,7 @@ namespace {
 std::vector<float> round_trip(const std::vector<float>& x, std::int64_t columns) {
   const MatrixView view{reinterpret_cast<const std::uint8_t*>(x.data()), DType::f32,
                         static_cast<std::int64_t>(x.size()) / columns, columns};
-  const auto q = quantize_q8_0(view);
+  const auto q = quantize_matrix(DType::q8_0, view);
   EXPECT_EQ(q.size(), static_cast<std::size_t>(view.rows) * row_bytes(DType::q8_0, columns));
   std::vector<float> y(x.size());
   for (std::int64_t r = 0; r < view.rows; ++r) {

@@ -107,7 +107,7 @@ TEST(Tuner, BlockingChangesNoBit) {
   for (float& value : x) value = normal(random);
   const MatrixView floats{reinterpret_cast<const std::uint8_t*>(weights.data()), DType::f32, kRows,
                           kColumns};
-  const auto stored = quantize_q8_0(floats);
+  const auto stored = quantize_matrix(DType::q8_0, floats);
   const MatrixView view{stored.data(), DType::q8_0, kRows, kColumns};
   base::ThreadPool pool(2);
   const base::FakeClock clock;

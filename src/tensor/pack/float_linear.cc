@@ -49,7 +49,7 @@ class FloatLinear final : public PackedLinear {
         groups_(base::ceil_div<std::int64_t>(rows(), kFloatRows)),
         group_bytes_(float_group_bytes(store_, columns())) {
     if (store_ == FloatStore::bf16 && options.mode == LinearMode::fast) {
-      if (options.isa == Isa::avx512 && has_bfloat_products()) bfloat_ = multiply_bfloat_avx512;
+      if (multiplies_bfloat(options.isa)) bfloat_ = multiply_bfloat_avx512;
       if (options.isa == Isa::amx) bfloat_ = multiply_bfloat_amx;
     }
   }

@@ -5,11 +5,10 @@ namespace plinth::tensor {
 namespace {
 struct Tag {
   static constexpr int kLanes = 16;
+  static constexpr bool kBfloat = false;
 };
 }  // namespace
 
-const AttentionKernels kAvx512Attention[kKvTypes] = {AttentionBody<Tag, float>::kTable,
-                                                     AttentionBody<Tag, std::uint16_t>::kTable,
-                                                     AttentionBody<Tag, std::int8_t>::kTable};
+constinit const AttentionTable kAvx512Attention = attention_table<Tag>();
 
 }  // namespace plinth::tensor

@@ -13,15 +13,6 @@ namespace plinth::tensor {
 
 inline constexpr int kLanes = 16;
 
-// Full attention handles this many queries at once: with 16 positions each they fill half of
-// AVX2's sixteen registers, and the loads of keys are shared by all of them.
-inline constexpr int kQueryRows = 4;
-
-constexpr std::size_t padded_positions(int tokens) {
-  return (static_cast<std::size_t>(tokens) + kLanes - 1) / kLanes * kLanes;
-}
-constexpr std::size_t padded_width(int head_width) { return padded_positions(head_width); }
-
 template <typename Tag>
 struct OpsBody {
   using V = Vector8Ops<Tag>;
@@ -184,90 +175,6 @@ struct OpsBody {
     }
   }
 
-  // y[r][l] = sum over i < n of a[r * lda + i] * b[i * ldb + l], for kQueryRows rows and 16 lanes.
-  static void rows_by_lanes(const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
-                            int n, float (*y)[kLanes]) {
-    using Vector = float __attribute__((vector_size(32), aligned(4)));
-    Vector sums[kQueryRows][2] = {};
-    for (int i = 0; i < n; ++i) {
-      const auto* lanes = reinterpret_cast<const Vector*>(b + i * ldb);
-      const Vector low = lanes[0], high = lanes[1];
-      for (int r = 0; r < kQueryRows; ++r) {
-        const float value = a[r * lda + i];
-        sums[r][0] += value * low;
-        sums[r][1] += value * high;
-      }
-    }
-    for (int r = 0; r < kQueryRows; ++r) {
-      auto* to = reinterpret_cast<Vector*>(y[r]);
-      to[0] = sums[r][0];
-      to[1] = sums[r][1];
-    }
-  }
-
-  static void full_attention(const FullAttentionArgs& args) {
-    const int e = args.head_width, tokens = args.tokens;
-    const auto padded = static_cast<std::int64_t>(padded_positions(tokens));
-    const auto width = static_cast<std::int64_t>(padded_width(e));
-    float* keys = args.scratch;                     // [e, padded]
-    float* values = keys + e * padded;              // [padded, width]
-    float* scores = values + padded * width;        // [kQueryRows, padded]
-    float* queries = scores + padded * kQueryRows;  // [kQueryRows, e]
-    for (std::int64_t t = 0; t < padded; ++t) {
-      const bool real = t < tokens;
-      for (int i = 0; i < e; ++i) keys[i * padded + t] = real ? args.k[t * args.stride + i] : 0.0f;
-      for (int i = 0; i < width; ++i) {
-        values[t * width + i] = real && i < e ? args.v[t * args.stride + i] : 0.0f;
-      }
-    }
-    float lanes[kQueryRows][kLanes];
-    for (int begin = 0; begin < tokens; begin += kQueryRows) {
-      const int rows = tokens - begin < kQueryRows ? tokens - begin : kQueryRows;
-      for (int r = 0; r < kQueryRows; ++r) {
-        const float* q = args.q + (begin + (r < rows ? r : 0)) * args.stride;
-        for (int i = 0; i < e; ++i) queries[r * e + i] = q[i] * args.scale;
-      }
-      for (std::int64_t p = 0; p < padded; p += kLanes) {
-        rows_by_lanes(queries, e, keys + p, padded, e, lanes);
-        for (int r = 0; r < kQueryRows; ++r) {
-          for (int l = 0; l < kLanes; ++l) scores[r * padded + p + l] = lanes[r][l];
-        }
-      }
-      for (int r = 0; r < kQueryRows; ++r) {
-        for (std::int64_t p = tokens; p < padded; ++p) scores[r * padded + p] = -INFINITY;
-        softmax(scores + r * padded, static_cast<int>(padded));
-      }
-      for (std::int64_t i = 0; i < width; i += kLanes) {
-        rows_by_lanes(scores, padded, values + i, width, static_cast<int>(padded), lanes);
-        const auto count = i + kLanes <= e ? kLanes : static_cast<int>(e - i);
-        for (int r = 0; r < rows; ++r) {
-          float* to = args.out + (begin + r) * args.out_stride + i;
-          for (int l = 0; l < count; ++l) to[l] = lanes[r][l];
-        }
-      }
-    }
-  }
-
-  // In place; n is a multiple of 16, padding is -infinity.
-  static void softmax(float* scores, int n) {
-    float top[kLanes];
-    for (int l = 0; l < kLanes; ++l) top[l] = scores[l];
-    for (int p = kLanes; p < n; p += kLanes) {
-      for (int l = 0; l < kLanes; ++l) top[l] = scores[p + l] > top[l] ? scores[p + l] : top[l];
-    }
-    float largest = top[0];
-    for (int l = 1; l < kLanes; ++l) largest = top[l] > largest ? top[l] : largest;
-    float lanes[kLanes] = {};
-    for (int p = 0; p < n; p += kLanes) {
-      for (int l = 0; l < kLanes; ++l) {
-        scores[p + l] = exp_approx(scores[p + l] - largest);
-        lanes[l] += scores[p + l];
-      }
-    }
-    const float inverse = 1.0f / tree(lanes);
-    for (int p = 0; p < n; ++p) scores[p] *= inverse;
-  }
-
   static constexpr Ops kTable = {
       .rms_norm = rms_norm,
       .layer_norm = layer_norm,
@@ -279,7 +186,6 @@ struct OpsBody {
       .gelu_tanh = gelu_tanh,
       .add = add,
       .rope = rope,
-      .full_attention = full_attention,
   };
 };
 

@@ -16,6 +16,7 @@ using Vector8 = float __attribute__((vector_size(32)));
 using Vector4 = float __attribute__((vector_size(16)));
 using Vector16 = float __attribute__((vector_size(64)));
 using Int8x32 = std::int32_t __attribute__((vector_size(32)));  // eight 32-bit integers
+using Int16x32 = std::int32_t __attribute__((vector_size(64)));
 
 // A template of a tag, so that units with different flags share no instantiation.
 template <typename Tag>
