@@ -1,7 +1,7 @@
 #include "engine/engine.h"
 
+#include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -26,6 +26,7 @@ class EngineLoop final : public Engine {
       std::lock_guard lock(mutex_);
       drain_ = clock_.now();
       stopping_ = true;
+      mail_ = true;
     }
     wake_.notify_all();
     thread_.join();
@@ -43,6 +44,7 @@ class EngineLoop final : public Engine {
       RETURN_IF_ERROR(check_open(prepared.spec));
       waiting_ += queue_places(prepared.spec);
       inbox_.push_back({std::move(prepared), std::move(sink)});
+      mail_ = true;
     }
     wake_.notify_one();
     return absl::OkStatus();
@@ -52,6 +54,7 @@ class EngineLoop final : public Engine {
     {
       std::lock_guard lock(mutex_);
       cancelled_.insert(request_id);
+      mail_ = true;
     }
     wake_.notify_one();
   }
@@ -66,6 +69,7 @@ class EngineLoop final : public Engine {
   void drain(base::Duration grace) override {
     std::unique_lock lock(mutex_);
     drain_ = clock_.now() + grace;
+    mail_ = true;
     wake_.notify_one();
     idle_.wait(lock, [&] { return inbox_.empty() && core_idle_; });
   }
@@ -89,35 +93,51 @@ class EngineLoop final : public Engine {
 
   void loop() {
     while (true) {
-      std::deque<Fresh> fresh;
-      std::set<std::string> cancelled;
-      std::optional<base::TimePoint> deadline;
-      {
-        std::unique_lock lock(mutex_);
-        stats_ = core_->stats();
-        waiting_ = stats_.waiting;
-        for (const auto& one : inbox_) waiting_ += queue_places(one.request.spec);
-        core_idle_ = core_->idle();
-        if (core_idle_) idle_.notify_all();
-        wake_.wait(lock, [&] {
-          return stopping_ || !inbox_.empty() || !cancelled_.empty() || !core_idle_;
-        });
-        if (stopping_ && core_idle_ && inbox_.empty()) return;
-        core_idle_ = false;
-        fresh.swap(inbox_);
-        cancelled.swap(cancelled_);
-        deadline = drain_;
+      // While requests run and nobody writes, a step waits for no lock.
+      if (core_->idle() || mail_.load(std::memory_order_acquire)) {
+        if (!read_mail()) return;
+      } else if (std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock()) {
+        publish();
       }
-      for (auto& one : fresh) {
-        // submit() has made sure of a place, so that this cannot be refused but for a drain that
-        // began since.
-        const auto status = core_->add(std::move(one.request), one.sink);
-        if (!status.ok()) one.sink({protocol::Finished{status, {}}});
-      }
-      for (const auto& id : cancelled) core_->cancel(id);
-      if (deadline) core_->drain(*deadline);
       core_->step();
     }
+  }
+
+  // Called with mutex_ held.
+  void publish() {
+    stats_ = core_->stats();
+    waiting_ = stats_.waiting;
+    for (const auto& one : inbox_) waiting_ += queue_places(one.request.spec);
+  }
+
+  // Waits for mail where there is nothing to do. False: it is time to end.
+  bool read_mail() {
+    std::vector<Fresh> fresh;
+    std::set<std::string> cancelled;
+    std::optional<base::TimePoint> deadline;
+    {
+      std::unique_lock lock(mutex_);
+      publish();
+      core_idle_ = core_->idle();
+      if (core_idle_) idle_.notify_all();
+      wake_.wait(
+          lock, [&] { return stopping_ || !inbox_.empty() || !cancelled_.empty() || !core_idle_; });
+      if (stopping_ && core_idle_ && inbox_.empty()) return false;
+      core_idle_ = false;
+      mail_.store(false, std::memory_order_relaxed);
+      fresh.swap(inbox_);
+      cancelled.swap(cancelled_);
+      deadline = drain_;
+    }
+    for (auto& one : fresh) {
+      // submit() has made sure of a place, so that this cannot be refused but for a drain that
+      // began since.
+      const auto status = core_->add(std::move(one.request), one.sink);
+      if (!status.ok()) one.sink({protocol::Finished{status, {}}});
+    }
+    for (const auto& id : cancelled) core_->cancel(id);
+    if (deadline) core_->drain(*deadline);
+    return true;
   }
 
   // Constant after construction.
@@ -129,12 +149,14 @@ class EngineLoop final : public Engine {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, idle_;
-  std::deque<Fresh> inbox_;  // protected by mutex_, as are the following
+  std::vector<Fresh> inbox_;  // protected by mutex_, as are the following
   std::set<std::string> cancelled_;
   EngineStats stats_;
   std::int32_t waiting_ = 0;  // choices, those in the inbox included
   std::optional<base::TimePoint> drain_;
   bool stopping_ = false, core_idle_ = true;
+  // Set with mutex_ held by who changes any of it for the loop.
+  std::atomic<bool> mail_{false};
 
   std::thread thread_;  // last: it uses the fields above
 };

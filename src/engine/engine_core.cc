@@ -100,7 +100,7 @@ class Core final : public EngineCore {
         finish(*request, base::unavailable("the model is shutting down"));
       }
     }
-    auto chunks = scheduler_.plan();
+    auto& chunks = scheduler_.plan();
     speculator_.draft(chunks, scheduler_);
     // Promise 4: a page that another tenant may get holds nothing of this one.
     if (const auto freed = scheduler_.take_freed(); !freed.empty()) runner_->clear_blocks(freed);
@@ -169,7 +169,7 @@ class Core final : public EngineCore {
   }
 
   void run(const std::vector<ScheduledChunk>& chunks) {
-    std::vector<BatchEntry> batch;
+    batch_.clear();
     for (const auto& chunk : chunks) {
       const Choice& choice = choice_of(chunk);
       if (chunk.first && !choice.request.admitted) admit(choice.request, choice.cached);
@@ -188,11 +188,11 @@ class Core final : public EngineCore {
         entry.logits = 1 + chunk.drafts;
       }
       stats_.batch_tokens += chunk.tokens + chunk.drafts;
-      batch.push_back(entry);
+      batch_.push_back(entry);
     }
     const auto begin = clock_.now();
     std::span<const float> logits;
-    auto status = runner_->forward(batch, logits);
+    auto status = runner_->forward(batch_, logits);
     ++stats_.steps;
     if (!status.ok()) {
       ++stats_.step_failures;
@@ -201,9 +201,9 @@ class Core final : public EngineCore {
     }
     const auto vocab = static_cast<std::size_t>(bounds_.vocab_size);
     for (std::size_t i = 0; i < chunks.size(); ++i) {
-      const auto rows = logits.first(static_cast<std::size_t>(batch[i].logits) * vocab);
+      const auto rows = logits.first(static_cast<std::size_t>(batch_[i].logits) * vocab);
       logits = logits.subspan(rows.size());
-      advance(chunks[i], batch[i].position, rows);
+      advance(chunks[i], batch_[i].position, rows);
     }
     speculator_.observe(chunks, clock_.now() - begin);
   }
@@ -296,7 +296,7 @@ class Core final : public EngineCore {
       return token;
     }
     choice.tokens.push_back(token);
-    ++choice.counts.output[token];
+    if (penalises_repetition(spec.sampling)) ++choice.counts.output[token];
     std::optional<protocol::PositionLogprobs> logprobs;
     if (spec.logprobs) {
       logprobs = position_logprobs(logits, token, spec.top_logprobs);
@@ -357,6 +357,7 @@ class Core final : public EngineCore {
   Speculator speculator_;
   Sampler sampler_;
   std::vector<std::unique_ptr<Request>> requests_;  // in the order of add()
+  std::vector<BatchEntry> batch_;                   // of one step
   std::uint64_t unseeded_ = 0;
   std::optional<base::TimePoint> drain_;
   EngineStats stats_;

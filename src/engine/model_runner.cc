@@ -112,7 +112,7 @@ class ModelRunner final : public Runner {
   }
 
   absl::Status plan(std::span<const BatchEntry> batch) {
-    step_ = {};
+    step_.clear();
     for (const auto& entry : batch) {
       const auto end = entry.position + static_cast<std::int32_t>(entry.tokens.size());
       CHECK(static_cast<std::int64_t>(entry.blocks.size()) * kBlockTokens >= end);
@@ -147,9 +147,9 @@ class ModelRunner final : public Runner {
       context_.ops.scale(x_.data(), spec_.embedding_scale, step_.size() * d);
     }
     if (!spec_.learned_positions) return;
-    std::vector<std::int32_t> positions;
-    for (const auto& token : step_.tokens) positions.push_back(token.position);
-    tensor::gather_rows(file_->weights.positions, positions, h_.data());
+    positions_.clear();
+    for (const auto& token : step_.tokens) positions_.push_back(token.position);
+    tensor::gather_rows(file_->weights.positions, positions_, h_.data());
     context_.ops.add(x_.data(), h_.data(), step_.size() * d);
   }
 
@@ -207,8 +207,10 @@ class ModelRunner final : public Runner {
   Matrix head_;
   RunnerInfo info_;
 
-  // Of one forward().
+  // Of one forward(). Scratch grows with the largest step so far: a step like an earlier one
+  // allocates nothing.
   Step step_;
+  std::vector<std::int32_t> positions_;
   tensor::Activations activations_;
   std::vector<float> x_, h_, mixed_, logits_;
 };

@@ -61,6 +61,7 @@ struct Request {
 inline Choice::Choice(Request& owner, std::int32_t choice_index, const model::Tokenizer& tokenizer)
     : request(owner), index(choice_index), output(choice_index, tokenizer, owner.spec) {
   scope.salt = owner.spec.cache_salt;
+  tokens.reserve(owner.prompt.size() + static_cast<std::size_t>(owner.output_tokens_max) + 1);
   tokens = owner.prompt;
   prompt_tokens = static_cast<std::int32_t>(owner.prompt.size());
   if (owner.spec.ignore_prefix_cache || owner.spec.prompt_logprobs) cache_reads_max = 0;

@@ -3,32 +3,30 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 namespace plinth::engine {
 
-std::vector<std::pair<int, float>> choose_experts(const model::ExpertSpec& spec, float* logits) {
+void choose_experts(const model::ExpertSpec& spec, const float* logits,
+                    std::vector<ChosenExpert>& chosen) {
   const float top = *std::max_element(logits, logits + spec.count);
   float sum = 0;
+  chosen.clear();
   for (int i = 0; i < spec.count; ++i) {
-    logits[i] = std::exp(logits[i] - top);
-    sum += logits[i];
+    chosen.push_back({i, std::exp(logits[i] - top)});
+    sum += chosen.back().weight;
   }
-  std::vector<int> order(static_cast<std::size_t>(spec.count));
-  std::iota(order.begin(), order.end(), 0);
-  std::partial_sort(order.begin(), order.begin() + spec.used, order.end(), [&](int a, int b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  const auto end = chosen.begin() + spec.used;
+  std::partial_sort(chosen.begin(), end, chosen.end(), [](const auto& a, const auto& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.index < b.index;
   });
-  order.resize(static_cast<std::size_t>(spec.used));
+  chosen.erase(end, chosen.end());
   if (spec.normalize) {
     sum = 0;
-    for (const int i : order) sum += logits[i];
+    for (const auto& expert : chosen) sum += expert.weight;
   }
-  std::sort(order.begin(), order.end());
-  std::vector<std::pair<int, float>> chosen;
-  chosen.reserve(order.size());
-  for (const int i : order) chosen.emplace_back(i, logits[i] / sum);
-  return chosen;
+  std::sort(chosen.begin(), chosen.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
+  for (auto& expert : chosen) expert.weight /= sum;
 }
 
 void MixtureOfExperts::run(const PackedLayer& layer, const float* x, int m, float* y) {
@@ -40,9 +38,9 @@ void MixtureOfExperts::run(const PackedLayer& layer, const float* x, int m, floa
   by_expert_.resize(static_cast<std::size_t>(spec.count));
   for (auto& choices : by_expert_) choices.clear();
   for (int t = 0; t < m; ++t) {
-    for (const auto& [expert, weight] :
-         choose_experts(spec, logits_.data() + std::int64_t{t} * spec.count)) {
-      by_expert_[static_cast<std::size_t>(expert)].push_back({t, weight});
+    choose_experts(spec, logits_.data() + std::int64_t{t} * spec.count, chosen_);
+    for (const auto& expert : chosen_) {
+      by_expert_[static_cast<std::size_t>(expert.index)].push_back({t, expert.weight});
     }
   }
   std::fill_n(y, m * d, 0.0f);

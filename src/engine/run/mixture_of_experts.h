@@ -2,16 +2,20 @@
 // probable of the router's softmax. Shazeer et al., "Outrageously large neural networks", 2017.
 #pragma once
 
-#include <utility>
 #include <vector>
 
 #include "engine/run/feed_forward.h"
 
 namespace plinth::engine {
 
-// One token's experts by index, with their weights. Ties go to the lower index. logits: [experts],
-// overwritten.
-std::vector<std::pair<int, float>> choose_experts(const model::ExpertSpec& spec, float* logits);
+struct ChosenExpert {
+  int index;
+  float weight;
+};
+
+// One token's experts by index. Ties go to the lower index. logits: [experts]. Overwrites `chosen`.
+void choose_experts(const model::ExpertSpec& spec, const float* logits,
+                    std::vector<ChosenExpert>& chosen);
 
 // Keeps its scratch between calls. Not thread-safe.
 class MixtureOfExperts {
@@ -31,6 +35,7 @@ class MixtureOfExperts {
   FeedForward feed_forward_;
   tensor::Activations activations_;
   std::vector<float> logits_, rows_;
+  std::vector<ChosenExpert> chosen_;
   std::vector<std::vector<Choice>> by_expert_;
 };
 

@@ -21,6 +21,11 @@ struct Step {
   std::vector<std::int32_t> ids;
   std::int32_t positions = 0;  // every token is before it
   int size() const { return static_cast<int>(tokens.size()); }
+  void clear() {
+    tokens.clear();
+    ids.clear();
+    positions = 0;
+  }
 };
 
 struct RunContext {

@@ -16,17 +16,17 @@ constexpr double kColdest = 1e-5;
 // Below this a filter's first look takes so few candidates that sorting them costs nothing.
 constexpr std::size_t kFirstLook = 64;
 
-bool penalises(const protocol::SamplingParams& params) {
-  return params.repetition_penalty != 1.0 || params.presence_penalty != 0.0 ||
-         params.frequency_penalty != 0.0 || !params.logit_bias.empty();
-}
-
 // The more probable first.
 constexpr auto kByLogit = [](const auto& a, const auto& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 };
 
 }  // namespace
+
+bool penalises_repetition(const protocol::SamplingParams& params) {
+  return params.repetition_penalty != 1.0 || params.presence_penalty != 0.0 ||
+         params.frequency_penalty != 0.0;
+}
 
 void Sampler::adjust(const protocol::SamplingParams& params, std::span<const float> logits,
                      const TokenCounts& counts) {
@@ -140,7 +140,8 @@ void Sampler::collect(double sum) {
 std::int32_t Sampler::sample(const protocol::SamplingParams& params, std::span<const float> logits,
                              const TokenCounts& counts, double uniform) {
   const bool greedy = params.temperature < kColdest;
-  if (greedy && !penalises(params)) return argmax(logits);
+  const bool adjusts = penalises_repetition(params) || !params.logit_bias.empty();
+  if (greedy && !adjusts) return argmax(logits);
   adjust(params, logits, counts);
   if (greedy) return argmax(adjusted_);
   weights_.resize(adjusted_.size());

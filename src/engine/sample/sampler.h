@@ -29,6 +29,9 @@ struct TokenCounts {
   std::unordered_map<std::int32_t, std::int32_t> prompt, output;
 };
 
+// Whether a draw reads the counts.
+bool penalises_repetition(const protocol::SamplingParams& params);
+
 // Holds buffers and no state: one serves every sequence of a loop. Its cost is a few passes over
 // the vocabulary; nothing sorts more of it than the filters keep.
 class Sampler {

@@ -121,15 +121,15 @@ bool Scheduler::reserve(Sequence& sequence, std::int32_t tokens, bool may_preemp
   return true;
 }
 
-void Scheduler::extend(Sequence& sequence, std::vector<ScheduledChunk>& chunks) {
+void Scheduler::extend(Sequence& sequence) {
   const auto tokens = std::min({sequence.missing(), budget_, sequence.chunk_tokens_max});
   // The youngest of all and no page left: it steps back until an older one ends.
   if (!reserve(sequence, tokens, true)) return preempt(sequence);
-  chunks.push_back({&sequence, tokens, false});
+  chunks_.push_back({&sequence, tokens, false});
   budget_ -= tokens;
 }
 
-bool Scheduler::start(Sequence& sequence, std::vector<ScheduledChunk>& chunks) {
+bool Scheduler::start(Sequence& sequence) {
   const bool looked_up = sequence.blocks.empty();
   if (looked_up) take_cached(sequence);
   const auto tokens = std::min({sequence.missing(), budget_, sequence.chunk_tokens_max});
@@ -146,13 +146,13 @@ bool Scheduler::start(Sequence& sequence, std::vector<ScheduledChunk>& chunks) {
   std::erase(waiting_, &sequence);
   insert_by_arrival(running_, sequence);
   if (!sequence.started && looked_up) sequence.cached = sequence.computed;
-  chunks.push_back({&sequence, tokens, !std::exchange(sequence.started, true)});
+  chunks_.push_back({&sequence, tokens, !std::exchange(sequence.started, true)});
   budget_ -= tokens;
   return true;
 }
 
-std::vector<ScheduledChunk> Scheduler::plan() {
-  std::vector<ScheduledChunk> chunks;
+std::vector<ScheduledChunk>& Scheduler::plan() {
+  chunks_.clear();
   budget_ = options_.step_tokens_max;
   for (auto* sequence : running_) {
     if (!sequence->scope.long_rope && outgrows_short_rope(*sequence))
@@ -162,18 +162,18 @@ std::vector<ScheduledChunk> Scheduler::plan() {
   for (const bool decodes : {true, false}) {
     for (std::size_t i = 0; i < running_.size() && budget_ > 0; ++i) {
       // Preemption takes from the end: what is before i stays where it is.
-      if ((running_[i]->missing() == 1) == decodes) extend(*running_[i], chunks);
+      if ((running_[i]->missing() == 1) == decodes) extend(*running_[i]);
     }
   }
   // A chunk whose sequence was preempted by an older one later in the plan has no pages any more.
-  std::erase_if(chunks, [&](const ScheduledChunk& chunk) {
+  std::erase_if(chunks_, [&](const ScheduledChunk& chunk) {
     return std::find(running_.begin(), running_.end(), chunk.sequence) == running_.end();
   });
   while (budget_ > 0 && preemptions_ == preemptions && !waiting_.empty() &&
          running() < running_max_) {
-    if (!start(*waiting_.front(), chunks)) break;
+    if (!start(*waiting_.front())) break;
   }
-  return chunks;
+  return chunks_;
 }
 
 void Scheduler::add_drafts(ScheduledChunk& chunk, std::int32_t tokens) {

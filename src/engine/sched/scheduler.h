@@ -61,8 +61,8 @@ class Scheduler {
   // Frees its pages at once.
   void remove(Sequence& sequence);
   // The chunks of the next step. Every chunk's sequence has pages for computed + tokens. Empty only
-  // where nothing is left to run.
-  std::vector<ScheduledChunk> plan();
+  // where nothing is left to run. Valid until the next call.
+  std::vector<ScheduledChunk>& plan();
   // Between plan() and the forward pass: widens a chunk that ends with its sequence's last token by
   // up to `tokens` drafts, as many as rule 7 and short_rope_tokens_max leave.
   void add_drafts(ScheduledChunk& chunk, std::int32_t tokens);
@@ -89,8 +89,8 @@ class Scheduler {
   void preempt(Sequence& sequence);
   bool outgrows_short_rope(const Sequence& sequence) const;
   void begin_again_with_long_rope(Sequence& sequence);
-  void extend(Sequence& sequence, std::vector<ScheduledChunk>& chunks);
-  bool start(Sequence& sequence, std::vector<ScheduledChunk>& chunks);
+  void extend(Sequence& sequence);
+  bool start(Sequence& sequence);
   // Pages for `tokens` more, by rule 3. False where even then there are not enough.
   bool reserve(Sequence& sequence, std::int32_t tokens, bool may_preempt);
   bool reclaim_from_waiting(const Sequence& needy);
@@ -103,7 +103,8 @@ class Scheduler {
   std::vector<Sequence*> running_, waiting_;  // each oldest first
   std::vector<Sequence*> followers_;          // whose leader still computes their prompt
   std::uint64_t arrivals_ = 0;
-  std::int32_t budget_ = 0;  // left of the step that plan() made
+  std::vector<ScheduledChunk> chunks_;  // of the step that plan() made
+  std::int32_t budget_ = 0;             // left of it
   std::int64_t preemptions_ = 0;
 };
 

@@ -22,7 +22,7 @@ struct DraftQuery {
   std::uint64_t sequence = 0;            // its name in every call
   std::span<const std::int32_t> tokens;  // prompt and output; those of the last call, and more
   std::int32_t tokens_max = 0;           // of the draft
-  Draft draft;                           // the answer
+  Draft draft;                           // the answer; its tokens bring their memory and no more
 };
 
 // One owner thread.

@@ -40,23 +40,23 @@ class NgramIndex {
     for (auto& table : ends_) table.resize(kNgramSlots, 0);
   }
 
-  Draft propose(Tokens tokens, std::int32_t tokens_max) {
+  void propose(Tokens tokens, std::int32_t tokens_max, Draft& draft) {
+    draft.tokens.clear();
+    draft.confidence = 0;
     index(tokens);
     for (std::size_t n = std::min(kLongest, tokens.size()); n >= kShortest; --n) {
       const auto end = static_cast<std::size_t>(ends_[n - kShortest][slot_of(tokens.last(n))]);
       const auto agree = agreement(tokens, end);
       // Another run may have taken the slot.
       if (end == 0 || agree < n) continue;
-      Draft draft;
       draft.confidence = agree >= kSure ? kConfidences - 1 : static_cast<int>(n - kShortest);
       // A text that repeats with a short period goes on into its own draft.
       for (std::size_t i = 0; i < static_cast<std::size_t>(tokens_max); ++i) {
         const auto at = end + i;
         draft.tokens.push_back(at < tokens.size() ? tokens[at] : draft.tokens[at - tokens.size()]);
       }
-      return draft;
+      return;
     }
-    return {};
   }
 
  private:
@@ -81,7 +81,7 @@ class NgramDrafter final : public Drafter {
  public:
   void propose(std::span<DraftQuery> queries) override {
     for (auto& query : queries) {
-      query.draft = indexes_[query.sequence].propose(query.tokens, query.tokens_max);
+      indexes_[query.sequence].propose(query.tokens, query.tokens_max, query.draft);
     }
   }
   void forget(std::uint64_t sequence) override { indexes_.erase(sequence); }

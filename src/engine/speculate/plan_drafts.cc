@@ -14,28 +14,23 @@ constexpr double kMargin = 1.1;
 
 }  // namespace
 
-std::vector<std::int32_t> plan_drafts(std::span<const DraftCandidate> candidates,
-                                      std::int32_t decodes, double token_share) {
+void plan_drafts(std::span<DraftCandidate> candidates, std::int32_t decodes, double token_share) {
   CHECK(decodes > 0);
-  std::vector<std::int32_t> counts(candidates.size(), 0);
-  // What one more token of each would bring; 0 = it has none.
-  std::vector<double> gains;
-  for (const auto& candidate : candidates) {
-    gains.push_back(candidate.tokens_max > 0 ? candidate.chance : 0);
+  for (auto& candidate : candidates) {
+    candidate.planned = 0;
+    candidate.gain = candidate.tokens_max > 0 ? candidate.chance : 0;
   }
   double expected = decodes;                      // tokens of the step
   double time = 1 + token_share * (decodes - 1);  // in steps of one token
-  for (int planned = 0; planned < kDraftStepTokensMax && !gains.empty(); ++planned) {
-    const auto best =
-        static_cast<std::size_t>(std::max_element(gains.begin(), gains.end()) - gains.begin());
-    if (gains[best] * time <= kMargin * token_share * expected) break;
-    expected += gains[best];
+  for (int planned = 0; planned < kDraftStepTokensMax && !candidates.empty(); ++planned) {
+    auto& best = *std::max_element(candidates.begin(), candidates.end(),
+                                   [](const auto& a, const auto& b) { return a.gain < b.gain; });
+    if (best.gain * time <= kMargin * token_share * expected) break;
+    expected += best.gain;
     time += token_share;
-    ++counts[best];
-    const auto& candidate = candidates[best];
-    gains[best] = counts[best] < candidate.tokens_max ? gains[best] * candidate.chance : 0;
+    ++best.planned;
+    best.gain = best.planned < best.tokens_max ? best.gain * best.chance : 0;
   }
-  return counts;
 }
 
 }  // namespace plinth::engine

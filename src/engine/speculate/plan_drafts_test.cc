@@ -12,8 +12,11 @@ namespace {
 
 using Counts = std::vector<std::int32_t>;
 
-Counts plan(const std::vector<DraftCandidate>& candidates, std::int32_t decodes, double share) {
-  return plan_drafts(candidates, decodes, share);
+Counts plan(std::vector<DraftCandidate> candidates, std::int32_t decodes, double share) {
+  plan_drafts(candidates, decodes, share);
+  Counts counts;
+  for (const auto& candidate : candidates) counts.push_back(candidate.planned);
+  return counts;
 }
 
 // Tokens over time, in tokens of a step of one.

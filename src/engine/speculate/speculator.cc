@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/limits.h"
-#include "engine/speculate/plan_drafts.h"
 
 namespace plinth::engine {
 
@@ -22,32 +21,32 @@ bool decodes(const ScheduledChunk& chunk) {
 
 void Speculator::draft(std::vector<ScheduledChunk>& chunks, Scheduler& scheduler) {
   if (drafter_ == nullptr) return;
-  std::vector<ScheduledChunk*> decoding;
-  std::vector<DraftQuery> queries;
+  decoding_.clear();
+  queries_.clear();
   for (auto& chunk : chunks) {
     Choice& choice = choice_of(chunk);
-    choice.draft = {};
+    choice.draft.tokens.clear();
     if (!decodes(chunk)) continue;
     // The step gives one token without any draft.
     const auto useful = choice.request.output_tokens_max - choice.output_tokens() - 1;
-    decoding.push_back(&chunk);
-    queries.push_back({choice.arrival, choice.tokens, std::clamp(useful, 0, kDraftTokensMax), {}});
+    decoding_.push_back(&chunk);
+    queries_.push_back({choice.arrival, choice.tokens, std::clamp(useful, 0, kDraftTokensMax),
+                        std::move(choice.draft)});
   }
-  if (queries.empty()) return;
-  drafter_->propose(queries);
-  std::vector<DraftCandidate> candidates;
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    Choice& choice = choice_of(*decoding[i]);
-    choice.draft = std::move(queries[i].draft);
-    candidates.push_back({choice.acceptance.chance(choice.draft.confidence),
-                          static_cast<std::int32_t>(choice.draft.tokens.size())});
+  if (queries_.empty()) return;
+  drafter_->propose(queries_);
+  candidates_.clear();
+  for (std::size_t i = 0; i < queries_.size(); ++i) {
+    Choice& choice = choice_of(*decoding_[i]);
+    choice.draft = std::move(queries_[i].draft);
+    candidates_.push_back({choice.acceptance.chance(choice.draft.confidence),
+                           static_cast<std::int32_t>(choice.draft.tokens.size())});
   }
-  const auto counts =
-      plan_drafts(candidates, static_cast<std::int32_t>(decoding.size()), cost_.token_share());
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] == 0) continue;
-    ScheduledChunk& chunk = *decoding[i];
-    scheduler.add_drafts(chunk, counts[i]);
+  plan_drafts(candidates_, static_cast<std::int32_t>(decoding_.size()), cost_.token_share());
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    if (candidates_[i].planned == 0) continue;
+    ScheduledChunk& chunk = *decoding_[i];
+    scheduler.add_drafts(chunk, candidates_[i].planned);
     drafted_ += chunk.drafts;
     Choice& choice = choice_of(chunk);
     choice.to_compute.assign(1, choice.tokens.back());

@@ -10,6 +10,7 @@
 #include "engine/request/request.h"
 #include "engine/sched/scheduler.h"
 #include "engine/speculate/drafter.h"
+#include "engine/speculate/plan_drafts.h"
 #include "engine/speculate/step_cost.h"
 
 namespace plinth::engine {
@@ -39,6 +40,10 @@ class Speculator {
   const std::unique_ptr<Drafter> drafter_;
   StepCost cost_;
   std::int64_t drafted_ = 0, accepted_ = 0;
+  // Of one draft(), each of the same length.
+  std::vector<ScheduledChunk*> decoding_;
+  std::vector<DraftQuery> queries_;
+  std::vector<DraftCandidate> candidates_;
 };
 
 }  // namespace plinth::engine
