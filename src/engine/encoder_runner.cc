@@ -194,6 +194,7 @@ class EncoderRunner final : public EmbeddingRunner {
       ids_.insert(ids_.end(), sequence.begin(), sequence.end());
     }
     const auto m = static_cast<std::int64_t>(ids_.size());
+    branch_ = {};
     grow(x_, m * spec_.width);
     grow(h_, m * spec_.width);
     grow(qkv_, m * 3 * spec_.width);
@@ -250,65 +251,65 @@ class EncoderRunner final : public EmbeddingRunner {
                     spec_.width, row);
   }
 
-  // x = norm(x + h + bias): the end of both halves.
-  void add_and_norm(const std::vector<float>& bias, const model::NormWeights& weights,
-                    std::int64_t m) {
+  // x = norm(x + h + bias), the end of both halves, one row at a time by who reads x next. Returns
+  // the row.
+  const float* settle(std::int64_t t) {
     const std::int64_t width = spec_.width;
-    for_rows(m, 16, [&](std::int64_t t) {
-      float* row = x_.data() + t * width;
-      ops_.add(row, h_.data() + t * width, width);
-      ops_.add(row, bias.data(), width);
-      norm(weights, row);
-    });
+    float* row = x_.data() + t * width;
+    if (branch_.norm == nullptr) return row;
+    ops_.add(row, h_.data() + t * width, width);
+    ops_.add(row, branch_.bias->data(), width);
+    norm(*branch_.norm, row);
+    return row;
   }
 
-  void multiply(const PackedLinear& linear, const float* x, std::int64_t m, float* y) {
-    linear.prepare(x, linear.columns(), static_cast<int>(m), activations_, pool_);
+  // make_row: as PackedLinear::prepare_made says.
+  void multiply(const PackedLinear& linear, const float* x, std::int64_t m, float* y,
+                absl::FunctionRef<void(int row)> make_row) {
+    linear.prepare_made(x, linear.columns(), static_cast<int>(m), activations_, pool_, make_row);
     linear.multiply(activations_, static_cast<int>(m), y, linear.rows(), pool_);
   }
 
   void attention_half(const Layer& layer, std::int64_t m) {
     const std::int64_t width = spec_.width;
-    multiply(*layer.qkv, x_.data(), m, qkv_.data());
+    multiply(*layer.qkv, x_.data(), m, qkv_.data(), [&](int t) { settle(t); });
     for_rows(m, 16, [&](std::int64_t t) {
       ops_.add(qkv_.data() + t * 3 * width, layer.qkv_bias.data(), 3 * width);
     });
     grow(attended_, m * width);
     attention_.run(texts_, qkv_.data(), attended_.data());
-    multiply(*layer.o, attended_.data(), m, h_.data());
-    add_and_norm(layer.weights->o.bias, layer.weights->attention_norm, m);
+    multiply(*layer.o, attended_.data(), m, h_.data(), [](int) {});
+    branch_ = {&layer.weights->o.bias, &layer.weights->attention_norm};
   }
 
   void feed_forward_half(const Layer& layer, std::int64_t m) {
     const std::int64_t ff = spec_.ff_width;
-    multiply(*layer.up, up_input(layer, m), m, up_.data());
-    for_rows(m, 4, [&](std::int64_t t) {
+    const std::int64_t width = spec_.width;
+    const auto& factors = layer.up_factors;
+    const float* input = factors.empty() ? x_.data() : h_.data();
+    multiply(*layer.up, input, m, up_.data(), [&](int t) {
+      const float* row = settle(t);
+      if (factors.empty()) return;
+      // The branch's own row, which is settled.
+      float* to = h_.data() + t * width;
+      for (std::int64_t i = 0; i < width; ++i)
+        to[i] = row[i] * factors[static_cast<std::size_t>(i)];
+    });
+    if (calibration_ != nullptr) calibrate(layer, m);
+    multiply(*layer.down, up_.data(), m, h_.data(), [&](int t) {
       float* row = up_.data() + t * ff;
       ops_.add(row, layer.weights->up.bias.data(), ff);
       activate(row, ff);
     });
-    multiply(*layer.down, up_.data(), m, h_.data());
-    add_and_norm(layer.weights->down.bias, layer.weights->output_norm, m);
+    branch_ = {&layer.weights->down.bias, &layer.weights->output_norm};
   }
 
-  const float* up_input(const Layer& layer, std::int64_t m) {
-    const std::int64_t width = spec_.width;
-    if (calibration_ != nullptr) {
-      auto& squares = (*calibration_)[static_cast<std::size_t>(&layer - layers_.data())];
-      for (std::int64_t i = 0; i < m * width; ++i) {
-        squares[static_cast<std::size_t>(i % width)] +=
-            x_[static_cast<std::size_t>(i)] * x_[static_cast<std::size_t>(i)];
-      }
+  void calibrate(const Layer& layer, std::int64_t m) {
+    auto& squares = (*calibration_)[static_cast<std::size_t>(&layer - layers_.data())];
+    for (std::int64_t i = 0; i < m * spec_.width; ++i) {
+      const float x = x_[static_cast<std::size_t>(i)];
+      squares[static_cast<std::size_t>(i % spec_.width)] += x * x;
     }
-    if (layer.up_factors.empty()) return x_.data();
-    for_rows(m, 16, [&](std::int64_t t) {
-      const float* row = x_.data() + t * width;
-      float* to = h_.data() + t * width;
-      for (std::int64_t i = 0; i < width; ++i) {
-        to[i] = row[i] * layer.up_factors[static_cast<std::size_t>(i)];
-      }
-    });
-    return h_.data();
   }
 
   void activate(float* row, std::int64_t n) const {
@@ -323,8 +324,9 @@ class EncoderRunner final : public EmbeddingRunner {
   }
 
   // out: [width].
-  void pool_rows(const TextRows& text, float* out) const {
+  void pool_rows(const TextRows& text, float* out) {
     const std::int64_t width = spec_.width;
+    for (int t = 0; t < text.tokens; ++t) settle(text.begin + t);
     const float* rows = x_.data() + text.begin * width;
     std::copy_n(rows, width, out);
     for (int t = 1; spec_.pooling != model::Pooling::cls && t < text.tokens; ++t) {
@@ -354,6 +356,13 @@ class EncoderRunner final : public EmbeddingRunner {
 
   // While smooth() runs: for each layer the sums of squares of `up`'s input, [width].
   std::vector<std::vector<float>>* calibration_ = nullptr;
+
+  // What settle() adds, beside h.
+  struct Branch {
+    const std::vector<float>* bias = nullptr;
+    const model::NormWeights* norm = nullptr;
+  };
+  Branch branch_;
 
   // Of one pass. Legend: m tokens.
   std::vector<TextRows> texts_;

@@ -15,6 +15,7 @@
 #include "engine/run/kv_pages.h"
 #include "engine/run/mixture_of_experts.h"
 #include "engine/run/packed_layer.h"
+#include "engine/run/residual.h"
 #include "engine/run/step.h"
 
 namespace plinth::engine {
@@ -32,6 +33,8 @@ tensor::KvType kv_type_of(const ModelRunnerOptions& options) {
                                                    : tensor::best_kv_type(options.isa);
 }
 
+const std::vector<float> kNoBias;
+
 class ModelRunner final : public Runner {
  public:
   ModelRunner(std::unique_ptr<model::ModelFile> file, const ModelRunnerOptions& options)
@@ -42,7 +45,8 @@ class ModelRunner final : public Runner {
         context_{spec_, tensor::ops_for(options.isa), pool_},
         pages_(spec_, kv_type_of(options)),
         feed_forward_(context_),
-        experts_(context_) {}
+        experts_(context_),
+        x_(context_) {}
 
   absl::Status pack() {
     const auto store = std::make_shared<tensor::PackedStore>(options_.packed);
@@ -88,7 +92,7 @@ class ModelRunner final : public Runner {
     embed();
     attention_->begin(step_);
     for (const auto& layer : layers_) {
-      attention_->run(layer, step_, x_.data());
+      attention_->run(layer, step_, x_);
       feed_forward_half(layer);
     }
     project(batch);
@@ -140,54 +144,52 @@ class ModelRunner final : public Runner {
 
   void embed() {
     const std::int64_t d = spec_.width;
-    x_.resize(static_cast<std::size_t>(step_.size() * d));
-    h_.resize(x_.size());
-    tensor::gather_rows(file_->weights.embedding, step_.ids, x_.data());
+    float* x = x_.begin(step_.size());
+    h_.resize(static_cast<std::size_t>(step_.size() * d));
+    tensor::gather_rows(file_->weights.embedding, step_.ids, x);
     if (spec_.embedding_scale != 1) {
-      context_.ops.scale(x_.data(), spec_.embedding_scale, step_.size() * d);
+      context_.ops.scale(x, spec_.embedding_scale, step_.size() * d);
     }
     if (!spec_.learned_positions) return;
     positions_.clear();
     for (const auto& token : step_.tokens) positions_.push_back(token.position);
     tensor::gather_rows(file_->weights.positions, positions_, h_.data());
-    context_.ops.add(x_.data(), h_.data(), step_.size() * d);
+    context_.ops.add(x, h_.data(), step_.size() * d);
   }
 
   // x += post_norm(feed_forward(norm(x)))
   void feed_forward_half(const PackedLayer& layer) {
     const int m = step_.size();
-    norm_rows(context_, x_.data(), layer.weights->ffn_norm, m, h_.data());
+    const auto& weights = *layer.weights;
+    const auto make_row = [&](int t) {
+      x_.norm(t, weights.ffn_norm, h_.data() + std::int64_t{t} * spec_.width);
+    };
+    out_.resize(h_.size());
     if (layer.spec.experts) {
-      mixed_.resize(h_.size());
-      experts_.run(layer, h_.data(), m, mixed_.data());
-      h_.swap(mixed_);
+      experts_.run(layer, h_.data(), m, out_.data(), make_row);
     } else {
-      feed_forward_.run(layer.feed_forward, h_.data(), m, h_.data());
+      feed_forward_.run(layer.feed_forward, h_.data(), m, out_.data(), make_row);
     }
-    if (spec_.post_norms) {
-      norm_rows(context_, h_.data(), layer.weights->ffn_post_norm, m, h_.data());
-    }
-    add_rows(context_, h_.data(), m, x_.data());
+    x_.add_later(out_.data(), kNoBias, spec_.post_norms ? &weights.ffn_post_norm : nullptr);
   }
 
   // Only the rows whose logits are wanted go through the head.
   void project(std::span<const BatchEntry> batch) {
     const std::int64_t d = spec_.width;
-    int wanted = 0;
-    std::int64_t row = 0;
+    wanted_.clear();
+    int row = 0;
     for (const auto& entry : batch) {
-      const auto size = static_cast<std::int64_t>(entry.tokens.size());
+      const auto size = static_cast<int>(entry.tokens.size());
       CHECK(entry.logits >= 0 && entry.logits <= size);
-      for (auto i = size - entry.logits; i < size; ++i, ++wanted) {
-        std::memmove(x_.data() + wanted * d, x_.data() + (row + i) * d,
-                     static_cast<std::size_t>(d) * sizeof(float));
-      }
+      for (int i = size - entry.logits; i < size; ++i) wanted_.push_back(row + i);
       row += size;
     }
-    logits_.resize(static_cast<std::size_t>(wanted) * static_cast<std::size_t>(spec_.vocab));
+    const auto wanted = static_cast<int>(wanted_.size());
+    logits_.resize(wanted_.size() * static_cast<std::size_t>(spec_.vocab));
     if (wanted == 0) return;
-    norm_rows(context_, x_.data(), file_->weights.final_norm, wanted, h_.data());
-    head_->prepare(h_.data(), d, wanted, activations_, pool_);
+    head_->prepare_made(h_.data(), d, wanted, activations_, pool_, [&](int i) {
+      x_.norm(wanted_[static_cast<std::size_t>(i)], file_->weights.final_norm, h_.data() + i * d);
+    });
     head_->multiply(activations_, wanted, logits_.data(), spec_.vocab, pool_);
     const auto n = static_cast<std::int64_t>(logits_.size());
     if (spec_.logits_scale != 1) context_.ops.scale(logits_.data(), spec_.logits_scale, n);
@@ -211,8 +213,10 @@ class ModelRunner final : public Runner {
   // allocates nothing.
   Step step_;
   std::vector<std::int32_t> positions_;
+  std::vector<int> wanted_;  // rows whose logits are
   tensor::Activations activations_;
-  std::vector<float> x_, h_, mixed_, logits_;
+  Residual x_;
+  std::vector<float> h_, out_, logits_;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "tensor/dtype.h"
@@ -58,8 +59,15 @@ class PackedLinear {
 
   // Prepares x: [m, columns] fp32 row-major with leading dimension ldx (elements), in the form that
   // this matrix reads. Matrices for which shares_activations(other) holds may use it too.
-  virtual void prepare(const float* x, std::int64_t ldx, int m, Activations& out,
-                       base::ThreadPool& pool) const = 0;
+  void prepare(const float* x, std::int64_t ldx, int m, Activations& out,
+               base::ThreadPool& pool) const {
+    prepare_made(x, ldx, m, out, pool, [](int) {});
+  }
+  // The same, where make_row(t) first makes row t of x: once, on the thread that then reads it, so
+  // that the row is still in its cache and making needs no loop of its own.
+  virtual void prepare_made(const float* x, std::int64_t ldx, int m, Activations& out,
+                            base::ThreadPool& pool,
+                            absl::FunctionRef<void(int row)> make_row) const = 0;
   virtual bool shares_activations(const PackedLinear& other) const = 0;
   // y: [m, rows] fp32 with leading dimension ldy. Overwrites y.
   virtual void multiply(const Activations& x, int m, float* y, std::int64_t ldy,

@@ -18,15 +18,18 @@ void AttentionHalf::begin(const Step& step) {
   attention_.begin(step);
 }
 
-void AttentionHalf::run(const PackedLayer& layer, const Step& step, float* x) {
+void AttentionHalf::run(const PackedLayer& layer, const Step& step, Residual& x) {
   const auto& spec = context_.spec;
+  const auto& weights = *layer.weights;
   auto& pool = context_.pool;
   const int m = step.size();
   const std::int64_t d = spec.width, ld = q_width_ + 2 * std::int64_t{kv_width_};
   normed_.resize(static_cast<std::size_t>(m * d));
-  norm_rows(context_, x, layer.weights->attention_norm, m, normed_.data());
+  out_.resize(normed_.size());
   qkv_.resize(static_cast<std::size_t>(m * ld));
-  layer.qkv->prepare(normed_.data(), d, m, activations_, pool);
+  layer.qkv->prepare_made(normed_.data(), d, m, activations_, pool, [&](int t) {
+    x.norm(t, weights.attention_norm, normed_.data() + t * d);
+  });
   layer.qkv->multiply(activations_, m, qkv_.data(), ld, pool);
   pool.parallel_for(m, 8, [&](std::int64_t begin, std::int64_t end) {
     for (auto t = begin; t < end; ++t) {
@@ -36,15 +39,9 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, float* x) {
   attended_.resize(static_cast<std::size_t>(std::int64_t{m} * q_width_));
   attention_.run(layer, step, qkv_.data(), ld, attended_.data());
   layer.o->prepare(attended_.data(), q_width_, m, activations_, pool);
-  layer.o->multiply(activations_, m, normed_.data(), d, pool);
-  const auto& bias = layer.weights->o_bias;
-  for (int t = 0; t < m && !bias.empty(); ++t) {
-    context_.ops.add(normed_.data() + t * d, bias.data(), d);
-  }
-  if (spec.post_norms) {
-    norm_rows(context_, normed_.data(), layer.weights->attention_post_norm, m, normed_.data());
-  }
-  add_rows(context_, normed_.data(), m, x);
+  layer.o->multiply(activations_, m, out_.data(), d, pool);
+  x.add_later(out_.data(), weights.o_bias,
+              spec.post_norms ? &weights.attention_post_norm : nullptr);
 }
 
 const RopeTable* AttentionHalf::rope_of(const PackedLayer& layer, const StepToken& token) const {

@@ -5,6 +5,7 @@
 
 #include "engine/run/packed_layer.h"
 #include "engine/run/paged_attention.h"
+#include "engine/run/residual.h"
 #include "engine/run/rope_table.h"
 #include "engine/run/step.h"
 #include "tensor/linear.h"
@@ -18,8 +19,8 @@ class AttentionHalf {
 
   // Before the first layer of a step.
   void begin(const Step& step);
-  // x: [step.size(), width], in place. Writes the step's keys and values into their pages.
-  void run(const PackedLayer& layer, const Step& step, float* x);
+  // Writes the step's keys and values into their pages.
+  void run(const PackedLayer& layer, const Step& step, Residual& x);
 
  private:
   const RopeTable* rope_of(const PackedLayer& layer, const StepToken& token) const;
@@ -31,7 +32,7 @@ class AttentionHalf {
   RopeTable global_rope_, long_rope_, local_rope_;
   const int q_width_, kv_width_;
   tensor::Activations activations_;
-  std::vector<float> normed_, qkv_, attended_;
+  std::vector<float> normed_, qkv_, attended_, out_;
 };
 
 }  // namespace plinth::engine

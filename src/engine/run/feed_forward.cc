@@ -4,21 +4,19 @@
 
 namespace plinth::engine {
 
-void FeedForward::run(const PackedFeedForward& weights, const float* x, int m, float* y) {
+void FeedForward::run(const PackedFeedForward& weights, const float* x, int m, float* y,
+                      absl::FunctionRef<void(int row)> make_row) {
   auto& pool = context_.pool;
   const std::int64_t d = context_.spec.width;
   const std::int64_t in = weights.in->rows(), ff = weights.down->columns();
   inner_.resize(static_cast<std::size_t>(m * in));
-  weights.in->prepare(x, d, m, activations_, pool);
+  weights.in->prepare_made(x, d, m, activations_, pool, make_row);
   weights.in->multiply(activations_, m, inner_.data(), in, pool);
-  pool.parallel_for(m, 4, [&](std::int64_t begin, std::int64_t end) {
-    for (auto t = begin; t < end; ++t) {
-      float* row = inner_.data() + t * in;
-      if (!weights.in_bias.empty()) context_.ops.add(row, weights.in_bias.data(), in);
-      activate(row, ff);
-    }
+  weights.down->prepare_made(inner_.data(), in, m, activations_, pool, [&](int t) {
+    float* row = inner_.data() + t * in;
+    if (!weights.in_bias.empty()) context_.ops.add(row, weights.in_bias.data(), in);
+    activate(row, ff);
   });
-  weights.down->prepare(inner_.data(), in, m, activations_, pool);
   weights.down->multiply(activations_, m, y, d, pool);
   if (weights.down_bias == nullptr || weights.down_bias->empty()) return;
   for (int t = 0; t < m; ++t) context_.ops.add(y + t * d, weights.down_bias->data(), d);

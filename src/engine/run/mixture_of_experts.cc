@@ -29,11 +29,12 @@ void choose_experts(const model::ExpertSpec& spec, const float* logits,
   for (auto& expert : chosen) expert.weight /= sum;
 }
 
-void MixtureOfExperts::run(const PackedLayer& layer, const float* x, int m, float* y) {
+void MixtureOfExperts::run(const PackedLayer& layer, const float* x, int m, float* y,
+                           absl::FunctionRef<void(int row)> make_row) {
   const auto& spec = context_.spec.experts;
   const std::int64_t d = context_.spec.width;
   logits_.resize(static_cast<std::size_t>(std::int64_t{m} * spec.count));
-  layer.router->prepare(x, d, m, activations_, context_.pool);
+  layer.router->prepare_made(x, d, m, activations_, context_.pool, make_row);
   layer.router->multiply(activations_, m, logits_.data(), spec.count, context_.pool);
   by_expert_.resize(static_cast<std::size_t>(spec.count));
   for (auto& choices : by_expert_) choices.clear();
@@ -54,7 +55,7 @@ void MixtureOfExperts::run(const PackedLayer& layer, const float* x, int m, floa
       row += d;
     }
     feed_forward_.run(layer.experts[expert], rows_.data(), static_cast<int>(choices.size()),
-                      rows_.data());
+                      rows_.data(), [](int) {});
     row = rows_.data();
     for (const auto& choice : choices) {
       context_.ops.scale(row, choice.weight, d);

@@ -22,9 +22,11 @@ class MixtureOfExperts {
  public:
   explicit MixtureOfExperts(const RunContext& context)
       : context_(context), feed_forward_(context) {}
-  // x, y: [m, width], apart. Each expert runs once, over the tokens that chose it; a token adds its
+  // x, y: [m, width], apart; make_row makes a row of x as PackedLinear::prepare_made says. Each
+  // expert runs once, over the tokens that chose it; a token adds its
   // experts up in the order of their indices, so its bits do not depend on the batch.
-  void run(const PackedLayer& layer, const float* x, int m, float* y);
+  void run(const PackedLayer& layer, const float* x, int m, float* y,
+           absl::FunctionRef<void(int row)> make_row);
 
  private:
   struct Choice {

@@ -34,11 +34,4 @@ struct RunContext {
   base::ThreadPool& pool;
 };
 
-// y = norm(x), row by row. x, y: [m, width]; x may be y.
-void norm_rows(const RunContext& context, const float* x, const model::NormWeights& weights, int m,
-               float* y);
-
-// x += y, row by row. x, y: [m, width].
-void add_rows(const RunContext& context, const float* y, int m, float* x);
-
 }  // namespace plinth::engine

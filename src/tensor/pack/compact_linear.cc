@@ -80,8 +80,9 @@ class CompactLinear final : public PackedLinear {
     return same != nullptr && same->columns() == columns() && &same->kernels_ == &kernels_;
   }
 
-  void prepare(const float* x, std::int64_t ldx, int m, Activations& out,
-               base::ThreadPool& pool) const override {
+  void prepare_made(const float* x, std::int64_t ldx, int m, Activations& out,
+                    base::ThreadPool& pool,
+                    absl::FunctionRef<void(int row)> make_row) const override {
     auto& a = out.impl();
     a.columns = columns();
     const auto need = static_cast<std::size_t>(base::ceil_div(m, kPanelTokens) * blocks_);
@@ -90,6 +91,7 @@ class CompactLinear final : public PackedLinear {
     if (a.rows.size() < need_rows) a.rows.resize(need_rows);
     pool.parallel_for(m, 2 * kPanelTokens, [&](std::int64_t begin, std::int64_t end) {
       for (auto t = begin; t < end; ++t) {
+        make_row(static_cast<int>(t));
         const int lane = static_cast<int>(t % kPanelTokens);
         PanelBlock* panel = a.panels.data() + t / kPanelTokens * blocks_;
         kernels_.quantize(x + t * ldx, blocks_, lane, panel);

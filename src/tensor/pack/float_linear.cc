@@ -12,6 +12,7 @@ namespace {
 
 // Enough work per hand-out that the counter's cache line does not matter.
 constexpr std::int64_t kGroupsPerTask = 4;
+constexpr std::int64_t kRowsPerTask = 8;
 // The rows of the last group that do not exist are computed into a buffer of so many tokens.
 constexpr int kEdgeTokens = 64;
 
@@ -82,23 +83,27 @@ class FloatLinear final : public PackedLinear {
     const auto* same = dynamic_cast<const FloatLinear*>(&other);
     return same != nullptr && same->columns() == columns() && same->bfloat_ == bfloat_;
   }
-  void prepare(const float* x, std::int64_t ldx, int m, Activations& out,
-               base::ThreadPool&) const override {
+  void prepare_made(const float* x, std::int64_t ldx, int m, Activations& out,
+                    base::ThreadPool& pool,
+                    absl::FunctionRef<void(int row)> make_row) const override {
     auto& a = out.impl();
     a.columns = columns();
     const auto width = bfloat_ == nullptr ? columns() : bfloat_columns(columns());
     const auto need = static_cast<std::size_t>(m * width);
-    if (bfloat_ == nullptr) {
-      if (a.floats.size() < need) a.floats.resize(need);
-      for (int t = 0; t < m; ++t) std::copy_n(x + t * ldx, width, a.floats.data() + t * width);
-      return;
-    }
-    if (a.bfloats.size() < need) a.bfloats.resize(need);
-    for (int t = 0; t < m; ++t) {
-      std::uint16_t* row = a.bfloats.data() + t * width;
-      round_to_bfloat_avx512(x + t * ldx, columns(), row);
-      std::fill(row + columns(), row + width, std::uint16_t{0});
-    }
+    if (bfloat_ == nullptr && a.floats.size() < need) a.floats.resize(need);
+    if (bfloat_ != nullptr && a.bfloats.size() < need) a.bfloats.resize(need);
+    pool.parallel_for(m, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
+      for (auto t = begin; t < end; ++t) {
+        make_row(static_cast<int>(t));
+        if (bfloat_ == nullptr) {
+          std::copy_n(x + t * ldx, width, a.floats.data() + t * width);
+          continue;
+        }
+        std::uint16_t* row = a.bfloats.data() + t * width;
+        round_to_bfloat_avx512(x + t * ldx, columns(), row);
+        std::fill(row + columns(), row + width, std::uint16_t{0});
+      }
+    });
   }
   void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
                 base::ThreadPool& pool) const override {
