@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/cpu_affinity.h"
 #include "base/cpu_limit.h"
 #include "base/log.h"
 #include "base/memory_limit.h"
@@ -57,6 +58,9 @@ engine::ModelRunnerOptions runner_options(const base::Settings& settings) {
   options.isa = tensor::best_isa();
   options.context_tokens = static_cast<std::int32_t>(settings.integer("engine.ctx"));
   options.kv = tensor::kv_type_named(settings.text("engine.kv_type"));
+  if (settings.boolean("engine.pin_threads")) {
+    options.pin = base::pin_in_turn(base::allowed_processors());
+  }
   return options;
 }
 

@@ -4,13 +4,18 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cpu_affinity.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/named_type.h"
 #include "base/random.h"
@@ -55,6 +60,55 @@ TEST(Json, NamesTheOffsetOfAnErrorAndRefusesDepth) {
   EXPECT_FALSE(parse_json(R"({"a":[1e400]})").ok());
   EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')).ok());
   EXPECT_TRUE(parse_json(std::string(60, '[') + std::string(60, ']')).ok());
+}
+
+TEST(ThreadPool, PinsEachThreadOnceBeforeItsWork) {
+  std::mutex mutex;
+  std::map<std::thread::id, int> pinned;
+  ThreadPool pool(3, [&](int thread) {
+    std::lock_guard lock(mutex);
+    EXPECT_TRUE(pinned.emplace(std::this_thread::get_id(), thread).second);
+    return absl::OkStatus();
+  });
+  for (int i = 0; i < 2; ++i) {
+    pool.run([&](int thread) {
+      std::lock_guard lock(mutex);
+      EXPECT_EQ(pinned.at(std::this_thread::get_id()), thread);
+    });
+  }
+  EXPECT_EQ(pinned.size(), 3u);
+}
+
+TEST(ThreadPool, RunsUnpinnedWhereTheKernelForbidsIt) {
+  const std::string log = ::testing::TempDir() + "unpinned.log";
+  std::filesystem::remove(log);
+  ASSERT_TRUE(set_log_file(log));
+  std::atomic<int> calls{0};
+  {
+    ThreadPool pool(3,
+                    [](int thread) { return unavailable("not thread " + std::to_string(thread)); });
+    pool.run([&](int) { ++calls; });
+  }
+  ASSERT_TRUE(set_log_file("/dev/null"));
+  EXPECT_EQ(calls, 3);
+  const auto text = *read_file(log, 1 << 16);
+  const auto line = text.find("compute threads are not pinned: not thread ");
+  EXPECT_NE(line, std::string::npos) << text;
+  EXPECT_EQ(text.find("not pinned", line + 30), std::string::npos) << text;
+}
+
+TEST(CpuAffinity, PinsToAProcessorOfTheMaskAlone) {
+  const auto before = allowed_processors();
+  ASSERT_FALSE(before.empty());
+  std::thread([&] {
+    EXPECT_TRUE(pin_this_thread(before.back()).ok());
+    EXPECT_EQ(allowed_processors(), std::vector<int>{before.back()});
+    const auto status = pin_this_thread(-1);
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(message(status), "processor -1: Invalid argument");
+    EXPECT_FALSE(pin_in_turn({})(0).ok());
+  }).join();
+  EXPECT_EQ(allowed_processors(), before);
 }
 
 TEST(ThreadPool, VisitsEachIndexOnceForAnyNumberOfThreads) {

@@ -1,13 +1,12 @@
 #include "base/cpu_limit.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <charconv>
 #include <sstream>
 #include <string>
 #include <thread>
 
+#include "base/cpu_affinity.h"
 #include "base/file.h"
 
 namespace plinth::base {
@@ -15,10 +14,8 @@ namespace plinth::base {
 namespace {
 
 int affinity_processors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  // Fails where the machine has more processors than the mask holds.
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  const auto allowed = allowed_processors();
+  if (!allowed.empty()) return static_cast<int>(allowed.size());
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 

@@ -47,6 +47,10 @@ const std::vector<Setting>& declared_settings() {
        "Compute threads of each model. 0 = as many processors as the affinity mask and the control "
        "groups grant.",
        "0.1"},
+      {"engine.pin_threads", "", kBoolean, "false", 0, 0, "", "",
+       "Keep each compute thread on a processor of its own. For a machine that runs one model and "
+       "little else: several models would share the first processors.",
+       "0.1"},
       {"engine.kv_mib", "--kv-mib", kInteger, "0", 0, 1 << 24, "MiB", "",
        "Memory for each model's keys and values. 0 = a sixteenth of what the machine grants, 128 "
        "MiB at least and 4 GiB at most.",

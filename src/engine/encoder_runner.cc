@@ -48,7 +48,7 @@ class EncoderRunner final : public EmbeddingRunner {
         spec_(file_->spec),
         options_(options),
         ops_(tensor::ops_for(options.isa)),
-        pool_(options.threads),
+        pool_(options.threads, options.pin),
         attention_(spec_.heads, spec_.width / spec_.heads, options.isa, kv_type(options), pool_) {}
 
   absl::Status pack() {

@@ -15,6 +15,7 @@ struct EncoderRunnerOptions {
   // fast: weights and activations of the linear layers as 8-bit integers, those of q, k and v as
   // BF16 where the processor multiplies it, else fp32.
   tensor::LinearMode mode = tensor::LinearMode::fast;
+  base::ThreadPool::Pin pin = nullptr;
 };
 
 // Packs the weights; the file is kept for its embedding tables. A vector depends on its own

@@ -41,7 +41,7 @@ class ModelRunner final : public Runner {
       : file_(std::move(file)),
         spec_(file_->spec),
         options_(options),
-        pool_(options.threads),
+        pool_(options.threads, options.pin),
         context_{spec_, tensor::ops_for(options.isa), pool_},
         pages_(spec_, kv_type_of(options)),
         feed_forward_(context_),

@@ -21,6 +21,7 @@ struct ModelRunnerOptions {
   // Packed weights of an earlier start; brought up to date where they are not these.
   std::shared_ptr<tensor::PackedFile> packed = nullptr;
   tensor::Tuner* tuner = nullptr;  // until the runner is made
+  base::ThreadPool::Pin pin = nullptr;
 };
 
 // Packs the weights; the file is kept for its embedding table.

@@ -111,9 +111,10 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_encoder(const WorkerOptions& o
   ASSIGN_OR_RETURN(auto file, model::open_encoder(options.model_path));
   auto tokenizer = model::make_tokenizer(std::move(file->tokenizer));
   if (!tokenizer.ok()) return base::annotate(tokenizer.status(), options.model_path);
-  ASSIGN_OR_RETURN(auto runner, engine::make_encoder_runner(
-                                    std::move(file), {options.runner.threads, options.runner.isa,
-                                                      tensor::LinearMode::fast}));
+  ASSIGN_OR_RETURN(
+      auto runner,
+      engine::make_encoder_runner(std::move(file), {options.runner.threads, options.runner.isa,
+                                                    tensor::LinearMode::fast, options.runner.pin}));
   if ((*tokenizer)->vocab_size() > runner->vocab_size()) {
     return base::invalid_argument(options.model_path +
                                   ": the tokenizer has more tokens than the embedding");

@@ -1,6 +1,5 @@
 #include "engine/run/full_attention.h"
 
-#include <atomic>
 #include <cmath>
 
 #include "base/units.h"
@@ -18,12 +17,11 @@ FullAttention::FullAttention(int heads, int head_width, tensor::Isa isa, tensor:
       scratch_(static_cast<std::size_t>(pool.size())) {}
 
 void FullAttention::run(std::span<const TextRows> texts, const float* qkv, float* out) {
-  const auto heads = static_cast<std::size_t>(heads_);
-  std::atomic<std::size_t> next{0};
-  pool_.run([&](int thread) {
-    auto& scratch = scratch_[static_cast<std::size_t>(thread)];
-    for (auto i = next.fetch_add(1); i < texts.size() * heads; i = next.fetch_add(1)) {
-      attend(texts[i / heads], static_cast<int>(i % heads), qkv, out, scratch);
+  const auto tasks = static_cast<std::int64_t>(texts.size()) * heads_;
+  pool_.parallel_for_threads(tasks, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+    for (auto i = begin; i < end; ++i) {
+      attend(texts[static_cast<std::size_t>(i / heads_)], static_cast<int>(i % heads_), qkv, out,
+             scratch_[static_cast<std::size_t>(thread)]);
     }
   });
 }

@@ -1,7 +1,6 @@
 #include "engine/run/paged_attention.h"
 
 #include <algorithm>
-#include <atomic>
 
 namespace plinth::engine {
 
@@ -65,21 +64,20 @@ void PagedAttention::run(const PackedLayer& layer, const Step& step, const float
 
 template <typename Body>
 void PagedAttention::for_each(std::span<const Task> tasks, const Body& body) {
-  std::atomic<std::size_t> next{0};
-  context_.pool.run([&](int thread) {
-    auto& scratch = scratch_[static_cast<std::size_t>(thread)];
-    for (auto i = next.fetch_add(1); i < tasks.size(); i = next.fetch_add(1)) {
-      body(tasks[i], scratch);
-    }
-  });
+  const auto count = static_cast<std::int64_t>(tasks.size());
+  context_.pool.parallel_for_threads(
+      count, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+        for (auto i = begin; i < end; ++i) {
+          body(tasks[static_cast<std::size_t>(i)], scratch_[static_cast<std::size_t>(thread)]);
+        }
+      });
 }
 
 void PagedAttention::plan(const Call& call) {
   const int kv_heads = context_.spec.kv_heads;
   wholes_.clear();
   spans_.clear();
-  // The last runs of a prompt attend to most: they go first.
-  for (int run = static_cast<int>(runs_.size()); run-- > 0;) {
+  for (int run = 0; run < static_cast<int>(runs_.size()); ++run) {
     for (int head = 0; head < kv_heads; ++head) wholes_.push_back({run, head, 0, 0});
   }
   const int threads = context_.pool.size();

@@ -122,9 +122,14 @@ class CompactLinear final : public PackedLinear {
   }
 
  private:
-  // The first `tiles` tiles of rows.
+  // The first `tiles` tiles of rows. Where there are enough tokens each thread takes its own: the
+  // rows that it makes here are those that it reads next.
   void multiply_tiles(const Activations::Impl& x, std::int64_t tiles, int m, float* y,
-                      std::int64_t ldy, const Blocking& blocking, base::ThreadPool& pool) const {
+                      std::int64_t ldy, Blocking blocking, base::ThreadPool& pool) const {
+    if (m >= kOwnTokens * pool.size()) {
+      const int own = base::round_up(base::ceil_div(m, pool.size()), 2 * kPanelTokens);
+      blocking.slab_tokens = std::min(blocking.slab_tokens, own);
+    }
     const std::int64_t tasks = base::ceil_div(m, blocking.slab_tokens) * tiles;
     const std::int64_t grain = base::ceil_div(tasks, kHandOuts * pool.size());
     pool.parallel_for(tasks, grain, [&](std::int64_t begin, std::int64_t end) {

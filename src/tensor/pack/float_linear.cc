@@ -109,8 +109,16 @@ class FloatLinear final : public PackedLinear {
                 base::ThreadPool& pool) const override {
     const auto& a = x.impl();
     CHECK(a.columns == columns());
-    pool.parallel_for(groups_, kGroupsPerTask, [&](std::int64_t begin, std::int64_t end) {
-      for (auto g = begin; g < end; ++g) multiply_group(g, a, m, y + g * kFloatRows, ldy);
+    // Where there are enough tokens each thread takes its own, as those of quantised weights do.
+    const bool own = m >= kOwnTokens * pool.size();
+    const int slab =
+        own ? base::round_up(base::ceil_div(m, pool.size()), static_cast<int>(kRowsPerTask)) : m;
+    const auto tasks = base::ceil_div(m, slab) * groups_;
+    pool.parallel_for(tasks, kGroupsPerTask, [&](std::int64_t begin, std::int64_t end) {
+      for (auto task = begin; task < end; ++task) {
+        const int first = static_cast<int>(task / groups_) * slab;
+        multiply_group(task % groups_, a, first, std::min(m, first + slab), y, ldy);
+      }
     });
   }
 
@@ -146,13 +154,15 @@ class FloatLinear final : public PackedLinear {
     }
   }
 
-  void multiply_group(std::int64_t g, const Activations::Impl& a, int m, float* y,
+  // Tokens [first, last). y: of token 0 and row 0.
+  void multiply_group(std::int64_t g, const Activations::Impl& a, int first, int last, float* y,
                       std::int64_t ldy) const {
+    y += g * kFloatRows;
     const std::int64_t count = std::min<std::int64_t>(kFloatRows, rows() - g * kFloatRows);
-    if (count == kFloatRows) return run(g, a, 0, m, y, ldy);
+    if (count == kFloatRows) return run(g, a, first, last - first, y + first * ldy, ldy);
     float edge[kEdgeTokens * kFloatRows];
-    for (int first = 0; first < m; first += kEdgeTokens) {
-      const int part = std::min(kEdgeTokens, m - first);
+    for (; first < last; first += kEdgeTokens) {
+      const int part = std::min(kEdgeTokens, last - first);
       run(g, a, first, part, edge, kFloatRows);
       for (int t = 0; t < part; ++t) {
         std::copy_n(edge + t * kFloatRows, count, y + (first + t) * ldy);

@@ -10,6 +10,10 @@
 
 namespace plinth::tensor {
 
+// From so many tokens for each thread on, threads share a product by tokens and not by rows of
+// weights: as many as the widest tile of a kernel takes.
+inline constexpr int kOwnTokens = 16;
+
 // Of what the packed bytes of a matrix look like, in files that keep them: to be raised with every
 // change of a form (PackedFile's tests hold a digest of each).
 inline constexpr std::uint64_t kPackedVersion = 1;
