@@ -55,10 +55,12 @@ class EncoderRunner final : public EmbeddingRunner {
     for (const auto& w : file_->weights.layers) {
       Layer layer;
       layer.weights = &w;
-      ASSIGN_OR_RETURN(layer.qkv, pack({w.q.weight, w.k.weight, w.v.weight}, Product::normed));
-      ASSIGN_OR_RETURN(layer.o, pack({w.o.weight}, Product::other));
-      ASSIGN_OR_RETURN(layer.up, pack({w.up.weight}, Product::normed));
-      ASSIGN_OR_RETURN(layer.down, pack({w.down.weight}, Product::other));
+      ASSIGN_OR_RETURN(layer.qkv,
+                       pack({w.q.weight, w.k.weight, w.v.weight}, Product::normed, store_));
+      ASSIGN_OR_RETURN(layer.o, pack({w.o.weight}, Product::other, store_));
+      // In memory of its own, which it gives back where smooth() makes another.
+      ASSIGN_OR_RETURN(layer.up, pack({w.up.weight}, Product::normed, nullptr));
+      ASSIGN_OR_RETURN(layer.down, pack({w.down.weight}, Product::other, store_));
       for (const auto* part : {&w.q, &w.k, &w.v}) {
         layer.qkv_bias.insert(layer.qkv_bias.end(), part->bias.begin(), part->bias.end());
       }
@@ -96,8 +98,9 @@ class EncoderRunner final : public EmbeddingRunner {
   // evens out the channels of `up`.
   enum class Product { normed, other };
 
-  absl::StatusOr<std::unique_ptr<PackedLinear>> pack(std::vector<MatrixView> parts,
-                                                     Product product) {
+  absl::StatusOr<std::unique_ptr<PackedLinear>> pack(
+      std::vector<MatrixView> parts, Product product,
+      const std::shared_ptr<tensor::PackedStore>& store) {
     std::vector<std::vector<std::uint8_t>> converted;
     const DType fast = fast_dtype(parts, product);
     for (auto& part : parts) {
@@ -106,7 +109,7 @@ class EncoderRunner final : public EmbeddingRunner {
       converted.push_back(tensor::quantize_matrix(fast, part));
       part = {converted.back().data(), fast, part.rows, part.columns};
     }
-    return tensor::pack_linear(parts, {options_.isa, options_.mode, &pool_, store_});
+    return tensor::pack_linear(parts, {options_.isa, options_.mode, &pool_, store});
   }
 
   // `up` becomes integers too. The deviation of each channel of its input, over random tokens, goes
@@ -141,6 +144,8 @@ class EncoderRunner final : public EmbeddingRunner {
     float mean = 0;
     for (const float square : squares) mean += std::sqrt(std::sqrt(square));
     mean /= static_cast<float>(squares.size());
+    // Weights without sense: there is nothing to even out.
+    if (!(mean > 0) || !std::isfinite(mean)) return absl::OkStatus();
     for (const float square : squares) {
       // A channel that is always small may not be blown up without bound.
       const float size = std::max(std::sqrt(std::sqrt(square)), mean / 32);
@@ -157,7 +162,7 @@ class EncoderRunner final : public EmbeddingRunner {
     }
     const MatrixView even = {reinterpret_cast<const std::uint8_t*>(weights.data()), DType::f32,
                              stored.rows, stored.columns};
-    ASSIGN_OR_RETURN(layer.up, pack({even}, Product::other));
+    ASSIGN_OR_RETURN(layer.up, pack({even}, Product::other, store_));
     return absl::OkStatus();
   }
 
