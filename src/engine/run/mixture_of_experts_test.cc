@@ -16,6 +16,7 @@ std::vector<std::pair<int, float>> choose(const model::ExpertSpec& spec, const f
   std::vector<ChosenExpert> chosen = {{7, 7}};  // of an earlier token
   choose_experts(spec, logits, chosen);
   std::vector<std::pair<int, float>> pairs;
+  pairs.reserve(chosen.size());
   for (const auto& expert : chosen) pairs.emplace_back(expert.index, expert.weight);
   return pairs;
 }
