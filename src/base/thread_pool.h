@@ -21,8 +21,8 @@ class ThreadPool {
 
   // threads >= 1 in all, the caller included: ThreadPool(1) starts none. With `pin` each thread
   // calls it before its first work, the caller in its first run(); threads that the caller starts
-  // after that inherit its processor. Where that fails the threads
-  // run wherever the kernel puts them, and the log says so once.
+  // after that inherit its processor. Where pinning fails the threads run wherever the kernel puts
+  // them, and the log says so once.
   explicit ThreadPool(int threads, Pin pin = nullptr);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

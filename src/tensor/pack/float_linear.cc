@@ -109,6 +109,7 @@ class FloatLinear final : public PackedLinear {
                 base::ThreadPool& pool) const override {
     const auto& a = x.impl();
     CHECK(a.columns == columns());
+    if (m == 0) return;
     // Where there are enough tokens each thread takes its own, as those of quantised weights do.
     const bool own = m >= kOwnTokens * pool.size();
     const int slab =

@@ -114,7 +114,7 @@ struct BfloatPages {
   static Wide splat(float x) { return Wide{} + x; }
 
   // 2^x for x <= 0 within 1.1e-4, a twentieth of what rounding to BF16 costs; 1 at 0, and 0 below
-  // -125 or, where the instruction set scales by itself, once BF16 has no such number.
+  // -125.
   static Wide exp2(Wide x) {
     const Wide low = splat(-125.0f), magic = splat(12582912.0f);  // 1.5 * 2^23
     const Wide clamped = x < low ? low : x;
