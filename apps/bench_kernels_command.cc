@@ -105,7 +105,8 @@ class KernelBench {
   std::size_t weight_bytes() const { return copies_[0]->bytes(); }
 
   // Seconds of one product, activations included: the best of a few stretches.
-  double product(int m) {
+  double product(tensor::Rows rows) {
+    const int m = rows.count;
     const auto& first = *copies_[0];
     std::vector<float> x(static_cast<std::size_t>(m * first.columns()), 0.5f);
     std::vector<float> y(static_cast<std::size_t>(m * first.rows()));
@@ -116,7 +117,7 @@ class KernelBench {
       const auto start = clock_.now();
       double seconds = 0;
       for (; seconds < kSecondsMin / 3; ++done, next = (next + 1) % copies_.size()) {
-        copies_[next]->prepare(x.data(), first.columns(), m, activations_, pool_);
+        copies_[next]->prepare(x.data(), first.columns(), rows, activations_, pool_);
         copies_[next]->multiply(activations_, m, y.data(), first.rows(), pool_);
         seconds = std::chrono::duration<double>(clock_.now() - start).count();
       }
@@ -132,11 +133,14 @@ class KernelBench {
   std::vector<std::unique_ptr<tensor::PackedLinear>> copies_;
 };
 
+// Whether the set multiplies bulk rows in a way of its own.
+bool has_bulk() { return tensor::best_isa() == tensor::Isa::amx; }
+
 // The unit that multiplies this type's integers.
-Probe arithmetic_of(DType dtype) {
+Probe arithmetic_of(DType dtype, bool bulk) {
   const auto isa = tensor::best_isa();
-  if (isa == tensor::Isa::amx) return Probe::int8_amx;
-  if (isa == tensor::Isa::avx512) return Probe::int8_vnni;
+  if (bulk) return Probe::bf16_amx;
+  if (isa == tensor::Isa::amx || isa == tensor::Isa::avx512) return Probe::int8_vnni;
   if (isa == tensor::Isa::scalar || tensor::dtype_info(dtype).block_elements == 1) {
     return Probe::fma_f32;
   }
@@ -173,7 +177,7 @@ class KernelReport {
 
   absl::Status products(const std::vector<Shape>& shapes) {
     if (!arguments_.json) {
-      fmt::print("\n{:<6} {:<8} {:>6} {:>6} {:>5} {:>10} {:>8} {:>8} {:>9}\n", "type", "shape",
+      fmt::print("\n{:<6} {:<8} {:>6} {:>6} {:>10} {:>10} {:>8} {:>8} {:>9}\n", "type", "shape",
                  "rows", "cols", "m", "us", "GB/s", "Gop/s", "ceiling");
     }
     for (const auto& type : arguments_.types) {
@@ -181,7 +185,10 @@ class KernelReport {
       for (const auto& shape : shapes) {
         RETURN_IF_ERROR(
             bench_.pack(dtype, shape, static_cast<std::uint64_t>(arguments_.weight_mib) << 20));
-        for (const int m : arguments_.tokens) product(type, dtype, shape, m);
+        for (const int m : arguments_.tokens) {
+          product(type, dtype, shape, m, false);
+          if (has_bulk()) product(type, dtype, shape, m, true);
+        }
       }
     }
     document_["products"] = rows_;
@@ -190,24 +197,26 @@ class KernelReport {
   }
 
  private:
-  void product(const std::string& type, DType dtype, const Shape& shape, int m) {
-    const double seconds = bench_.product(m);
+  void product(const std::string& type, DType dtype, const Shape& shape, int m, bool bulk) {
+    const double seconds = bench_.product(bulk ? tensor::Rows(m, 0) : tensor::Rows(m));
     const auto bytes = static_cast<double>(bench_.weight_bytes());
     const double operations =
         2.0 * m * static_cast<double>(shape.rows) * static_cast<double>(shape.columns);
-    const double floor =
-        std::max(bytes / ceilings_[Probe::dram_read], operations / ceilings_[arithmetic_of(dtype)]);
+    const double floor = std::max(bytes / ceilings_[Probe::dram_read],
+                                  operations / ceilings_[arithmetic_of(dtype, bulk)]);
     rows_.push_back({{"type", type},
                      {"shape", shape.name},
                      {"rows", shape.rows},
                      {"columns", shape.columns},
                      {"m", m},
+                     {"bulk", bulk},
                      {"seconds", seconds},
                      {"of_ceiling", floor / seconds}});
     if (arguments_.json) return;
-    fmt::print("{:<6} {:<8} {:>6} {:>6} {:>5} {:>10.1f} {:>8.1f} {:>8.1f} {:>7.0f} %\n", type,
-               shape.name, shape.rows, shape.columns, m, seconds * 1e6, bytes / seconds / 1e9,
-               operations / seconds / 1e9, 100 * floor / seconds);
+    fmt::print("{:<6} {:<8} {:>6} {:>6} {:>10} {:>10.1f} {:>8.1f} {:>8.1f} {:>7.0f} %\n", type,
+               shape.name, shape.rows, shape.columns, fmt::format("{}{}", m, bulk ? " bulk" : ""),
+               seconds * 1e6, bytes / seconds / 1e9, operations / seconds / 1e9,
+               100 * floor / seconds);
   }
 
   const BenchKernelsArguments& arguments_;

@@ -119,7 +119,8 @@ class ModelBench {
       const int size = std::min(chunk, tokens - at);
       const auto part = std::span(stream.tokens)
                             .subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(size));
-      const BatchEntry entry{part, at, stream.blocks, at + size == tokens ? logits : 0, long_rope};
+      const auto wanted = at + size == tokens ? logits : 0;
+      const BatchEntry entry{part, at, stream.blocks, wanted, long_rope, true};
       ASSIGN_OR_RETURN(const double took, timed({&entry, 1}));
       seconds += took;
     }

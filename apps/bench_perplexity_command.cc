@@ -90,6 +90,7 @@ absl::StatusOr<std::span<const float>> logits_of(engine::Runner& runner,
   const auto size = static_cast<int>(window.size());
   for (int i = 0; i < base::ceil_div(size, engine::kBlockTokens); ++i) blocks.emplace_back(i);
   engine::BatchEntry entry{window, 0, blocks, size - size / 2};
+  entry.prompt = true;
   entry.long_rope = size > runner.info().short_rope_tokens_max;
   std::span<const float> logits;
   RETURN_IF_ERROR(runner.forward({&entry, 1}, logits));

@@ -7,6 +7,7 @@ other machines), OpenVINO GenAI is PyPI's (300 MB), and so is what runs encoders
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import venv
@@ -29,6 +30,8 @@ class Missing(Exception):
 
 def call(command, **options):
     done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode < 0:
+        raise Missing(f"{pathlib.Path(command[0]).name}: {signal.strsignal(-done.returncode)}")
     if done.returncode != 0:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise Missing(f"{pathlib.Path(command[0]).name}: " + " / ".join(lines[-3:])[-400:])

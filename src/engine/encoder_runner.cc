@@ -171,7 +171,9 @@ class EncoderRunner final : public EmbeddingRunner {
     // The integer kernels take quantised weights in blocks of 32.
     const bool fits = std::all_of(parts.begin(), parts.end(),
                                   [](const auto& part) { return part.columns % 32 == 0; });
-    if (product == Product::other && fits) return DType::q8_0;
+    // Where tiles multiply them, BF16 are as fast as integers whose scales they cannot take.
+    const bool tiles = tensor::multiplies_bulk_apart({options_.isa, options_.mode});
+    if (product == Product::other && fits && !tiles) return DType::q8_0;
     return tensor::multiplies_bfloat(options_.isa) ? DType::bf16 : DType::f32;
   }
 

@@ -83,6 +83,39 @@ TEST(EngineCache, TheNextTurnOfAChatFindsWhatWasGenerated) {
   EXPECT_EQ(next.choices, fresh.run(text_request("b", more, 10)).choices);
 }
 
+// Where prompts are computed in an arithmetic of their own, what the next turn is given is computed
+// again, so that its answer is the one of an engine that never saw the first turn.
+TEST(EngineCache, PromptsThatAreComputedApartFindPromptsAlone) {
+  const auto runner = [] {
+    return make_fake_runner({.vocab_size = 128, .context_tokens_max = 4096, .prompts_apart = true});
+  };
+  SteppedEngine engine(pages(100), runner());
+  const auto turn = engine.run(text_request("a", kPrompt, 60));
+  const std::string more = kPrompt + turn.choices.at(0).text + "and now?";
+  const auto next = engine.run(text_request("b", more, 10));
+  EXPECT_EQ(next.usage.cached_tokens, 100 / 16 * 16);
+  SteppedEngine fresh(pages(100, false), runner());
+  EXPECT_EQ(next.choices, fresh.run(text_request("b", more, 10)).choices);
+  const auto last = engine.run(text_request("c", more + turn.choices.at(0).text, 10));
+  EXPECT_EQ(last.usage.cached_tokens, (100 + 60 + 8) / 16 * 16);
+}
+
+// A preempted answer is not taken from another's prompt of the same words.
+TEST(EngineCache, APreemptedAnswerIsComputedAsAnAnswer) {
+  const auto runner = [] {
+    return make_fake_runner({.vocab_size = 128, .context_tokens_max = 4096, .prompts_apart = true});
+  };
+  SteppedEngine fresh(pages(100, false), runner());
+  const auto turn = fresh.run(text_request("a", kPrompt, 150));
+  const std::string words = kPrompt + turn.choices.at(0).text.substr(0, 100);
+  SteppedEngine tight(pages(19), runner());
+  ASSERT_TRUE(tight.add(text_request("older", words, 60)).ok());
+  ASSERT_TRUE(tight.add(text_request("a", kPrompt, 150)).ok());
+  tight.run_until_idle();
+  EXPECT_GT(tight.core().stats().preemptions, 0);
+  EXPECT_EQ(tight.results().at("a").choices, turn.choices);
+}
+
 TEST(EngineCache, ChoicesComputeTheirPromptsPagesOnce) {
   for (const bool cache : {true, false}) {
     SteppedEngine engine(pages(100, cache));

@@ -42,7 +42,8 @@ class Core final : public EngineCore {
                    {options.step_tokens_max,
                     options.sequences_max,
                     {options.prefix_cache, options.seed_base, runner_->info().position_cost},
-                    runner_->info().short_rope_tokens_max}),
+                    runner_->info().short_rope_tokens_max,
+                    runner_->info().prompts_apart}),
         speculator_(make_drafter(options.speculation)) {
     stats_.blocks_total = blocks;
   }
@@ -181,6 +182,7 @@ class Core final : public EngineCore {
       entry.position = choice.computed;
       entry.blocks = choice.blocks;
       entry.long_rope = choice.scope.long_rope;
+      entry.prompt = chunk.prompt;
       entry.logits = choice.request.wants_prompt_rows() ? chunk.tokens : (last ? 1 : 0);
       if (chunk.drafts > 0) {
         entry.tokens = choice.to_compute;

@@ -10,6 +10,8 @@ namespace {
 constexpr std::int64_t kEmpty = -1;
 // Beside the token, in a slot that was written for a long sequence.
 constexpr std::int64_t kLongRope = std::int64_t{1} << 32;
+// Beside the token, in a slot of a prompt that is computed apart.
+constexpr std::int64_t kPrompt = std::int64_t{1} << 33;
 // At temperature 1 the favoured one of 256 tokens comes five times of six.
 constexpr float kPeriodBias = 8;
 
@@ -19,6 +21,7 @@ class FakeRunner final : public Runner {
     info_.vocab_size = options.vocab_size;
     info_.context_tokens_max = options.context_tokens_max;
     info_.short_rope_tokens_max = options.short_rope_tokens_max;
+    info_.prompts_apart = options.prompts_apart;
     info_.kv_block_bytes = 1024;
     info_.fingerprint = "fp_fake";
   }
@@ -32,7 +35,8 @@ class FakeRunner final : public Runner {
     for (const auto& entry : batch) {
       for (std::size_t i = 0; i < entry.tokens.size(); ++i) {
         slot(entry, entry.position + static_cast<std::int32_t>(i)) =
-            entry.tokens[i] | (entry.long_rope ? kLongRope : 0);
+            entry.tokens[i] | (entry.long_rope ? kLongRope : 0) |
+            (info_.prompts_apart && entry.prompt ? kPrompt : 0);
       }
       CHECK(entry.drafts >= 0 && entry.drafts < static_cast<std::int32_t>(entry.tokens.size()));
       const auto end = entry.position + static_cast<std::int32_t>(entry.tokens.size());

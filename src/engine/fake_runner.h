@@ -14,6 +14,7 @@ struct FakeRunnerOptions {
   std::int32_t vocab_size = 256;
   std::int32_t context_tokens_max = 4096;
   std::int32_t short_rope_tokens_max = INT32_MAX;
+  bool prompts_apart = false;  // logits then depend on which tokens were the prompt's
   // The token that stood so many places before is much more likely than others: a text that
   // repeats itself. 0 = none is.
   std::int32_t period = 0;

@@ -50,7 +50,8 @@ class ModelRunner final : public Runner {
 
   absl::Status pack() {
     const auto store = std::make_shared<tensor::PackedStore>(options_.packed);
-    const tensor::LinearOptions linear{options_.isa, options_.mode, &pool_, store, options_.tuner};
+    const tensor::LinearOptions linear{options_.isa, options_.mode,  &pool_,
+                                       store,        options_.tuner, options_.bulk_reference};
     for (int i = 0; i < spec_.layers; ++i) {
       const auto& weights = file_->weights.layers[static_cast<std::size_t>(i)];
       ASSIGN_OR_RETURN(auto layer, pack_layer(spec_, weights, i, linear));
@@ -70,6 +71,7 @@ class ModelRunner final : public Runner {
                           spec_.layers * spec_.heads * spec_.head_width /
                           static_cast<double>(std::max<std::int64_t>(file_->parameters, 1));
     info_.kv_block_bytes = pages_.block_bytes();
+    info_.prompts_apart = tensor::multiplies_bulk_apart(linear);
     info_.fingerprint = fmt::format("fp_{}_{}_{}", file_->quantization,
                                     tensor::isa_name(options_.isa), file_->parameters);
     if (options_.mode == tensor::LinearMode::fast && pages_.type() != tensor::KvType::f16) {
@@ -115,29 +117,41 @@ class ModelRunner final : public Runner {
     if (const auto kept = store.keep(); !kept.ok()) LOG(warn, "{}", base::message(kept));
   }
 
+  // Rows of prompts that are computed in bulk come last.
   absl::Status plan(std::span<const BatchEntry> batch) {
     step_.clear();
-    for (const auto& entry : batch) {
-      const auto end = entry.position + static_cast<std::int32_t>(entry.tokens.size());
-      CHECK(static_cast<std::int64_t>(entry.blocks.size()) * kBlockTokens >= end);
-      CHECK(entry.long_rope ? !spec_.rope.long_frequencies.empty()
-                            : end <= info_.short_rope_tokens_max);
-      for (const auto block : entry.blocks) {
-        CHECK(block.value() >= 0 && block.value() < pages_.blocks());
+    first_rows_.resize(batch.size());
+    for (const bool bulk : {false, true}) {
+      if (bulk) step_.prompts_from = step_.size();
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        if ((info_.prompts_apart && batch[i].prompt) != bulk) continue;
+        first_rows_[i] = step_.size();
+        RETURN_IF_ERROR(append(batch[i]));
       }
-      if (end > info_.context_tokens_max) {
-        return base::invalid_argument(fmt::format("{} tokens are over the model's context of {}",
-                                                  end, info_.context_tokens_max));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status append(const BatchEntry& entry) {
+    const auto end = entry.position + static_cast<std::int32_t>(entry.tokens.size());
+    CHECK(static_cast<std::int64_t>(entry.blocks.size()) * kBlockTokens >= end);
+    CHECK(entry.long_rope ? !spec_.rope.long_frequencies.empty()
+                          : end <= info_.short_rope_tokens_max);
+    for (const auto block : entry.blocks) {
+      CHECK(block.value() >= 0 && block.value() < pages_.blocks());
+    }
+    if (end > info_.context_tokens_max) {
+      return base::invalid_argument(fmt::format("{} tokens are over the model's context of {}", end,
+                                                info_.context_tokens_max));
+    }
+    step_.positions = std::max(step_.positions, end);
+    for (std::size_t i = 0; i < entry.tokens.size(); ++i) {
+      if (entry.tokens[i] < 0 || entry.tokens[i] >= spec_.vocab) {
+        return base::invalid_argument(
+            fmt::format("token {} is outside the vocabulary of {}", entry.tokens[i], spec_.vocab));
       }
-      step_.positions = std::max(step_.positions, end);
-      for (std::size_t i = 0; i < entry.tokens.size(); ++i) {
-        if (entry.tokens[i] < 0 || entry.tokens[i] >= spec_.vocab) {
-          return base::invalid_argument(fmt::format("token {} is outside the vocabulary of {}",
-                                                    entry.tokens[i], spec_.vocab));
-        }
-        step_.ids.push_back(entry.tokens[i]);
-        step_.tokens.push_back({entry.position + static_cast<std::int32_t>(i), &entry});
-      }
+      step_.ids.push_back(entry.tokens[i]);
+      step_.tokens.push_back({entry.position + static_cast<std::int32_t>(i), &entry});
     }
     return absl::OkStatus();
   }
@@ -159,30 +173,27 @@ class ModelRunner final : public Runner {
 
   // x += post_norm(feed_forward(norm(x)))
   void feed_forward_half(const PackedLayer& layer) {
-    const int m = step_.size();
     const auto& weights = *layer.weights;
     const auto make_row = [&](int t) {
       x_.norm(t, weights.ffn_norm, h_.data() + std::int64_t{t} * spec_.width);
     };
     out_.resize(h_.size());
     if (layer.spec.experts) {
-      experts_.run(layer, h_.data(), m, out_.data(), make_row);
+      experts_.run(layer, h_.data(), step_.rows(), out_.data(), make_row);
     } else {
-      feed_forward_.run(layer.feed_forward, h_.data(), m, out_.data(), make_row);
+      feed_forward_.run(layer.feed_forward, h_.data(), step_.rows(), out_.data(), make_row);
     }
     x_.add_later(out_.data(), kNoBias, spec_.post_norms ? &weights.ffn_post_norm : nullptr);
   }
 
-  // Only the rows whose logits are wanted go through the head.
+  // Only the rows whose logits are wanted go through the head, none of them in bulk.
   void project(std::span<const BatchEntry> batch) {
     const std::int64_t d = spec_.width;
     wanted_.clear();
-    int row = 0;
-    for (const auto& entry : batch) {
-      const auto size = static_cast<int>(entry.tokens.size());
-      CHECK(entry.logits >= 0 && entry.logits <= size);
-      for (int i = size - entry.logits; i < size; ++i) wanted_.push_back(row + i);
-      row += size;
+    for (std::size_t e = 0; e < batch.size(); ++e) {
+      const auto size = static_cast<int>(batch[e].tokens.size());
+      CHECK(batch[e].logits >= 0 && batch[e].logits <= size);
+      for (int i = size - batch[e].logits; i < size; ++i) wanted_.push_back(first_rows_[e] + i);
     }
     const auto wanted = static_cast<int>(wanted_.size());
     logits_.resize(wanted_.size() * static_cast<std::size_t>(spec_.vocab));
@@ -213,7 +224,8 @@ class ModelRunner final : public Runner {
   // allocates nothing.
   Step step_;
   std::vector<std::int32_t> positions_;
-  std::vector<int> wanted_;  // rows whose logits are
+  std::vector<int> first_rows_;  // of each entry
+  std::vector<int> wanted_;      // rows whose logits are
   tensor::Activations activations_;
   Residual x_;
   std::vector<float> h_, out_, logits_;

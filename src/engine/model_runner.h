@@ -22,6 +22,7 @@ struct ModelRunnerOptions {
   std::shared_ptr<tensor::PackedFile> packed = nullptr;
   tensor::Tuner* tuner = nullptr;  // until the runner is made
   base::ThreadPool::Pin pin = nullptr;
+  bool bulk_reference = false;  // LinearOptions's, for tests
 };
 
 // Packs the weights; the file is kept for its embedding table.

@@ -27,6 +27,8 @@ struct BatchEntry {
   // The sequence is longer than RunnerInfo::short_rope_tokens_max. Its keys in the pages were made
   // with the same value.
   bool long_rope = false;
+  // The tokens are of the prompt, all of them, which matters where RunnerInfo::prompts_apart.
+  bool prompt = false;
   // The last `drafts` of the tokens are guesses: the sequence may go on with others from any of
   // their positions, and then writes those slots of its pages again.
   std::int32_t drafts = 0;
@@ -39,6 +41,9 @@ struct RunnerInfo {
   std::size_t kv_block_bytes = 0;                  // of one page, all layers
   // What each position of context adds to the cost of a token, as a share of the token's own.
   double position_cost = 0;
+  // Prompts are computed in an arithmetic of their own: a token's keys and values depend on whether
+  // its sequence was given it or made it.
+  bool prompts_apart = false;
   std::string fingerprint;  // of weights, kernels and numeric options
 };
 

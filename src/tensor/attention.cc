@@ -34,4 +34,9 @@ const AttentionKernels& attention_kernels(Isa isa, KvType type) {
   return kScalarAttention[index];
 }
 
+const AttentionKernels& bulk_attention_kernels(Isa isa, KvType type) {
+  if (isa == Isa::amx && type == KvType::bf16) return kTileAttention;
+  return attention_kernels(isa, type);
+}
+
 }  // namespace plinth::tensor

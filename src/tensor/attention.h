@@ -82,12 +82,14 @@ constexpr std::size_t attention_sums_floats(int tokens, int group, int head_widt
 }
 
 // Queries that share one pass over a page, at most.
-inline constexpr int kAttentionQueries = 12;
+inline constexpr int kAttentionQueries = 16;
 
 constexpr std::size_t attention_scratch_floats(int tokens, int group, int head_width) {
-  // The sums of all spans so far and of one; a tile of scores; the queries in half the size.
+  // The sums of all spans so far and of one; the queries in half the size; a tile of scores, and
+  // the values of its positions in half the size, which begin at a cache line.
   const auto sums = attention_sums_floats(tokens, group, head_width);
-  return 2 * sums + kAttentionQueries * 64 + sums / 2;
+  const auto values = 32 * static_cast<std::size_t>(base::round_up(head_width, 8));
+  return 2 * sums + sums / 2 + kAttentionQueries * 64 + values + 16;
 }
 
 struct AttentionKernels {
@@ -103,5 +105,8 @@ struct AttentionKernels {
 };
 
 const AttentionKernels& attention_kernels(Isa isa, KvType type);
+// Those for bulk rows (tensor/linear.h): the same pages in another arithmetic where that is faster,
+// with tiles of BF16 on AMX.
+const AttentionKernels& bulk_attention_kernels(Isa isa, KvType type);
 
 }  // namespace plinth::tensor

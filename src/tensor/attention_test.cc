@@ -17,16 +17,34 @@ struct Shape {
   bool causal = true;
 };
 
+// Kernels, of which AMX has others for bulk rows.
+struct Kind {
+  Isa isa;
+  KvType type;
+  bool bulk = false;
+};
+
 constexpr int kPositions = 200;
 constexpr KvType kTypes[] = {KvType::f32, KvType::f16, KvType::bf16, KvType::q8};
 constexpr float kScale = 0.3f;
+
+std::vector<Kind> kinds() {
+  std::vector<Kind> all;
+  for (Isa isa : supported_isas()) {
+    for (KvType type : kTypes) all.push_back({isa, type});
+  }
+  if (best_isa() == Isa::amx) all.push_back({Isa::amx, KvType::bf16, true});
+  return all;
+}
 
 // One sequence of one kv head: queries, keys and values of every position, and the pages as a
 // runner would fill them, in shuffled order.
 class Sequence {
  public:
-  Sequence(const Shape& shape, Isa isa, KvType type, int positions = kPositions)
-      : shape_(shape), kernels_(attention_kernels(isa, type)) {
+  Sequence(const Shape& shape, const Kind& kind, int positions = kPositions)
+      : shape_(shape),
+        kernels_(kind.bulk ? bulk_attention_kernels(kind.isa, kind.type)
+                           : attention_kernels(kind.isa, kind.type)) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     const auto fill = [&](std::vector<float>& values, int width) {
@@ -37,7 +55,7 @@ class Sequence {
     fill(k_, shape.head_width);
     fill(v_, shape.head_width);
     const int pages = base::ceil_div(positions, kPageTokens);
-    const auto page_bytes = kv_page_bytes(type, shape.head_width);
+    const auto page_bytes = kv_page_bytes(kind.type, shape.head_width);
     // What no position has written is NaN: reading it would show.
     memory_.assign(2 * static_cast<std::size_t>(pages) * page_bytes, 0xff);
     for (int i = 0; i < pages; ++i) {
@@ -143,30 +161,29 @@ class Sequence {
   int stored_ = 0;
 };
 
-constexpr Shape kShapes[] = {{3, 64}, {1, 20}, {8, 32}, {5, 24, 30}, {2, 16, 100, 2.0f}, {7, 8, 1}};
+constexpr Shape kShapes[] = {{3, 64},   {1, 20}, {8, 32},          {5, 24, 30}, {2, 16, 100, 2.0f},
+                             {7, 8, 1}, {4, 64}, {3, 64, 70, 2.0f}};
 
-std::string name(const Shape& shape, Isa isa, KvType type) {
-  return std::string(isa_name(isa)) + " " + std::string(kv_type_name(type)) + " group " +
-         std::to_string(shape.group) + " width " + std::to_string(shape.head_width) + " window " +
-         std::to_string(shape.window);
+std::string name(const Shape& shape, const Kind& kind) {
+  return std::string(isa_name(kind.isa)) + " " + std::string(kv_type_name(kind.type)) +
+         (kind.bulk ? " bulk" : "") + " group " + std::to_string(shape.group) + " width " +
+         std::to_string(shape.head_width) + " window " + std::to_string(shape.window);
 }
 
 TEST(Attention, IsSoftmaxOverTheWindow) {
   constexpr double kTolerance[] = {1e-5, 5e-3, 4e-2, 5e-2};
   for (const auto& shape : kShapes) {
-    for (Isa isa : supported_isas()) {
-      for (KvType type : kTypes) {
-        Sequence sequence(shape, isa, type);
-        const auto out = sequence.attend(0, kPositions);
-        for (int position = 0; position < kPositions; ++position) {
-          for (int h = 0; h < shape.group; ++h) {
-            const auto expected = sequence.expected(position, h, position + 1);
-            for (std::size_t i = 0; i < expected.size(); ++i) {
-              const auto at =
-                  static_cast<std::size_t>((position * shape.group + h) * shape.head_width) + i;
-              ASSERT_NEAR(out[at], expected[i], kTolerance[static_cast<int>(type)])
-                  << name(shape, isa, type) << " position " << position;
-            }
+    for (const Kind& kind : kinds()) {
+      Sequence sequence(shape, kind);
+      const auto out = sequence.attend(0, kPositions);
+      for (int position = 0; position < kPositions; ++position) {
+        for (int h = 0; h < shape.group; ++h) {
+          const auto expected = sequence.expected(position, h, position + 1);
+          for (std::size_t i = 0; i < expected.size(); ++i) {
+            const auto at =
+                static_cast<std::size_t>((position * shape.group + h) * shape.head_width) + i;
+            ASSERT_NEAR(out[at], expected[i], kTolerance[static_cast<int>(kind.type)])
+                << name(shape, kind) << " position " << position;
           }
         }
       }
@@ -177,18 +194,17 @@ TEST(Attention, IsSoftmaxOverTheWindow) {
 // An encoder's: every token attends to all of its text.
 TEST(Attention, ReachesTheEndWhereNotCausal) {
   constexpr double kTolerance[] = {1e-5, 5e-3, 4e-2, 5e-2};
-  const Shape shape{2, 20, 0, 0, false};
-  for (Isa isa : supported_isas()) {
-    for (KvType type : kTypes) {
+  for (const Shape& shape : {Shape{2, 20, 0, 0, false}, Shape{1, 32, 0, 0, false}}) {
+    for (const Kind& kind : kinds()) {
       for (const int tokens : {1, 2, 15, 17, 64, 65, 200}) {
-        Sequence sequence(shape, isa, type);
+        Sequence sequence(shape, kind);
         const auto out = sequence.attend(0, tokens);
         for (int row = 0; row < tokens * shape.group; ++row) {
           const auto expected = sequence.expected(row / shape.group, row % shape.group, tokens);
           for (std::size_t i = 0; i < expected.size(); ++i) {
             ASSERT_NEAR(out[static_cast<std::size_t>(row * shape.head_width) + i], expected[i],
-                        kTolerance[static_cast<int>(type)])
-                << name(shape, isa, type) << " tokens " << tokens << " row " << row;
+                        kTolerance[static_cast<int>(kind.type)])
+                << name(shape, kind) << " tokens " << tokens << " row " << row;
           }
         }
       }
@@ -199,22 +215,20 @@ TEST(Attention, ReachesTheEndWhereNotCausal) {
 // Promise 3: however a prompt is cut, a query's bits are the same.
 TEST(Attention, BitsDoNotDependOnTheRun) {
   for (const auto& shape : kShapes) {
-    for (Isa isa : supported_isas()) {
-      for (KvType type : kTypes) {
-        const auto whole = Sequence(shape, isa, type).attend(0, kPositions);
-        Sequence cut(shape, isa, type);
-        const auto row = static_cast<std::size_t>(shape.group * shape.head_width);
-        int position = 0;
-        for (int tokens : {1, 1, 2, 13, 17, 1, 64, 3, 50, 1, 47}) {
-          const auto part = cut.attend(position, tokens);
-          ASSERT_EQ(std::memcmp(part.data(), &whole[static_cast<std::size_t>(position) * row],
-                                part.size() * sizeof(float)),
-                    0)
-              << name(shape, isa, type) << " at " << position << " tokens " << tokens;
-          position += tokens;
-        }
-        ASSERT_EQ(position, kPositions);
+    for (const Kind& kind : kinds()) {
+      const auto whole = Sequence(shape, kind).attend(0, kPositions);
+      Sequence cut(shape, kind);
+      const auto row = static_cast<std::size_t>(shape.group * shape.head_width);
+      int position = 0;
+      for (int tokens : {1, 1, 2, 13, 17, 1, 64, 3, 50, 1, 47}) {
+        const auto part = cut.attend(position, tokens);
+        ASSERT_EQ(std::memcmp(part.data(), &whole[static_cast<std::size_t>(position) * row],
+                              part.size() * sizeof(float)),
+                  0)
+            << name(shape, kind) << " at " << position << " tokens " << tokens;
+        position += tokens;
       }
+      ASSERT_EQ(position, kPositions);
     }
   }
 }
@@ -223,19 +237,18 @@ TEST(Attention, BitsDoNotDependOnTheRun) {
 // nothing in its first span.
 TEST(Attention, SpansSummedApartGiveTheSameBits) {
   constexpr int kLong = 2 * kSpanPositions + 50;
-  for (const auto& shape : {Shape{3, 40}, Shape{2, 16, 1500}, Shape{1, 8, 20}}) {
-    for (Isa isa : supported_isas()) {
-      for (KvType type : kTypes) {
-        Sequence sequence(shape, isa, type, kLong);
-        for (const int position : {0, kSpanPositions - 1, kSpanPositions + 10, kLong - 40}) {
-          const auto whole = sequence.attend(position, 20);
-          const auto merged = sequence.attend_by_spans(position, 20);
-          ASSERT_EQ(std::memcmp(whole.data(), merged.data(), whole.size() * sizeof(float)), 0)
-              << name(shape, isa, type) << " at " << position;
-          const auto expected = sequence.expected(position, 0, position + 1);
-          for (std::size_t i = 0; i < expected.size(); ++i) {
-            ASSERT_NEAR(whole[i], expected[i], 5e-2) << name(shape, isa, type);
-          }
+  for (const auto& shape :
+       {Shape{3, 40}, Shape{2, 16, 1500}, Shape{1, 8, 20}, Shape{3, 64}, Shape{2, 32, 1500}}) {
+    for (const Kind& kind : kinds()) {
+      Sequence sequence(shape, kind, kLong);
+      for (const int position : {0, kSpanPositions - 1, kSpanPositions + 10, kLong - 40}) {
+        const auto whole = sequence.attend(position, 20);
+        const auto merged = sequence.attend_by_spans(position, 20);
+        ASSERT_EQ(std::memcmp(whole.data(), merged.data(), whole.size() * sizeof(float)), 0)
+            << name(shape, kind) << " at " << position;
+        const auto expected = sequence.expected(position, 0, position + 1);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          ASSERT_NEAR(whole[i], expected[i], 5e-2) << name(shape, kind);
         }
       }
     }

@@ -64,9 +64,11 @@ ArithmeticLoop loop_of(Probe probe, Isa isa) {
       return int8_in_int16_avx2;
     case Probe::int8_vnni:
       return int8_vnni_avx512;
-    default:
-      CHECK(probe == Probe::int8_amx);
+    case Probe::int8_amx:
       return int8_amx;
+    default:
+      CHECK(probe == Probe::bf16_amx);
+      return bf16_amx;
   }
 }
 
@@ -107,6 +109,8 @@ std::string_view probe_name(Probe probe) {
       return "int8_vnni";
     case Probe::int8_amx:
       return "int8_amx";
+    case Probe::bf16_amx:
+      return "bf16_amx";
   }
   return "unknown";
 }
@@ -121,7 +125,10 @@ std::vector<Probe> probes_of(Isa isa) {
   if (isa >= Isa::avx2) probes.push_back(Probe::int8_widened);
   if (isa >= Isa::avx2) probes.push_back(Probe::int8_in_int16);
   if (isa >= Isa::avx512) probes.push_back(Probe::int8_vnni);
-  if (isa >= Isa::amx) probes.push_back(Probe::int8_amx);
+  if (isa >= Isa::amx) {
+    probes.push_back(Probe::int8_amx);
+    probes.push_back(Probe::bf16_amx);
+  }
   return probes;
 }
 

@@ -19,6 +19,17 @@ std::int64_t total_rows(std::span<const MatrixView> parts) {
   return rows;
 }
 
+BulkKernels bulk_for(const LinearOptions& options) {
+  if (options.mode != LinearMode::fast) return {};
+  if (options.bulk_reference) return {multiply_bulk_scalar, round_to_tiles_scalar};
+  if (options.isa == Isa::amx) return {multiply_bulk_amx, round_to_tiles_amx};
+  return {};
+}
+
+bool multiplies_bulk_apart(const LinearOptions& options) {
+  return bulk_for(options).multiply != nullptr;
+}
+
 absl::StatusOr<std::unique_ptr<PackedLinear>> pack_linear(std::span<const MatrixView> parts,
                                                           const LinearOptions& options) {
   if (parts.empty()) return base::invalid_argument("[pack_linear] no matrix");

@@ -188,6 +188,112 @@ TEST(Linear, EveryInstructionSetHasTheBitsOfTheScalarReference) {
   }
 }
 
+// Every row in bulk.
+std::vector<float> multiply_bulk(const PackedLinear& linear, const float* x, int m, int threads) {
+  base::ThreadPool pool(threads);
+  Activations activations;
+  std::vector<float> y(static_cast<std::size_t>(m * linear.rows()), -1.0f);
+  linear.prepare(x, linear.columns(), Rows(m, 0), activations, pool);
+  linear.multiply(activations, m, y.data(), linear.rows(), pool);
+  return y;
+}
+
+float rounded_to_bfloat(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, 4);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+// The reference of bulk products: their only error is that both sides are rounded to BF16.
+TEST(Linear, BulkProductsAreThoseOfRoundedWeightsAndActivations) {
+  for (DType dtype : kAll) {
+    if (dtype == DType::f32 || dtype == DType::f16) continue;
+    const std::int64_t columns = 768, rows = 37;
+    const Matrix w = random_matrix(dtype, rows, columns, 21);
+    const auto x = random_rows(5, columns, 22);
+    const auto linear = *pack_linear(
+        {&w.view, 1}, {Isa::scalar, LinearMode::fast, nullptr, nullptr, nullptr, true});
+    const auto y = multiply_bulk(*linear, x.data(), 5, 2);
+    std::vector<float> row(static_cast<std::size_t>(columns));
+    double error = 0, norm = 0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      dequantize_row(dtype,
+                     w.bytes.data() + static_cast<std::size_t>(r) * row_bytes(dtype, columns),
+                     row.data(), columns);
+      for (int t = 0; t < 5; ++t) {
+        double sum = 0;
+        for (std::int64_t c = 0; c < columns; ++c) {
+          sum += static_cast<double>(rounded_to_bfloat(row[static_cast<std::size_t>(c)])) *
+                 rounded_to_bfloat(x[static_cast<std::size_t>(t * columns + c)]);
+        }
+        const double off = y[static_cast<std::size_t>(t * rows + r)] - sum;
+        error += off * off;
+        norm += sum * sum;
+      }
+    }
+    // Some types' scales are products, which the packed form keeps within 2^-12: where a weight
+    // lies that near the middle of two BF16 numbers, it becomes the other one.
+    const bool products = dtype_info(dtype).block_elements == 256;
+    EXPECT_LT(std::sqrt(error / norm), products ? 2e-3 : 1e-5) << dtype_info(dtype).name;
+  }
+}
+
+// Tiles have the reference's bits: every type, rows that fill no tile, few and many tokens, and
+// rows of one range of blocks and of several.
+TEST(Linear, TilesHaveTheBitsOfTheBulkReference) {
+  if (best_isa() != Isa::amx) GTEST_SKIP() << "no AMX on this machine";
+  constexpr int kTokens = 50;
+  for (DType dtype : kAll) {
+    if (dtype == DType::f32 || dtype == DType::f16) continue;
+    for (const auto& [rows, columns] : {std::pair{37, 256}, {80, 1280}}) {
+      const Matrix w = random_matrix(dtype, rows, columns, 12);
+      const auto x = random_rows(kTokens, columns, 13);
+      const auto reference = *pack_linear(
+          {&w.view, 1}, {Isa::scalar, LinearMode::fast, nullptr, nullptr, nullptr, true});
+      const auto expected = multiply_bulk(*reference, x.data(), kTokens, 2);
+      const auto tiles = *pack_linear({&w.view, 1}, {Isa::amx, LinearMode::fast});
+      for (int m : {1, 5, 16, 17, 32, kTokens}) {
+        const auto y = multiply_bulk(*tiles, x.data(), m, 2);
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          ASSERT_EQ(y[i], expected[i])
+              << dtype_info(dtype).name << " columns " << columns << " m " << m << " at " << i;
+        }
+      }
+    }
+  }
+}
+
+// A product of both kinds of rows has each kind's bits, and so has one of many slabs.
+TEST(Linear, BulkRowsDependOnNeitherTheOthersNorThreads) {
+  const Matrix w = random_matrix(DType::q4_0, 40, 96, 23);
+  const int m = 600;
+  const auto x = random_rows(m, 96, 24);
+  std::vector<LinearOptions> kinds = {
+      {Isa::scalar, LinearMode::fast, nullptr, nullptr, nullptr, true}};
+  if (best_isa() == Isa::amx) kinds.push_back({Isa::amx, LinearMode::fast});
+  for (const auto& options : kinds) {
+    const auto linear = *pack_linear({&w.view, 1}, options);
+    const auto bulk = multiply_bulk(*linear, x.data(), m, 1);
+    const auto single = multiply(*linear, x.data(), m, 1);
+    ASSERT_NE(std::memcmp(bulk.data(), single.data(), bulk.size() * 4), 0);
+    for (int threads : {1, 3}) {
+      for (int from : {0, 1, 13, 32, m}) {
+        base::ThreadPool pool(threads);
+        Activations activations;
+        std::vector<float> y(static_cast<std::size_t>(m * 40));
+        linear->prepare(x.data(), 96, Rows(m, from), activations, pool);
+        linear->multiply(activations, m, y.data(), 40, pool);
+        const auto before = static_cast<std::size_t>(from) * 40;
+        ASSERT_EQ(std::memcmp(y.data(), single.data(), before * 4), 0) << from;
+        ASSERT_EQ(std::memcmp(y.data() + before, bulk.data() + before, (y.size() - before) * 4), 0)
+            << from;
+      }
+    }
+  }
+}
+
 // Floating-point weights keep their two or four bytes, and where no set rounds the activations all
 // have the reference's sums; columns that fill no tile of 32.
 TEST(Linear, FloatsHaveTheSumsOfTheScalarReference) {
@@ -210,14 +316,6 @@ TEST(Linear, FloatsHaveTheSumsOfTheScalarReference) {
       }
     }
   }
-}
-
-float rounded_to_bfloat(float value) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, &value, 4);
-  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
-  std::memcpy(&value, &bits, 4);
-  return value;
 }
 
 // BF16 products: the only error is that of the activations' rounding.

@@ -100,6 +100,7 @@ class EngineWorld {
     options_.seed_base = chance_.bits();
     if (chance_.one_in(4)) options_.speculation = engine::Speculation::off;
     if (chance_.one_in(2)) period_ = chance_.pick(1, 12);
+    apart_ = chance_.one_in(2);
     FaultyRunnerOptions faults;
     if (chance_.one_in(3)) faults = {chance_.pick(20, 200), chance_.pick(50, 400), {}, {}};
     if (chance_.one_in(2)) {
@@ -138,8 +139,10 @@ class EngineWorld {
 
  private:
   std::unique_ptr<engine::Runner> fake_runner() const {
-    return engine::make_fake_runner(
-        {.vocab_size = vocab_, .context_tokens_max = 600, .period = period_});
+    return engine::make_fake_runner({.vocab_size = vocab_,
+                                     .context_tokens_max = 600,
+                                     .prompts_apart = apart_,
+                                     .period = period_});
   }
   std::unique_ptr<EngineCore> make_core(const engine::EngineOptions& options,
                                         std::unique_ptr<engine::Runner> runner) {
@@ -329,6 +332,7 @@ class EngineWorld {
   base::FakeClock clock_;
   std::vector<std::string> violations_;
   std::int32_t vocab_ = 256, period_ = 0;
+  bool apart_ = false;  // prompts are computed apart
   engine::EngineOptions options_;
   std::unique_ptr<EngineCore> core_, solo_;
   std::vector<std::unique_ptr<Client>> clients_;

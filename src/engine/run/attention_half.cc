@@ -27,7 +27,7 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, Residual& x)
   normed_.resize(static_cast<std::size_t>(m * d));
   out_.resize(normed_.size());
   qkv_.resize(static_cast<std::size_t>(m * ld));
-  layer.qkv->prepare_made(normed_.data(), d, m, activations_, pool, [&](int t) {
+  layer.qkv->prepare_made(normed_.data(), d, step.rows(), activations_, pool, [&](int t) {
     x.norm(t, weights.attention_norm, normed_.data() + t * d);
   });
   layer.qkv->multiply(activations_, m, qkv_.data(), ld, pool);
@@ -38,7 +38,7 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, Residual& x)
   });
   attended_.resize(static_cast<std::size_t>(std::int64_t{m} * q_width_));
   attention_.run(layer, step, qkv_.data(), ld, attended_.data());
-  layer.o->prepare(attended_.data(), q_width_, m, activations_, pool);
+  layer.o->prepare(attended_.data(), q_width_, step.rows(), activations_, pool);
   layer.o->multiply(activations_, m, out_.data(), d, pool);
   x.add_later(out_.data(), weights.o_bias,
               spec.post_norms ? &weights.attention_post_norm : nullptr);

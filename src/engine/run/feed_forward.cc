@@ -4,15 +4,16 @@
 
 namespace plinth::engine {
 
-void FeedForward::run(const PackedFeedForward& weights, const float* x, int m, float* y,
+void FeedForward::run(const PackedFeedForward& weights, const float* x, tensor::Rows rows, float* y,
                       absl::FunctionRef<void(int row)> make_row) {
   auto& pool = context_.pool;
+  const int m = rows.count;
   const std::int64_t d = context_.spec.width;
   const std::int64_t in = weights.in->rows(), ff = weights.down->columns();
   inner_.resize(static_cast<std::size_t>(m * in));
-  weights.in->prepare_made(x, d, m, activations_, pool, make_row);
+  weights.in->prepare_made(x, d, rows, activations_, pool, make_row);
   weights.in->multiply(activations_, m, inner_.data(), in, pool);
-  weights.down->prepare_made(inner_.data(), in, m, activations_, pool, [&](int t) {
+  weights.down->prepare_made(inner_.data(), in, rows, activations_, pool, [&](int t) {
     float* row = inner_.data() + t * in;
     if (!weights.in_bias.empty()) context_.ops.add(row, weights.in_bias.data(), in);
     activate(row, ff);

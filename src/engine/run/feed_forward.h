@@ -13,9 +13,9 @@ namespace plinth::engine {
 class FeedForward {
  public:
   explicit FeedForward(const RunContext& context) : context_(context) {}
-  // x, y: [m, width]; x may be y. A row of y depends on its own row of x alone, to the bit, which
-  // make_row makes as PackedLinear::prepare_made says.
-  void run(const PackedFeedForward& weights, const float* x, int m, float* y,
+  // x, y: [rows.count, width]; x may be y. A row of y depends on its own row of x alone, to the
+  // bit, which make_row makes as PackedLinear::prepare_made says.
+  void run(const PackedFeedForward& weights, const float* x, tensor::Rows rows, float* y,
            absl::FunctionRef<void(int row)> make_row);
 
  private:

@@ -11,7 +11,7 @@ FullAttention::FullAttention(int heads, int head_width, tensor::Isa isa, tensor:
                              base::ThreadPool& pool)
     : heads_(heads),
       head_width_(head_width),
-      kernels_(tensor::attention_kernels(isa, type)),
+      kernels_(tensor::bulk_attention_kernels(isa, type)),
       page_bytes_(tensor::kv_page_bytes(type, head_width)),
       pool_(pool),
       scratch_(static_cast<std::size_t>(pool.size())) {}
@@ -54,10 +54,9 @@ void FullAttention::attend(const TextRows& text, int head, const float* qkv, flo
     }
   }
   const auto floats = tensor::attention_scratch_floats(run.tokens, run.group, head_width_);
-  if (scratch.floats.size() < floats) scratch.floats.resize(floats);
   run.k_pages = scratch.k.data();
   run.v_pages = scratch.v.data();
-  run.scratch = scratch.floats.data();
+  run.scratch = scratch.floats.reserve(floats);
   kernels_.attend(run);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "tensor/aligned_scratch.h"
 #include "tensor/attention.h"
 
 namespace plinth::engine {
@@ -29,7 +30,7 @@ class FullAttention {
   struct Scratch {
     std::vector<std::uint8_t> pages;
     std::vector<const void*> k, v;
-    std::vector<float> floats;
+    tensor::AlignedScratch<float> floats;
   };
   void attend(const TextRows& text, int head, const float* qkv, float* out, Scratch& scratch);
 

@@ -29,12 +29,13 @@ void choose_experts(const model::ExpertSpec& spec, const float* logits,
   for (auto& expert : chosen) expert.weight /= sum;
 }
 
-void MixtureOfExperts::run(const PackedLayer& layer, const float* x, int m, float* y,
+void MixtureOfExperts::run(const PackedLayer& layer, const float* x, tensor::Rows rows, float* y,
                            absl::FunctionRef<void(int row)> make_row) {
   const auto& spec = context_.spec.experts;
+  const int m = rows.count;
   const std::int64_t d = context_.spec.width;
   logits_.resize(static_cast<std::size_t>(std::int64_t{m} * spec.count));
-  layer.router->prepare_made(x, d, m, activations_, context_.pool, make_row);
+  layer.router->prepare_made(x, d, rows, activations_, context_.pool, make_row);
   layer.router->multiply(activations_, m, logits_.data(), spec.count, context_.pool);
   by_expert_.resize(static_cast<std::size_t>(spec.count));
   for (auto& choices : by_expert_) choices.clear();
@@ -54,8 +55,12 @@ void MixtureOfExperts::run(const PackedLayer& layer, const float* x, int m, floa
       std::memcpy(row, x + choice.token * d, static_cast<std::size_t>(d) * sizeof(float));
       row += d;
     }
-    feed_forward_.run(layer.experts[expert], rows_.data(), static_cast<int>(choices.size()),
-                      rows_.data(), [](int) {});
+    const auto bulk =
+        std::partition_point(choices.begin(), choices.end(),
+                             [&](const Choice& choice) { return choice.token < rows.bulk_from; });
+    const tensor::Rows chosen(static_cast<int>(choices.size()),
+                              static_cast<int>(bulk - choices.begin()));
+    feed_forward_.run(layer.experts[expert], rows_.data(), chosen, rows_.data(), [](int) {});
     row = rows_.data();
     for (const auto& choice : choices) {
       context_.ops.scale(row, choice.weight, d);

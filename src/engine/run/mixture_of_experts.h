@@ -25,7 +25,7 @@ class MixtureOfExperts {
   // x, y: [m, width], apart; make_row makes a row of x as PackedLinear::prepare_made says. Each
   // expert runs once, over the tokens that chose it; a token adds its
   // experts up in the order of their indices, so its bits do not depend on the batch.
-  void run(const PackedLayer& layer, const float* x, int m, float* y,
+  void run(const PackedLayer& layer, const float* x, tensor::Rows rows, float* y,
            absl::FunctionRef<void(int row)> make_row);
 
  private:

@@ -18,6 +18,7 @@ PagedAttention::PagedAttention(const RunContext& context, KvPages& pages, tensor
     : context_(context),
       pages_(pages),
       kernels_(tensor::attention_kernels(isa, pages.type())),
+      prompt_kernels_(tensor::bulk_attention_kernels(isa, pages.type())),
       scratch_(static_cast<std::size_t>(context.pool.size())) {}
 
 void PagedAttention::begin(const Step& step) {
@@ -50,15 +51,16 @@ void PagedAttention::run(const PackedLayer& layer, const Step& step, const float
   plan(call);
   if (spans_.empty()) {
     for_each(wholes_, [&](const Task& task, Scratch& scratch) {
-      kernels_.attend(prepare(call, task, scratch));
+      kernels_of(call, task).attend(prepare(call, task, scratch));
     });
     return;
   }
   for_each(spans_, [&](const Task& task, Scratch& scratch) {
-    kernels_.sum_span(prepare(call, task, scratch), task.span, sums_.data() + task.sums);
+    kernels_of(call, task)
+        .sum_span(prepare(call, task, scratch), task.span, sums_.data() + task.sums);
   });
   for_each(wholes_, [&](const Task& task, Scratch& scratch) {
-    kernels_.merge(prepare(call, task, scratch), sums_.data() + task.sums);
+    kernels_of(call, task).merge(prepare(call, task, scratch), sums_.data() + task.sums);
   });
 }
 
@@ -130,10 +132,9 @@ tensor::AttentionRun PagedAttention::prepare(const Call& call, const Task& task,
     scratch.v[static_cast<std::size_t>(i)] = pages_.values(call.layer.index, block, task.kv_head);
   }
   const auto floats = tensor::attention_scratch_floats(args.tokens, args.group, args.head_width);
-  if (scratch.floats.size() < floats) scratch.floats.resize(floats);
   args.k_pages = scratch.k.data();
   args.v_pages = scratch.v.data();
-  args.scratch = scratch.floats.data();
+  args.scratch = scratch.floats.reserve(floats);
   return args;
 }
 

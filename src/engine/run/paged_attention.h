@@ -8,6 +8,7 @@
 #include "engine/run/kv_pages.h"
 #include "engine/run/packed_layer.h"
 #include "engine/run/step.h"
+#include "tensor/aligned_scratch.h"
 #include "tensor/attention.h"
 
 namespace plinth::engine {
@@ -40,7 +41,7 @@ class PagedAttention {
   // Of one thread.
   struct Scratch {
     std::vector<const void*> k, v;  // by page
-    std::vector<float> floats;
+    tensor::AlignedScratch<float> floats;
   };
   // What all tasks of one run() share.
   struct Call {
@@ -55,6 +56,10 @@ class PagedAttention {
   void for_each(std::span<const Task> tasks, const Body& body);
   // The kernel's arguments but for pages and scratch.
   tensor::AttentionRun shape(const Call& call, const Run& run, int kv_head) const;
+  const tensor::AttentionKernels& kernels_of(const Call& call, const Task& task) const {
+    const bool prompt = runs_[static_cast<std::size_t>(task.run)].first >= call.step.prompts_from;
+    return prompt ? prompt_kernels_ : kernels_;
+  }
   tensor::AttentionRun prepare(const Call& call, const Task& task, Scratch& scratch) const;
   // Fills wholes_, and spans_ where the runs alone would leave threads idle.
   void plan(const Call& call);
@@ -62,10 +67,11 @@ class PagedAttention {
   const RunContext context_;
   KvPages& pages_;
   const tensor::AttentionKernels& kernels_;
-  std::vector<Run> runs_;             // of this step
-  std::vector<Task> wholes_, spans_;  // of this layer
-  std::vector<float> sums_;           // of spans_
-  std::vector<Scratch> scratch_;      // by thread
+  const tensor::AttentionKernels& prompt_kernels_;  // of rows from Step::prompts_from on
+  std::vector<Run> runs_;                           // of this step
+  std::vector<Task> wholes_, spans_;                // of this layer
+  std::vector<float> sums_;                         // of spans_
+  std::vector<Scratch> scratch_;                    // by thread
 };
 
 }  // namespace plinth::engine

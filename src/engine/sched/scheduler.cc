@@ -12,6 +12,10 @@ std::size_t pages_for(std::int32_t tokens) {
   return static_cast<std::size_t>(base::ceil_div(tokens, std::int32_t{kBlockTokens}));
 }
 
+bool is_prompt(const Sequence& sequence, std::int32_t tokens) {
+  return sequence.computed + tokens <= sequence.prompt_tokens;
+}
+
 void insert_by_arrival(std::vector<Sequence*>& list, Sequence& sequence) {
   const auto place = std::upper_bound(
       list.begin(), list.end(), &sequence,
@@ -68,10 +72,22 @@ void Scheduler::begin_again_with_long_rope(Sequence& sequence) {
   take_cached(sequence);
 }
 
+// Tokens of the sequence that the cache may have.
+std::int32_t Scheduler::cached_tokens_max(const Sequence& sequence) const {
+  return options_.prompts_apart ? sequence.prompt_tokens : INT32_MAX;
+}
+
+// Of the next chunk.
+std::int32_t Scheduler::chunk_tokens(const Sequence& sequence) const {
+  const auto tokens = std::min({sequence.missing(), budget_, sequence.chunk_tokens_max});
+  const auto prompt = sequence.prompt_tokens - sequence.computed;
+  return options_.prompts_apart && prompt > 0 ? std::min(tokens, prompt) : tokens;
+}
+
 // A sequence without pages starts from those that the cache has of its tokens.
 void Scheduler::take_cached(Sequence& sequence) {
-  const auto most =
-      std::min(static_cast<std::int32_t>(sequence.tokens.size()) - 1, sequence.cache_reads_max);
+  const auto most = std::min({static_cast<std::int32_t>(sequence.tokens.size()) - 1,
+                              sequence.cache_reads_max, cached_tokens_max(sequence)});
   sequence.blocks = cache_.match(sequence.scope, sequence.tokens, most);
   sequence.published = sequence.blocks.size();
   sequence.computed = static_cast<std::int32_t>(sequence.blocks.size()) * kBlockTokens;
@@ -122,17 +138,17 @@ bool Scheduler::reserve(Sequence& sequence, std::int32_t tokens, bool may_preemp
 }
 
 void Scheduler::extend(Sequence& sequence) {
-  const auto tokens = std::min({sequence.missing(), budget_, sequence.chunk_tokens_max});
+  const auto tokens = chunk_tokens(sequence);
   // The youngest of all and no page left: it steps back until an older one ends.
   if (!reserve(sequence, tokens, true)) return preempt(sequence);
-  chunks_.push_back({&sequence, tokens, false});
+  chunks_.push_back({&sequence, tokens, is_prompt(sequence, tokens), false});
   budget_ -= tokens;
 }
 
 bool Scheduler::start(Sequence& sequence) {
   const bool looked_up = sequence.blocks.empty();
   if (looked_up) take_cached(sequence);
-  const auto tokens = std::min({sequence.missing(), budget_, sequence.chunk_tokens_max});
+  const auto tokens = chunk_tokens(sequence);
   const auto pages = static_cast<std::int32_t>(
       pages_for(static_cast<std::int32_t>(sequence.tokens.size())) + 1 - sequence.blocks.size());
   const bool room = pages <= cache_.available() || running_.empty();
@@ -146,7 +162,8 @@ bool Scheduler::start(Sequence& sequence) {
   std::erase(waiting_, &sequence);
   insert_by_arrival(running_, sequence);
   if (!sequence.started && looked_up) sequence.cached = sequence.computed;
-  chunks_.push_back({&sequence, tokens, !std::exchange(sequence.started, true)});
+  chunks_.push_back(
+      {&sequence, tokens, is_prompt(sequence, tokens), !std::exchange(sequence.started, true)});
   budget_ -= tokens;
   return true;
 }
@@ -209,7 +226,8 @@ void Scheduler::drop_drafts(Sequence& sequence) {
 
 void Scheduler::advance(Sequence& sequence, std::int32_t tokens) {
   sequence.computed += tokens;
-  const auto full = static_cast<std::size_t>(sequence.computed / kBlockTokens);
+  const auto kept = std::min(sequence.computed, cached_tokens_max(sequence));
+  const auto full = static_cast<std::size_t>(kept / kBlockTokens);
   if (full > sequence.published) {
     cache_.publish(sequence.scope,
                    std::span<const std::int32_t>(sequence.tokens).first(full * kBlockTokens),

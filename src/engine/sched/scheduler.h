@@ -23,6 +23,9 @@
 //  7. What a step's budget leaves may go to drafts: guesses of the tokens after a decode's. They
 //     take pages that no sequence holds, and give back at the end of the step those that turned
 //     out not to be needed. No draft is ever among a sequence's tokens, nor so in the cache.
+//  8. Where RunnerInfo::prompts_apart, no chunk has tokens of a prompt and others, and the prefix
+//     cache has pages of prompts alone: what a sequence made is computed again where it comes back
+//     as another's prompt.
 // No starvation: the oldest sequence is never preempted and moves in every step, so it ends; then
 // the next one is the oldest.
 #pragma once
@@ -40,11 +43,13 @@ struct SchedulerOptions {
   std::int32_t sequences_max = 256;
   PrefixCacheOptions cache;
   std::int32_t short_rope_tokens_max = INT32_MAX;  // RunnerInfo's
+  bool prompts_apart = false;                      // likewise
 };
 
 struct ScheduledChunk {
   Sequence* sequence = nullptr;
   std::int32_t tokens = 0;  // from sequence->computed on
+  bool prompt = false;      // all of them are of the prompt
   bool first = false;       // of this sequence, ever: `cached` is now known
   std::int32_t drafts = 0;  // guesses that are computed after the tokens
 };
@@ -89,6 +94,8 @@ class Scheduler {
   void preempt(Sequence& sequence);
   bool outgrows_short_rope(const Sequence& sequence) const;
   void begin_again_with_long_rope(Sequence& sequence);
+  std::int32_t chunk_tokens(const Sequence& sequence) const;
+  std::int32_t cached_tokens_max(const Sequence& sequence) const;
   void extend(Sequence& sequence);
   bool start(Sequence& sequence);
   // Pages for `tokens` more, by rule 3. False where even then there are not enough.

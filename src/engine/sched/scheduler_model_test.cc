@@ -21,11 +21,14 @@ using Tokens = std::vector<std::int32_t>;
 using Slot = std::uint64_t;
 constexpr Slot kCleared = 0;
 
-std::vector<Slot> histories(const Sequence& sequence) {
+// Where prompts are computed apart, a token that was given is another than one that was made.
+std::vector<Slot> histories(const Sequence& sequence, bool prompts_apart) {
   std::vector<Slot> slots;
+  const auto given = prompts_apart ? static_cast<std::size_t>(sequence.prompt_tokens) : 0;
   Slot history = std::hash<std::string>()(sequence.scope.salt) | 1;
   for (const auto token : sequence.tokens) {
-    history = (history ^ static_cast<Slot>(token + 1)) * 0x9E3779B97F4A7C15ull | 1;
+    const Slot what = static_cast<Slot>(token + 1) << (slots.size() < given ? 8 : 0);
+    history = (history ^ what) * 0x9E3779B97F4A7C15ull | 1;
     slots.push_back(history);
   }
   return slots;
@@ -45,6 +48,7 @@ class Model {
     options_.step_tokens_max = pick(1, 60);
     options_.sequences_max = pick(1, 12);
     options_.cache = {pick(0, 3) > 0, seed};
+    options_.prompts_apart = seed % 2 == 0;
     scheduler_ = std::make_unique<Scheduler>(blocks_, options_);
     memory_.assign(static_cast<std::size_t>(blocks_) * kBlockTokens, kCleared);
   }
@@ -125,7 +129,7 @@ class Model {
     }
     check_plan(chunks, running_before);
     for (const auto& chunk : chunks) {
-      const auto expected = histories(*chunk.sequence);
+      const auto expected = histories(*chunk.sequence, options_.prompts_apart);
       for (auto at = chunk.sequence->computed; at < chunk.sequence->computed + chunk.tokens; ++at) {
         slot(*chunk.sequence, at) = expected[static_cast<std::size_t>(at)];
       }
@@ -139,8 +143,8 @@ class Model {
     }
   }
 
-  static std::int32_t next_token(const Sequence& sequence) {
-    return static_cast<std::int32_t>(histories(sequence).back() % 3);
+  std::int32_t next_token(const Sequence& sequence) const {
+    return static_cast<std::int32_t>(histories(sequence, options_.prompts_apart).back() % 3);
   }
 
   // Guesses that are right for a while.
@@ -163,7 +167,7 @@ class Model {
   void compute_drafts(const Sequence& sequence, const Tokens& drafts) {
     Sequence guessed = sequence;
     guessed.tokens.insert(guessed.tokens.end(), drafts.begin(), drafts.end());
-    const auto contents = histories(guessed);
+    const auto contents = histories(guessed, options_.prompts_apart);
     for (auto at = sequence.tokens.size(); at < contents.size(); ++at) {
       slot(sequence, static_cast<std::int32_t>(at)) = contents[at];
     }
@@ -206,6 +210,11 @@ class Model {
       EXPECT_LE(chunk.tokens, std::min(sequence.missing(), sequence.chunk_tokens_max));
       EXPECT_GE(static_cast<int>(sequence.blocks.size()) * kBlockTokens,
                 sequence.computed + chunk.tokens + chunk.drafts);
+      const auto end = sequence.computed + chunk.tokens;
+      EXPECT_EQ(chunk.prompt, end <= sequence.prompt_tokens);
+      EXPECT_TRUE(chunk.prompt || !options_.prompts_apart ||
+                  sequence.computed >= sequence.prompt_tokens)
+          << "a chunk of both kinds of tokens";
       if (chunk.first) check_start(job_of(chunk.sequence));
     }
     EXPECT_LE(tokens, options_.step_tokens_max);
@@ -243,7 +252,9 @@ class Model {
   }
 
   void remember(const Sequence& sequence) {
-    for (std::int32_t pages = 1; pages * kBlockTokens <= sequence.computed; ++pages) {
+    const auto kept = options_.prompts_apart ? std::min(sequence.computed, sequence.prompt_tokens)
+                                             : sequence.computed;
+    for (std::int32_t pages = 1; pages * kBlockTokens <= kept; ++pages) {
       computed_[sequence.scope.salt].insert(
           Tokens(sequence.tokens.begin(), sequence.tokens.begin() + pages * kBlockTokens));
     }
@@ -254,7 +265,7 @@ class Model {
     std::map<std::int32_t, int> holders;
     for (const auto& job : jobs_) {
       const Sequence& sequence = job->sequence;
-      const auto expected = histories(sequence);
+      const auto expected = histories(sequence, options_.prompts_apart);
       for (std::int32_t at = 0; at < sequence.computed; ++at) {
         ASSERT_EQ(slot(sequence, at), expected[static_cast<std::size_t>(at)])
             << "position " << at << " of sequence " << sequence.arrival << " is not its own";

@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
 #include "base/units.h"
+#include "tensor/pack/bulk_products.h"
 #include "tensor/pack/packed_forms.h"
 
 namespace plinth::tensor {
@@ -43,9 +43,8 @@ const CompactKernels& kernels_for(Isa isa) {
     case Isa::avx2:
       return kCompactAvx2;
     case Isa::avx512:
-      return kCompactAvx512;
     case Isa::amx:
-      return kCompactAmx;
+      return kCompactAvx512;
   }
   return kCompactScalar;
 }
@@ -55,6 +54,7 @@ class CompactLinear final : public PackedLinear {
   CompactLinear(std::span<const MatrixView> parts, const LinearOptions& options)
       : PackedLinear(total_rows(parts), parts[0].columns),
         kernels_(kernels_for(options.isa)),
+        bulk_(bulk_for(options)),
         blocks_(columns() / kCompactBlock),
         store_(options.store) {}
 
@@ -65,6 +65,10 @@ class CompactLinear final : public PackedLinear {
       row += part.rows;
       tiles_ += segment.tiles;
       segments_.push_back(std::move(segment));
+    }
+    for (const auto& segment : segments_) {
+      bulk_parts_.push_back(
+          {&segment.form, segment.data.data(), segment.tile_bytes, segment.row, segment.rows});
     }
     return absl::OkStatus();
   }
@@ -77,33 +81,39 @@ class CompactLinear final : public PackedLinear {
 
   bool shares_activations(const PackedLinear& other) const override {
     const auto* same = dynamic_cast<const CompactLinear*>(&other);
-    return same != nullptr && same->columns() == columns() && &same->kernels_ == &kernels_;
+    return same != nullptr && same->columns() == columns() && &same->kernels_ == &kernels_ &&
+           same->bulk_.multiply == bulk_.multiply;
   }
 
-  void prepare_made(const float* x, std::int64_t ldx, int m, Activations& out,
+  void prepare_made(const float* x, std::int64_t ldx, Rows rows, Activations& out,
                     base::ThreadPool& pool,
                     absl::FunctionRef<void(int row)> make_row) const override {
     auto& a = out.impl();
     a.columns = columns();
+    a.bulk_from = bulk_.multiply == nullptr ? rows.count : rows.bulk_from;
+    const int m = a.bulk_from;
     const auto need = static_cast<std::size_t>(base::ceil_div(m, kPanelTokens) * blocks_);
     if (a.panels.size() < need) a.panels.resize(need);
-    const auto need_rows = kernels_.tiles ? static_cast<std::size_t>(m * columns()) : 0;
-    if (a.rows.size() < need_rows) a.rows.resize(need_rows);
     pool.parallel_for(m, 2 * kPanelTokens, [&](std::int64_t begin, std::int64_t end) {
       for (auto t = begin; t < end; ++t) {
         make_row(static_cast<int>(t));
         const int lane = static_cast<int>(t % kPanelTokens);
         PanelBlock* panel = a.panels.data() + t / kPanelTokens * blocks_;
         kernels_.quantize(x + t * ldx, blocks_, lane, panel);
-        if (kernels_.tiles) copy_lane(panel, lane, a.rows.data() + t * columns());
       }
     });
+    if (m == rows.count) return;
+    round_bulk(bulk_.round, x, ldx, columns(), m, rows.count - m, a.tiles, pool, make_row);
   }
 
   void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
                 base::ThreadPool& pool) const override {
-    CHECK(x.impl().columns == columns());
-    multiply_tiles(x.impl(), tiles_, m, y, ldy, blocking_, pool);
+    const auto& a = x.impl();
+    CHECK(a.columns == columns() && a.bulk_from <= m);
+    multiply_tiles(a, tiles_, a.bulk_from, y, ldy, blocking_, pool);
+    if (a.bulk_from == m) return;
+    multiply_bulk(bulk_.multiply, bulk_parts_, a.tiles.data(), blocks_, m - a.bulk_from,
+                  y + a.bulk_from * ldy, ldy, pool);
   }
 
   void tune(std::string_view shape, Tuner& tuner, base::ThreadPool& pool) {
@@ -143,13 +153,6 @@ class CompactLinear final : public PackedLinear {
     });
   }
 
-  // One token's integers out of its panel. out: [columns].
-  void copy_lane(const PanelBlock* panel, int lane, std::int8_t* out) const {
-    for (std::int64_t b = 0; b < blocks_; ++b, out += kCompactBlock) {
-      std::memcpy(out, panel[b].q[lane], kCompactBlock);
-    }
-  }
-
   absl::StatusOr<Segment> pack_part(const MatrixView& part, std::int64_t row,
                                     base::ThreadPool* pool) const {
     Segment segment;
@@ -186,7 +189,6 @@ class CompactLinear final : public PackedLinear {
     const std::int64_t first = slab * blocking.slab_tokens;
     CompactTask task;
     task.panels = x.panels.data() + first / kPanelTokens * blocks_;
-    if (kernels_.tiles) task.rows_of_x = x.rows.data() + first * columns();
     task.blocks = blocks_;
     task.m = static_cast<int>(std::min<std::int64_t>(blocking.slab_tokens, m - first));
     task.ldy = ldy;
@@ -208,12 +210,6 @@ class CompactLinear final : public PackedLinear {
   }
 
   void run_ranges(CompactTask& task, std::int64_t range) const {
-    thread_local std::vector<std::uint8_t> scratch;
-    if (kernels_.tiles) {
-      const auto need = static_cast<std::size_t>(std::min(range, blocks_) * kCompactScratch);
-      if (scratch.size() < need) scratch.resize(need);
-      task.scratch = scratch.data();
-    }
     for (std::int64_t b = 0; b < blocks_; b += range) {
       task.first_block = b;
       task.last_block = std::min(b + range, blocks_);
@@ -222,10 +218,12 @@ class CompactLinear final : public PackedLinear {
   }
 
   const CompactKernels& kernels_;
+  const BulkKernels bulk_;
   const std::int64_t blocks_;
   const std::shared_ptr<PackedStore> store_;  // of the segments' data
   std::int64_t tiles_ = 0;
   std::vector<Segment> segments_;
+  std::vector<BulkPart> bulk_parts_;
   Blocking blocking_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "tensor/pack/bulk_products.h"
 #include "tensor/pack/packed_forms.h"
 #include "tensor/x86/float_kernels.h"
 
@@ -13,6 +14,7 @@ namespace {
 // Enough work per hand-out that the counter's cache line does not matter.
 constexpr std::int64_t kGroupsPerTask = 4;
 constexpr std::int64_t kRowsPerTask = 8;
+constexpr std::int64_t kRowsPerPackTask = 64;
 // The rows of the last group that do not exist are computed into a buffer of so many tokens.
 constexpr int kEdgeTokens = 64;
 
@@ -51,7 +53,7 @@ class FloatLinear final : public PackedLinear {
         group_bytes_(float_group_bytes(store_, columns())) {
     if (store_ == FloatStore::bf16 && options.mode == LinearMode::fast) {
       if (multiplies_bfloat(options.isa)) bfloat_ = multiply_bfloat_avx512;
-      if (options.isa == Isa::amx) bfloat_ = multiply_bfloat_amx;
+      bulk_ = bulk_for(options);
     }
   }
 
@@ -62,18 +64,17 @@ class FloatLinear final : public PackedLinear {
                                    digest_of(parts, kForms[static_cast<int>(store_)]), pool));
     data_ = taken.bytes;
     if (taken.packed) return absl::OkStatus();
-    std::vector<float> values(static_cast<std::size_t>(columns()));
     std::int64_t row = 0;
     for (const auto& part : parts) {
-      const auto stride = row_bytes(part.dtype, part.columns);
-      for (std::int64_t r = 0; r < part.rows; ++r, ++row) {
-        const std::uint8_t* stored = part.data + static_cast<std::size_t>(r) * stride;
-        if (store_ == FloatStore::f32) {
-          dequantize_row(part.dtype, stored, values.data(), columns());
-          stored = reinterpret_cast<const std::uint8_t*>(values.data());
-        }
-        pack_row(stored, row);
+      const auto pack_rows = [&](std::int64_t begin, std::int64_t end) {
+        for (auto r = begin; r < end; ++r) pack_row(part, r, row + r);
+      };
+      if (pool == nullptr) {
+        pack_rows(0, part.rows);
+      } else {
+        pool->parallel_for(part.rows, kRowsPerPackTask, pack_rows);
       }
+      row += part.rows;
     }
     return absl::OkStatus();
   }
@@ -81,13 +82,18 @@ class FloatLinear final : public PackedLinear {
   std::size_t bytes() const override { return data_.size(); }
   bool shares_activations(const PackedLinear& other) const override {
     const auto* same = dynamic_cast<const FloatLinear*>(&other);
-    return same != nullptr && same->columns() == columns() && same->bfloat_ == bfloat_;
+    return same != nullptr && same->columns() == columns() && same->bfloat_ == bfloat_ &&
+           same->bulk_.multiply == bulk_.multiply;
   }
-  void prepare_made(const float* x, std::int64_t ldx, int m, Activations& out,
+  void prepare_made(const float* x, std::int64_t ldx, Rows rows, Activations& out,
                     base::ThreadPool& pool,
                     absl::FunctionRef<void(int row)> make_row) const override {
     auto& a = out.impl();
+    const int m = rows.count;
     a.columns = columns();
+    if (bulk_.multiply != nullptr) {  // all rows are multiplied as bulk rows are
+      return round_bulk(bulk_.round, x, ldx, columns(), 0, m, a.tiles, pool, make_row);
+    }
     const auto width = bfloat_ == nullptr ? columns() : bfloat_columns(columns());
     const auto need = static_cast<std::size_t>(m * width);
     if (bfloat_ == nullptr && a.floats.size() < need) a.floats.resize(need);
@@ -110,6 +116,10 @@ class FloatLinear final : public PackedLinear {
     const auto& a = x.impl();
     CHECK(a.columns == columns());
     if (m == 0) return;
+    if (bulk_.multiply != nullptr) {
+      const BulkPart all{nullptr, data_.data(), group_bytes_, 0, this->rows()};
+      return multiply_bulk(bulk_.multiply, {&all, 1}, a.tiles.data(), blocks(), m, y, ldy, pool);
+    }
     // Where there are enough tokens each thread takes its own, as those of quantised weights do.
     const bool own = m >= kOwnTokens * pool.size();
     const int slab =
@@ -124,7 +134,18 @@ class FloatLinear final : public PackedLinear {
   }
 
  private:
-  void pack_row(const std::uint8_t* stored, std::int64_t row) const {
+  std::int64_t blocks() const { return bfloat_columns(columns()) / kBfloatTile; }
+
+  // Row r of a part as row `row` of the matrix. No other row has its bytes.
+  void pack_row(const MatrixView& part, std::int64_t r, std::int64_t row) const {
+    const std::uint8_t* stored =
+        part.data + static_cast<std::size_t>(r) * row_bytes(part.dtype, part.columns);
+    thread_local std::vector<float> values;
+    if (store_ == FloatStore::f32) {
+      values.resize(static_cast<std::size_t>(columns()));
+      dequantize_row(part.dtype, stored, values.data(), columns());
+      stored = reinterpret_cast<const std::uint8_t*>(values.data());
+    }
     std::uint8_t* group = data_.data() + row / kFloatRows * group_bytes_;
     const auto lane = row % kFloatRows;
     const std::int64_t width = store_ == FloatStore::f32 ? 4 : 2;
@@ -174,6 +195,7 @@ class FloatLinear final : public PackedLinear {
   const FloatStore store_;
   const FloatKernels& kernels_;
   void (*bfloat_)(const BfloatTask&) = nullptr;  // instead of kernels_
+  BulkKernels bulk_;                             // instead of both
   const std::shared_ptr<PackedStore> packed_;    // of data_
   const std::int64_t groups_, group_bytes_;
   std::span<std::uint8_t> data_;

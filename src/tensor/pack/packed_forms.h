@@ -5,7 +5,9 @@
 #include <span>
 #include <vector>
 
+#include "tensor/aligned_scratch.h"
 #include "tensor/linear.h"
+#include "tensor/x86/bulk_kernels.h"
 #include "tensor/x86/compact_kernels.h"
 
 namespace plinth::tensor {
@@ -20,12 +22,20 @@ inline constexpr std::uint64_t kPackedVersion = 1;
 
 // Each form uses the fields it needs.
 struct Activations::Impl {
-  std::vector<PanelBlock> panels;      // compact: [ceil(m / 4), blocks]
-  std::vector<std::int8_t> rows;       // compact, for tiles: [m, columns]
-  std::vector<float> floats;           // float: [m, columns]
-  std::vector<std::uint16_t> bfloats;  // bfloat16: [m, bfloat_columns(columns)]
+  std::vector<PanelBlock> panels;       // compact: [ceil(m / 4), blocks]
+  AlignedScratch<std::uint16_t> tiles;  // compact, of bulk rows: as bulk_place() says
+  std::vector<float> floats;            // float: [m, columns]
+  std::vector<std::uint16_t> bfloats;   // bfloat16: [m, bfloat_columns(columns)]
   std::int64_t columns = 0;
+  int bulk_from = 0;  // rows from here on lie in `tiles`
 };
+
+// What multiplies bulk rows, none where they are like all others.
+struct BulkKernels {
+  BulkProduct multiply = nullptr;
+  BulkRound round = nullptr;
+};
+BulkKernels bulk_for(const LinearOptions& options);
 
 // `options` names the store.
 using PackedResult = absl::StatusOr<std::unique_ptr<PackedLinear>>;

@@ -73,6 +73,14 @@ struct AttentionBody {
   }
 
   static void sum_positions(State& state, int begin, int end) {
+    if constexpr (requires { Pages::sum_positions(state, begin, end); }) {
+      return Pages::sum_positions(state, begin, end);
+    } else {
+      sum_tiles(state, begin, end);
+    }
+  }
+
+  static void sum_tiles(State& state, int begin, int end) {
     for (int origin = begin; origin < end; origin += kTilePositions) {
       int query = 0;
       if constexpr (kLanes == 16) {
@@ -162,5 +170,6 @@ extern const AttentionTable kScalarAttention;
 extern const AttentionTable kAvx2Attention;
 extern const AttentionTable kAvx512Attention;
 extern const AttentionKernels kBfloatAttention;  // AVX-512 with products of BF16
+extern const AttentionKernels kTileAttention;    // AMX, of the same pages
 
 }  // namespace plinth::tensor

@@ -26,8 +26,9 @@ struct AttentionState {
   float* sums;
   float* top;
   float* norm;
-  float* scores;           // [kAttentionQueries, kTilePositions]
   std::uint16_t* rounded;  // the queries in BF16, [queries, padded], where the pages want them
+  float* scores;           // [kAttentionQueries, kTilePositions]
+  float* values;           // [kTilePositions, padded] in BF16, where the pages want them together
 
   AttentionState(const AttentionRun& r, float* memory)
       : run(r),
@@ -36,8 +37,15 @@ struct AttentionState {
         sums(memory),
         top(sums + std::int64_t{queries} * padded),
         norm(top + queries),
-        scores(r.scratch + 2 * attention_sums_floats(r.tokens, r.group, r.head_width)),
-        rounded(reinterpret_cast<std::uint16_t*>(scores + kAttentionQueries * kTilePositions)) {}
+        rounded(reinterpret_cast<std::uint16_t*>(
+            r.scratch + 2 * attention_sums_floats(r.tokens, r.group, r.head_width))),
+        scores(at_cache_line(reinterpret_cast<float*>(rounded) +
+                             attention_sums_floats(r.tokens, r.group, r.head_width) / 2)),
+        values(scores + kAttentionQueries * kTilePositions) {}
+  static float* at_cache_line(float* at) {
+    return reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(at) + 63) &
+                                    ~std::uintptr_t{63});
+  }
   void clear() {
     for (std::int64_t i = 0; i < std::int64_t{queries} * padded; ++i) sums[i] = 0;
     for (int i = 0; i < queries; ++i) top[i] = -INFINITY;

@@ -376,6 +376,6 @@ void quantize_panel_avx2(const float* x, std::int64_t blocks, int lane, PanelBlo
   }
 }
 
-const CompactKernels kCompactAvx2 = {multiply, quantize_panel_avx2, false};
+const CompactKernels kCompactAvx2 = {multiply, quantize_panel_avx2};
 
 }  // namespace plinth::tensor

@@ -14,6 +14,7 @@ namespace {
 // Four panels: 16 fp32 sums, 8 vectors of weights and the 2 dots under way stay within the 32
 // registers.
 constexpr int kTokens = 4 * kPanelTokens;
+
 // As in the AVX2 kernel: the hardware stops running ahead at each 4 KiB of memory.
 constexpr std::int64_t kAheadBytes = 2 << 10;
 
@@ -114,6 +115,6 @@ void multiply(const CompactTask& task) {
 
 }  // namespace
 
-const CompactKernels kCompactAvx512 = {multiply, quantize_panel_avx2, false};
+const CompactKernels kCompactAvx512 = {multiply, quantize_panel_avx2};
 
 }  // namespace plinth::tensor

@@ -33,18 +33,12 @@ struct alignas(16) PanelBlock {
 };
 static_assert(sizeof(PanelBlock) == 240);
 
-inline constexpr std::int64_t kCompactScratch = 8 * kCompactVector;
-
 // What a kernel computes: the rows of one tile, all m tokens, blocks [first_block, last_block).
 struct CompactTask {
   const CompactForm* form = nullptr;
   const std::uint8_t* tile = nullptr;
   const PanelBlock* panels = nullptr;  // [ceil(m / 4), blocks]
-  // Where the kernel is one of tiles: the panels' q row by row, [m, 32 * blocks], and
-  // kCompactScratch bytes of its own for each block of the task.
-  const std::int8_t* rows_of_x = nullptr;
-  std::uint8_t* scratch = nullptr;
-  std::int64_t blocks = 0;  // of the whole row
+  std::int64_t blocks = 0;             // of the whole row
   std::int64_t first_block = 0, last_block = 0;
   int m = 0;
   int rows = kCompactRows;  // of the tile that exist: 1..16
@@ -63,7 +57,6 @@ struct CompactKernels {
   // Lane `lane` of a panel from one row of 32 * blocks floats. A NaN or infinity makes its block
   // NaN; a block whose largest magnitude is below 1e-30 counts as zero.
   void (*quantize)(const float* x, std::int64_t blocks, int lane, PanelBlock* panel);
-  bool tiles = false;
 };
 
 inline constexpr float kQuantizeFloor = 1e-30f;
@@ -71,7 +64,6 @@ inline constexpr float kQuantizeFloor = 1e-30f;
 extern const CompactKernels kCompactScalar;
 extern const CompactKernels kCompactAvx2;
 extern const CompactKernels kCompactAvx512;
-extern const CompactKernels kCompactAmx;
 
 // `quantize` of every set from AVX2 on.
 void quantize_panel_avx2(const float* x, std::int64_t blocks, int lane, PanelBlock* panel);

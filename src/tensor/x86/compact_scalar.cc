@@ -100,6 +100,6 @@ void quantize(const float* x, std::int64_t blocks, int lane, PanelBlock* panel) 
 
 }  // namespace
 
-const CompactKernels kCompactScalar = {multiply, quantize, false};
+const CompactKernels kCompactScalar = {multiply, quantize};
 
 }  // namespace plinth::tensor

@@ -11,8 +11,8 @@
 
 namespace plinth::tensor {
 
-// VPDPBUSD and TDPBSUD multiply unsigned weights by signed activations: weights that are signed
-// have 128 added, which is then their zero.
+// VPDPBUSD multiplies unsigned weights by signed activations: weights that are signed have 128
+// added, which is then their zero.
 constexpr int unsigned_zero(Integers integers, int subs) {
   const bool is_signed = integers == Integers::bytes || integers == Integers::codes;
   return is_signed ? 128 : zero_of(integers, subs);

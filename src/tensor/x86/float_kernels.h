@@ -5,8 +5,8 @@
 //   pairs
 //             of columns are one AMX tile
 // F32, F16 and, up to AVX2, BF16 multiply fp32 activations and add up in fp32, column by column.
-// AVX-512 and AMX multiply BF16 by activations rounded to BF16 and add up in fp32, each in its own
-// order, which depends on neither the number of tokens nor the threads.
+// AVX-512 and AMX (bulk_kernels.h) multiply BF16 by activations rounded to BF16 and add up in fp32,
+// each in its own order, which depends on neither the number of tokens nor the threads.
 #pragma once
 
 #include <cstddef>
@@ -68,8 +68,6 @@ struct BfloatTask {
 
 // Sums of the even and of the odd pairs of columns, which are added up at the end.
 void multiply_bfloat_avx512(const BfloatTask& task);
-// Sums of tiles of 32 columns.
-void multiply_bfloat_amx(const BfloatTask& task);
 // Rounds to nearest even; subnormal values become zero.
 void round_to_bfloat_avx512(const float* x, std::int64_t columns, std::uint16_t* out);
 

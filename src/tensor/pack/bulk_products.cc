@@ -1,0 +1,87 @@
+#include "tensor/pack/bulk_products.h"
+
+#include <algorithm>
+
+#include "base/units.h"
+
+namespace plinth::tensor {
+
+namespace {
+
+// Tokens that pass by a range of weights before the next is unpacked: their activations of one
+// range (640 KiB) and their sums (512 KiB) stay in the second-level cache.
+constexpr int kSlab = 512;
+// Of rows, whose sums pause at once.
+constexpr std::int64_t kTiles = 16;
+// Hand-outs for each thread: enough to even out a thread that lost its core for a while.
+constexpr std::int64_t kHandOuts = 4;
+constexpr std::int64_t kRowsPerTask = 8;
+
+std::int64_t tiles_of(const BulkPart& part) {
+  return base::ceil_div<std::int64_t>(part.rows, kCompactRows);
+}
+
+// Tiles [tile, tile + count) of one part.
+void fill(BulkTask& task, const BulkPart& part, std::int64_t tile, std::int64_t count) {
+  task.form = part.form;
+  task.tiles = part.tiles + tile * part.tile_bytes;
+  task.tile_bytes = part.tile_bytes;
+  task.tile_count = static_cast<int>(count);
+  task.last_rows = static_cast<int>(
+      std::min<std::int64_t>(kCompactRows, part.rows - (tile + count - 1) * kCompactRows));
+}
+
+}  // namespace
+
+void round_bulk(BulkRound round, const float* x, std::int64_t ldx, std::int64_t columns, int first,
+                int m, AlignedScratch<std::uint16_t>& tiles, base::ThreadPool& pool,
+                absl::FunctionRef<void(int row)> make_row) {
+  const auto blocks = base::ceil_div<std::int64_t>(columns, kCompactBlock);
+  const auto numbers = base::ceil_div(m, kBulkTokens) * blocks * kBulkTile;
+  std::uint16_t* out = tiles.reserve(static_cast<std::size_t>(numbers));
+  pool.parallel_for(m, kRowsPerTask, [&](std::int64_t begin, std::int64_t end) {
+    for (auto t = begin; t < end; ++t) {
+      make_row(static_cast<int>(first + t));
+      round(x + (first + t) * ldx, columns, out + bulk_place(t, 0, blocks));
+    }
+  });
+}
+
+void multiply_bulk(BulkProduct product, std::span<const BulkPart> parts, const std::uint16_t* x,
+                   std::int64_t blocks, int m, float* y, std::int64_t ldy, base::ThreadPool& pool) {
+  std::int64_t tiles = 0;
+  for (const auto& part : parts) tiles += tiles_of(part);
+  // Threads share the rows of W, so that each unpacks its own; kernels take tiles in twos.
+  const auto share =
+      base::round_up<std::int64_t>(base::ceil_div(tiles, kHandOuts * pool.size()), 2);
+  const auto chunk = std::min(share, kTiles);
+  std::int64_t chunks = 0;
+  for (const auto& part : parts) chunks += base::ceil_div(tiles_of(part), chunk);
+  const auto run = [&](int first, std::int64_t index) {
+    const BulkPart* part = parts.data();
+    for (; index >= base::ceil_div(tiles_of(*part), chunk); ++part) {
+      index -= base::ceil_div(tiles_of(*part), chunk);
+    }
+    thread_local AlignedScratch<std::uint16_t> unpacked;
+    thread_local AlignedScratch<float> sums;
+    BulkTask task;
+    const auto tile = index * chunk;
+    fill(task, *part, tile, std::min(chunk, tiles_of(*part) - tile));
+    task.x = x + bulk_place(first, 0, blocks);
+    task.blocks = blocks;
+    task.m = std::min(kSlab, m - first);
+    task.unpacked = unpacked.reserve(2 * kBulkRangeMax * kBulkTile);
+    task.sums = sums.reserve(std::size_t{kTiles} * kSlab * kCompactRows);
+    task.y = y + first * ldy + part->row + tile * kCompactRows;
+    task.ldy = ldy;
+    product(task);
+  };
+  const auto tasks = base::ceil_div(m, kSlab) * chunks;
+  pool.parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto task = begin; task < end; ++task) {
+      run(static_cast<int>(task / chunks) * kSlab, task % chunks);
+    }
+  });
+}
+
+}  // namespace plinth::tensor
