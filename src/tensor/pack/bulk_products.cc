@@ -51,12 +51,16 @@ void multiply_bulk(BulkProduct product, std::span<const BulkPart> parts, const s
                    std::int64_t blocks, int m, float* y, std::int64_t ldy, base::ThreadPool& pool) {
   std::int64_t tiles = 0;
   for (const auto& part : parts) tiles += tiles_of(part);
-  // Threads share the rows of W, so that each unpacks its own; kernels take tiles in twos.
+  // Kernels take tiles in twos.
   const auto share =
       base::round_up<std::int64_t>(base::ceil_div(tiles, kHandOuts * pool.size()), 2);
   const auto chunk = std::min(share, kTiles);
   std::int64_t chunks = 0;
   for (const auto& part : parts) chunks += base::ceil_div(tiles_of(part), chunk);
+  // Where there are enough tokens each thread takes its own: the rows that it made.
+  const bool own = m >= 2 * kBulkTokens * pool.size();
+  const int share_of_m = base::round_up(base::ceil_div(m, pool.size()), 2 * kBulkTokens);
+  const int slab = own ? std::min(kSlab, share_of_m) : kSlab;
   const auto run = [&](int first, std::int64_t index) {
     const BulkPart* part = parts.data();
     for (; index >= base::ceil_div(tiles_of(*part), chunk); ++part) {
@@ -69,17 +73,17 @@ void multiply_bulk(BulkProduct product, std::span<const BulkPart> parts, const s
     fill(task, *part, tile, std::min(chunk, tiles_of(*part) - tile));
     task.x = x + bulk_place(first, 0, blocks);
     task.blocks = blocks;
-    task.m = std::min(kSlab, m - first);
+    task.m = std::min(slab, m - first);
     task.unpacked = unpacked.reserve(2 * kBulkRangeMax * kBulkTile);
     task.sums = sums.reserve(std::size_t{kTiles} * kSlab * kCompactRows);
     task.y = y + first * ldy + part->row + tile * kCompactRows;
     task.ldy = ldy;
     product(task);
   };
-  const auto tasks = base::ceil_div(m, kSlab) * chunks;
+  const auto tasks = base::ceil_div(m, slab) * chunks;
   pool.parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto task = begin; task < end; ++task) {
-      run(static_cast<int>(task / chunks) * kSlab, task % chunks);
+      run(static_cast<int>(task / chunks) * slab, task % chunks);
     }
   });
 }
