@@ -107,35 +107,43 @@ std::vector<float> multiply(const PackedLinear& linear, const float* x, int m, i
   return y;
 }
 
+float same(float value) { return value; }
+
+// Of y, [m, rows], from the product in double precision of what `seen` makes of both sides, as a
+// share of its norm.
+double relative_error(const Matrix& w, const std::vector<float>& x, const std::vector<float>& y,
+                      float (*seen)(float) = same) {
+  const auto [data, dtype, rows, columns] = w.view;
+  std::vector<float> row(static_cast<std::size_t>(columns));
+  double error = 0, norm = 0;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    dequantize_row(dtype, data + static_cast<std::size_t>(r) * row_bytes(dtype, columns),
+                   row.data(), columns);
+    for (std::int64_t t = 0; t * rows < static_cast<std::int64_t>(y.size()); ++t) {
+      double sum = 0;
+      for (std::int64_t c = 0; c < columns; ++c) {
+        sum += static_cast<double>(seen(row[static_cast<std::size_t>(c)])) *
+               seen(x[static_cast<std::size_t>(t * columns + c)]);
+      }
+      const double off = y[static_cast<std::size_t>(t * rows + r)] - sum;
+      error += off * off;
+      norm += sum * sum;
+    }
+  }
+  return std::sqrt(error / norm);
+}
+
 TEST(Linear, EveryTypeAndInstructionSetIsNearTheExactProduct) {
   for (DType dtype : kAll) {
-    const std::int64_t columns = 512, rows = 37;
-    const Matrix w = random_matrix(dtype, rows, columns, 1);
-    const auto x = random_rows(5, columns, 2);
-    std::vector<float> row(static_cast<std::size_t>(columns));
+    const Matrix w = random_matrix(dtype, 37, 512, 1);
+    const auto x = random_rows(5, 512, 2);
     for (Isa isa : supported_isas()) {
       for (LinearMode mode : {LinearMode::exact, LinearMode::fast}) {
         const auto linear = pack_linear({&w.view, 1}, {isa, mode});
         ASSERT_TRUE(linear.ok());
-        const auto y = multiply(**linear, x.data(), 5, 2);
-        double error = 0, norm = 0;
-        for (std::int64_t r = 0; r < rows; ++r) {
-          dequantize_row(dtype,
-                         w.bytes.data() + static_cast<std::size_t>(r) * row_bytes(dtype, columns),
-                         row.data(), columns);
-          for (int t = 0; t < 5; ++t) {
-            double sum = 0;
-            for (std::int64_t c = 0; c < columns; ++c) {
-              sum += static_cast<double>(row[static_cast<std::size_t>(c)]) *
-                     x[static_cast<std::size_t>(t * columns + c)];
-            }
-            const double off = y[static_cast<std::size_t>(t * rows + r)] - sum;
-            error += off * off;
-            norm += sum * sum;
-          }
-        }
         // 8-bit activations: half a step of 1/127 of the block's largest, about 0.5 % of the norm.
-        EXPECT_LT(std::sqrt(error / norm), mode == LinearMode::exact ? 1e-5 : 0.012)
+        EXPECT_LT(relative_error(w, x, multiply(**linear, x.data(), 5, 2)),
+                  mode == LinearMode::exact ? 1e-5 : 0.012)
             << dtype_info(dtype).name << " " << isa_name(isa);
       }
     }
@@ -210,33 +218,16 @@ float rounded_to_bfloat(float value) {
 TEST(Linear, BulkProductsAreThoseOfRoundedWeightsAndActivations) {
   for (DType dtype : kAll) {
     if (dtype == DType::f32 || dtype == DType::f16) continue;
-    const std::int64_t columns = 768, rows = 37;
-    const Matrix w = random_matrix(dtype, rows, columns, 21);
-    const auto x = random_rows(5, columns, 22);
+    const Matrix w = random_matrix(dtype, 37, 768, 21);
+    const auto x = random_rows(5, 768, 22);
     const auto linear = *pack_linear(
         {&w.view, 1}, {Isa::scalar, LinearMode::fast, nullptr, nullptr, nullptr, true});
     const auto y = multiply_bulk(*linear, x.data(), 5, 2);
-    std::vector<float> row(static_cast<std::size_t>(columns));
-    double error = 0, norm = 0;
-    for (std::int64_t r = 0; r < rows; ++r) {
-      dequantize_row(dtype,
-                     w.bytes.data() + static_cast<std::size_t>(r) * row_bytes(dtype, columns),
-                     row.data(), columns);
-      for (int t = 0; t < 5; ++t) {
-        double sum = 0;
-        for (std::int64_t c = 0; c < columns; ++c) {
-          sum += static_cast<double>(rounded_to_bfloat(row[static_cast<std::size_t>(c)])) *
-                 rounded_to_bfloat(x[static_cast<std::size_t>(t * columns + c)]);
-        }
-        const double off = y[static_cast<std::size_t>(t * rows + r)] - sum;
-        error += off * off;
-        norm += sum * sum;
-      }
-    }
     // Some types' scales are products, which the packed form keeps within 2^-12: where a weight
     // lies that near the middle of two BF16 numbers, it becomes the other one.
     const bool products = dtype_info(dtype).block_elements == 256;
-    EXPECT_LT(std::sqrt(error / norm), products ? 2e-3 : 1e-5) << dtype_info(dtype).name;
+    EXPECT_LT(relative_error(w, x, y, rounded_to_bfloat), products ? 2e-3 : 1e-5)
+        << dtype_info(dtype).name;
   }
 }
 
