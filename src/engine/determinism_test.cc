@@ -22,11 +22,13 @@ struct Subject {
   std::string path;
   int vocab = 0;
   int requests = 0, prompt_max = 0, output_max = 0;
+  bool bulk_reference = false;  // prompts are computed apart, as on AMX
 };
 
 std::unique_ptr<SteppedEngine> engine_for(const Subject& subject, const Setting& setting) {
-  auto runner = make_model_runner(*model::open_model(subject.path),
-                                  {setting.threads, tensor::best_isa(), tensor::LinearMode::fast});
+  ModelRunnerOptions model{setting.threads, tensor::best_isa(), tensor::LinearMode::fast};
+  model.bulk_reference = subject.bulk_reference;
+  auto runner = make_model_runner(*model::open_model(subject.path), model);
   EXPECT_TRUE(runner.ok()) << runner.status();
   EngineOptions options;
   options.kv_bytes = (*runner)->info().kv_block_bytes * static_cast<std::size_t>(setting.pages);
@@ -111,13 +113,14 @@ TEST(Determinism, SameBitsWhateverElseRunsOnATinyModel) {
       }
     }
   }
-  Happened happened;
-  expect_same_bits(
-      {std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf", 40, 14, 50, 20},
-      settings, happened);
-  EXPECT_GT(happened.preemptions, 0);
-  EXPECT_GT(happened.cached, 0);
-  EXPECT_GT(happened.drafted, 0);
+  const auto path = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf";
+  for (const bool bulk_reference : {false, true}) {
+    Happened happened;
+    expect_same_bits({path, 40, 14, 50, 20, bulk_reference}, settings, happened);
+    EXPECT_GT(happened.preemptions, 0);
+    EXPECT_GT(happened.cached, 0);
+    EXPECT_GT(happened.drafted, 0);
+  }
 }
 
 TEST(Determinism, SameBitsWhateverElseRunsOnTheDefaultModel) {
