@@ -88,7 +88,9 @@ absl::StatusOr<std::span<const float>> logits_of(engine::Runner& runner,
                                                  std::span<const std::int32_t> window) {
   std::vector<engine::BlockId> blocks;
   const auto size = static_cast<int>(window.size());
-  for (int i = 0; i < base::ceil_div(size, engine::kBlockTokens); ++i) blocks.emplace_back(i);
+  const int pages = base::ceil_div(size, engine::kBlockTokens);
+  blocks.reserve(static_cast<std::size_t>(pages));
+  for (int i = 0; i < pages; ++i) blocks.emplace_back(i);
   engine::BatchEntry entry{window, 0, blocks, size - size / 2};
   entry.prompt = true;
   entry.long_rope = size > runner.info().short_rope_tokens_max;
