@@ -97,7 +97,8 @@ std::string processor_name() {
     if (__get_cpuid(leaf, &words[0], &words[1], &words[2], &words[3]) == 0) break;
     brand.append(reinterpret_cast<const char*>(words), sizeof words);
   }
-  brand = brand.c_str();  // it is padded with zeros
+  // It is padded with zeros.
+  if (const auto end = brand.find('\0'); end != std::string::npos) brand.resize(end);
   while (!brand.empty() && brand.back() == ' ') brand.pop_back();
   return fmt::format("{}, caches {} {} {}", brand, ::sysconf(_SC_LEVEL1_DCACHE_SIZE),
                      ::sysconf(_SC_LEVEL2_CACHE_SIZE), ::sysconf(_SC_LEVEL3_CACHE_SIZE));
