@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <thread>
 
 #include "api/server.h"
@@ -15,7 +16,7 @@
 #include "cluster/fleet.h"
 #include "engine/engine.h"
 #include "engine/fake_runner.h"
-#include "governance/api_keys.h"
+#include "governance/governance.h"
 #include "net/rpc_link.h"
 #include "protocol/codec.h"
 #include "worker/outbox.h"
@@ -88,8 +89,8 @@ absl::Status run_bench_gateway(const std::string& home, int step_ms) {
   const base::RealClock clock;
   base::Metrics metrics;
   ASSIGN_OR_RETURN(const auto database, store::Database::open(home + "/plinth.db"));
-  ASSIGN_OR_RETURN(const auto keys, governance::ApiKeys::open(home, *database, clock));
-  ASSIGN_OR_RETURN(const auto credentials, keys->first_start());
+  ASSIGN_OR_RETURN(const auto governance, governance::Governance::open(home, *database, clock));
+  ASSIGN_OR_RETURN(const auto credentials, governance->keys().first_start());
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   RETURN_IF_ERROR(install_model(library));
   FakeWorkers executor(step_ms);
@@ -104,7 +105,7 @@ absl::Status run_bench_gateway(const std::string& home, int step_ms) {
   api::ServerOptions server_options;
   server_options.port = 0;
   ASSIGN_OR_RETURN(const auto server,
-                   api::Server::create(server_options, *fleet, *keys, clock, metrics));
+                   api::Server::create(server_options, *fleet, *governance, clock, metrics));
   fmt::print("{}\n", base::to_json(base::json::object{{"port", server->port()},
                                                       {"api_key", credentials.api_key}}));
   std::fflush(stdout);
@@ -140,18 +141,29 @@ absl::Status run_bench_worker(const std::string& socket, int step_ms) {
                                                      std::chrono::milliseconds(step_ms)),
                        engine::make_byte_tokenizer(),
                        std::make_unique<model::ChatTemplate>(std::move(chat_template)), clock));
+  std::map<protocol::CallId, engine::PreparedRequest> held;
+  const auto submit = [&](protocol::CallId call, engine::PreparedRequest request) {
+    const auto status = engine->submit(
+        std::move(request), [&outbox, call](std::vector<protocol::GenerateEvent> events) {
+          outbox.events(call, std::move(events));
+        });
+    if (!status.ok()) outbox.events(call, {protocol::Finished{status, {}}});
+  };
   outbox.message(protocol::Ready{true, false, engine->context_tokens(), kSequencesMax});
   while (const auto frame = link->receive()) {
     ASSIGN_OR_RETURN(auto message, protocol::decode_to_worker(*frame));
     if (auto* start = std::get_if<protocol::StartGenerate>(&message)) {
       const auto call = start->call;
       start->request.request_id = std::to_string(call);
-      const auto status = engine->submit(
-          std::move(start->request), [&outbox, call](std::vector<protocol::GenerateEvent> events) {
-            outbox.events(call, std::move(events));
-          });
-      if (!status.ok()) outbox.events(call, {protocol::Finished{status, {}}});
+      ASSIGN_OR_RETURN(auto prepared, engine->prepare(std::move(start->request)));
+      outbox.events(call, {protocol::Prepared{static_cast<std::int32_t>(prepared.prompt.size()),
+                                              prepared.output_tokens_max}});
+      held.emplace(call, std::move(prepared));
+    } else if (const auto* commit = std::get_if<protocol::CommitCall>(&message)) {
+      const auto found = held.extract(commit->call);
+      if (!found.empty()) submit(commit->call, std::move(found.mapped()));
     } else if (const auto* cancel = std::get_if<protocol::CancelCall>(&message)) {
+      held.erase(cancel->call);
       engine->cancel(std::to_string(cancel->call));
     }
   }

@@ -23,7 +23,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cluster/fleet.h"
-#include "governance/api_keys.h"
+#include "governance/governance.h"
 
 namespace plinth {
 
@@ -121,9 +121,11 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   ASSIGN_OR_RETURN(const auto lock, lock_home(home));
   const base::RealClock clock;
   base::Metrics metrics;
-  ASSIGN_OR_RETURN(const auto database, store::Database::open(home + "/plinth.db"));
-  ASSIGN_OR_RETURN(const auto keys, governance::ApiKeys::open(home, *database, clock));
-  ASSIGN_OR_RETURN(const auto credentials, keys->first_start());
+  const auto& where = settings.text("store.database");
+  ASSIGN_OR_RETURN(const auto database,
+                   store::Database::open(where.empty() ? home + "/plinth.db" : where));
+  ASSIGN_OR_RETURN(const auto governance, governance::Governance::open(home, *database, clock));
+  ASSIGN_OR_RETURN(const auto credentials, governance->keys().first_start());
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   const auto executor = cluster::make_local_executor("/proc/self/exe");
   ASSIGN_OR_RETURN(const auto fleet, cluster::Fleet::create(fleet_options(home, settings), library,
@@ -140,7 +142,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   server_options.cors_origins = settings.list("api.cors_origins");
   server_options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
   ASSIGN_OR_RETURN(const auto server,
-                   api::Server::create(server_options, *fleet, *keys, clock, metrics));
+                   api::Server::create(server_options, *fleet, *governance, clock, metrics));
   const std::string url = listen.url(server->port());
   ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));
   announce(arguments, url, credentials, names);

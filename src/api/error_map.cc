@@ -1,6 +1,7 @@
 #include "api/error_map.h"
 
 #include "absl/strings/cord.h"
+#include "governance/refusal.h"
 #include "protocol/generate.h"
 
 namespace plinth::api {
@@ -20,6 +21,7 @@ int http_status(const absl::Status& status) {
     case absl::StatusCode::kUnimplemented:
       return 501;
     case absl::StatusCode::kResourceExhausted:
+      return governance::refusal_of(status) ? 429 : 503;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kFailedPrecondition:  // a model that cannot be loaded
       return 503;
@@ -29,6 +31,19 @@ int http_status(const absl::Status& status) {
       return 500;
   }
 }
+
+namespace {
+
+void name_refusal(governance::RefusalKind kind, base::json::object& error) {
+  using governance::RefusalKind;
+  const bool budget = kind == RefusalKind::budget;
+  error["type"] = budget                          ? "insufficient_quota"
+                  : kind == RefusalKind::requests ? "requests"
+                                                  : "tokens";
+  error["code"] = budget ? "insufficient_quota" : "rate_limit_exceeded";
+}
+
+}  // namespace
 
 base::json::object error_object(const absl::Status& status) {
   const auto payload = [&](const char* key) -> base::json::value {
@@ -42,6 +57,7 @@ base::json::object error_object(const absl::Status& status) {
   error["type"] = code >= 500 ? "server_error" : "invalid_request_error";
   error["param"] = payload(protocol::kParamPayload);
   error["code"] = payload(protocol::kCodePayload);
+  if (const auto refusal = governance::refusal_of(status)) name_refusal(refusal->kind, error);
   return {{"error", std::move(error)}};
 }
 

@@ -8,8 +8,8 @@
 
 namespace plinth::api {
 
-// 400 for InvalidArgument, 401 Unauthenticated, 403 PermissionDenied, 404 NotFound, 503 for
-// ResourceExhausted (a full queue) and Unavailable, 501 Unimplemented, 504 DeadlineExceeded, 500
+// 400 for InvalidArgument, 401 Unauthenticated, 403 PermissionDenied, 404 NotFound, 429 for a
+// refused limit, 503 for a full queue and Unavailable, 501 Unimplemented, 504 DeadlineExceeded, 500
 // otherwise.
 int http_status(const absl::Status& status);
 

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "api/error_map.h"
+#include "api/rate_headers.h"
 #include "api/sse_writer.h"
 #include "base/random.h"
 
@@ -29,6 +30,7 @@ Exchange::Exchange(Services& services, net::HttpRequest request, net::HttpReplyP
 
 net::HttpHeaders Exchange::answer_headers(std::string_view content_type) const {
   auto all = headers;
+  all.insert(all.end(), late_headers_.begin(), late_headers_.end());
   const auto spent = services_.clock.now() - started_;
   all.emplace_back(
       "openai-processing-ms",
@@ -37,15 +39,29 @@ net::HttpHeaders Exchange::answer_headers(std::string_view content_type) const {
   return all;
 }
 
+void Exchange::set_headers(net::HttpHeaders late) {
+  std::lock_guard lock(mutex_);
+  for (auto& header : late) {
+    std::erase_if(late_headers_, [&](const auto& other) { return other.first == header.first; });
+    late_headers_.push_back(std::move(header));
+  }
+}
+
 void Exchange::send(int status, std::string_view content_type, std::string body) {
+  send(status, content_type, std::move(body), {});
+}
+
+void Exchange::send(int status, std::string_view content_type, std::string body,
+                    net::HttpHeaders extra) {
   {
     std::lock_guard lock(mutex_);
     if (status_ != 0) return;
     status_ = status;
+    auto all = answer_headers(content_type);
+    extra.insert(extra.begin(), all.begin(), all.end());
   }
-  auto all = answer_headers(content_type);
-  if (status == 503) all.emplace_back("retry-after", "1");
-  reply_->send(status, all, std::move(body));
+  if (status == 503) extra.emplace_back("retry-after", "1");
+  reply_->send(status, extra, std::move(body));
 }
 
 void Exchange::send_json(const base::json::object& body) {
@@ -53,16 +69,18 @@ void Exchange::send_json(const base::json::object& body) {
 }
 
 void Exchange::refuse(const absl::Status& status) {
-  send(http_status(status), "application/json", base::to_json(error_object(status)) + "\n");
+  send(http_status(status), "application/json", base::to_json(error_object(status)) + "\n",
+       retry_headers(status));
 }
 
 void Exchange::start_events() {
+  net::HttpHeaders all;
   {
     std::lock_guard lock(mutex_);
     if (status_ != 0) return;
     status_ = 200;
+    all = answer_headers(kEventStream);
   }
-  auto all = answer_headers(kEventStream);
   all.emplace_back("cache-control", "no-cache");
   all.emplace_back("x-accel-buffering", "no");
   reply_->set_heartbeat(kPingInterval, std::string(kPing));

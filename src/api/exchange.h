@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/schema/validate.h"
 #include "base/clock.h"
@@ -13,7 +14,7 @@
 #include "base/metrics.h"
 #include "base/status.h"
 #include "cluster/model_service.h"
-#include "governance/api_keys.h"
+#include "governance/governance.h"
 #include "net/http_server.h"
 
 namespace plinth::api {
@@ -21,7 +22,7 @@ namespace plinth::api {
 // What the endpoints work with; outlives every exchange.
 struct Services {
   cluster::ModelService& models;
-  governance::ApiKeys& keys;
+  governance::Governance& governance;
   const base::Clock& clock;
   base::Metrics& metrics;
   // Random bits that nobody can guess; thread-safe.
@@ -46,16 +47,20 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   base::TimePoint started() const { return started_; }
 
   // Set by the pipeline.
-  governance::Principal principal;  // of routes that need a key
-  std::string path_parameter;       // what the pattern's {...} matched, decoded
-  std::string_view endpoint;        // the route's pattern: a bounded label for metrics
-  net::HttpHeaders headers;         // that every answer carries
+  governance::Principal principal;      // of routes that need a key
+  std::vector<std::string> parameters;  // what the pattern's {...} matched, decoded
+  const std::string& parameter(std::size_t index) const { return parameters.at(index); }
+  std::string_view endpoint;  // the route's pattern: a bounded label for metrics
+  net::HttpHeaders headers;   // that every answer carries
 
   // Answers; thread-safe. The first one counts, what comes after it is ignored.
   void send_json(const base::json::object& body);
   void send(int status, std::string_view content_type, std::string body);
   // Through error_map, in the dialect's form.
   void refuse(const absl::Status& status);
+  // Headers that belong to the answer, whenever it comes; those of the same names are replaced.
+  // Thread-safe.
+  void set_headers(net::HttpHeaders late);
   // Begins a stream of server-sent events; then stream().write() and so on.
   void start_events();
   net::HttpReply& stream() { return *reply_; }
@@ -70,7 +75,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void watch(base::Duration limit, std::function<void(const Exchange&, int status)> over);
 
  private:
+  // Called with mutex_ held.
   net::HttpHeaders answer_headers(std::string_view content_type) const;
+  void send(int status, std::string_view content_type, std::string body, net::HttpHeaders extra);
   void late();
   void ended(net::HttpEnd how);
 
@@ -83,6 +90,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::mutex mutex_;
   int status_ = 0;  // of the answer; protected by mutex_, as are the following
   bool over_ = false;
+  net::HttpHeaders late_headers_;
   std::function<void()> when_over_;
   std::function<void(const absl::Status&)> when_late_;
   std::function<void(const Exchange&, int)> record_;

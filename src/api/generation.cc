@@ -1,9 +1,11 @@
 #include "api/generation.h"
 
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "api/error_map.h"
+#include "api/request_meter.h"
 #include "api/request_metrics.h"
 
 namespace plinth::api {
@@ -14,11 +16,13 @@ using protocol::GenerateEvent;
 
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  Generation(ExchangePtr exchange, std::size_t calls, const std::string& model,
+  Generation(ExchangePtr exchange, RequestMeter meter, std::size_t calls, const std::string& model,
              std::unique_ptr<Answer> answer)
       : exchange_(std::move(exchange)),
         answer_(std::move(answer)),
+        states_(calls),
         open_(calls),
+        meter_(std::move(meter)),
         metrics_(exchange_->services().metrics, exchange_->services().clock, exchange_->started(),
                  operation_of(exchange_->endpoint), model) {}
 
@@ -31,25 +35,35 @@ class Generation : public std::enable_shared_from_this<Generation> {
       }
       self->release();
     });
-    for (const auto& request : requests) choices_.push_back(request.n);
+    for (std::size_t i = 0; i < requests.size(); ++i) states_[i].choices = requests[i].n;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       // What one project sent must not show in another's answers, not even in how fast they come.
       requests[i].cache_salt = exchange_->principal.project;
+      requests[i].held = true;
       auto call = exchange_->services().models.generate(
           std::move(requests[i]),
           [self = shared_from_this(), i](std::vector<GenerateEvent> events) {
             self->take(i, std::move(events));
           });
-      if (!keep(std::move(call))) return;
+      if (!keep(i, std::move(call))) return;
     }
   }
 
  private:
+  // Of one call.
+  struct CallState {
+    std::int32_t choices = 1;  // constant once the first has started
+    std::unique_ptr<cluster::Call> call;
+    bool reserved = false;  // what it costs at most; it may be committed
+  };
+
   // False where the answer is over already: the call, which then ends here, is not needed.
-  bool keep(std::unique_ptr<cluster::Call> call) {
+  bool keep(std::size_t index, std::unique_ptr<cluster::Call> call) {
     std::lock_guard lock(mutex_);
-    if (!released_) calls_.push_back(std::move(call));
-    return !released_;
+    if (released_) return false;
+    states_[index].call = std::move(call);
+    if (states_[index].reserved) states_[index].call->commit();
+    return true;
   }
 
   // Destroying a call waits for its sink, so never under mutex_ and never in a sink.
@@ -57,9 +71,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::vector<std::unique_ptr<cluster::Call>> calls;
     {
       std::lock_guard lock(mutex_);
-      metrics_.over(usage_, "client_gone");  // unless it is over already
-      over_ = released_ = true;
-      calls.swap(calls_);
+      if (!std::exchange(over_, true)) leave();
+      released_ = true;
+      for (auto& state : states_) calls.push_back(std::move(state.call));
     }
   }
 
@@ -71,7 +85,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
       if (const auto* delta = std::get_if<protocol::Delta>(&event)) tokens += delta->tokens;
     }
     if (tokens > 0) metrics_.tokens(tokens);
+    produced_ += tokens;
     for (auto& event : events) {
+      if (const auto* prepared = std::get_if<protocol::Prepared>(&event)) {
+        if (const auto status = reserve(call, *prepared); !status.ok()) return fail(status);
+        continue;
+      }
       if (auto* finished = std::get_if<protocol::Finished>(&event)) {
         if (!finished->status.ok()) return fail(finished->status);
         usage_.prompt_tokens += finished->usage.prompt_tokens;
@@ -80,17 +99,39 @@ class Generation : public std::enable_shared_from_this<Generation> {
         if (--open_ == 0) return finish();
         continue;
       }
-      if (!was_asked_for(call, event))
-        return fail(base::internal("the model answered for a choice that was not asked for"));
-      if (answer_->streams() && !streaming_ && std::holds_alternative<protocol::Admitted>(event)) {
-        exchange_->start_events();
-        streaming_ = true;
-      }
+      if (!states_[call].reserved || !was_asked_for(call, event))
+        return fail(base::internal("the model answered what was not asked for"));
+      if (const auto* admitted = std::get_if<protocol::Admitted>(&event)) begin(*admitted);
       answer_->add(call, std::move(event), out_);
     }
     if (!streaming_) return;
-    if (!out_.empty()) over_ = !exchange_->stream().write(out_);
+    if (!out_.empty() && !exchange_->stream().write(out_)) {
+      over_ = true;
+      leave();
+    }
     out_.clear();
+  }
+
+  // Called with mutex_ held, as all that follow.
+  absl::Status reserve(std::size_t call, const protocol::Prepared& prepared) {
+    auto& state = states_[call];
+    // Prepared once more by another worker, as the first one died.
+    if (!state.reserved) {
+      RETURN_IF_ERROR(meter_.reserve(prepared.prompt_tokens,
+                                     std::int64_t{state.choices} * prepared.output_tokens_max));
+      state.reserved = true;
+    }
+    if (state.call != nullptr) state.call->commit();
+    return absl::OkStatus();
+  }
+
+  void begin(const protocol::Admitted& admitted) {
+    meter_.admitted();
+    admitted_.input += admitted.prompt_tokens;
+    admitted_.cached += admitted.cached_tokens;
+    if (!answer_->streams() || streaming_) return;
+    exchange_->start_events();
+    streaming_ = true;
   }
 
   // Answers are laid out by the number of choices; a worker's word is not taken for it.
@@ -98,22 +139,41 @@ class Generation : public std::enable_shared_from_this<Generation> {
     const auto* delta = std::get_if<protocol::Delta>(&event);
     const auto* end = std::get_if<protocol::ChoiceEnd>(&event);
     const std::int32_t index = delta != nullptr ? delta->index : end != nullptr ? end->index : 0;
-    return index >= 0 && index < choices_[call];
+    return index >= 0 && index < states_[call].choices;
   }
 
-  // Called with mutex_ held, as the next.
+  std::int64_t choices() const {
+    return std::accumulate(states_.begin(), states_.end(), std::int64_t{0},
+                           [](std::int64_t sum, const auto& state) { return sum + state.choices; });
+  }
+
+  // The last bytes, which hold the usage, wait for its row in the ledger.
   void finish() {
     over_ = true;
     metrics_.over(usage_, "");
-    answer_->finish(usage_, out_);
-    if (!streaming_) return exchange_->send(200, "application/json", std::move(out_));
-    exchange_->stream().write(out_);
+    if (streaming_) exchange_->stream().write(std::exchange(out_, {}));
+    answer_->finish(usage_, rest_);
+    meter_.settle({usage_.prompt_tokens, usage_.cached_tokens, usage_.completion_tokens}, choices(),
+                  "ok", [self = shared_from_this()](const absl::Status& status) {
+                    std::lock_guard lock(self->mutex_);
+                    status.ok() ? self->send_rest() : self->send_failure(status);
+                  });
+  }
+
+  void send_rest() {
+    if (!streaming_) return exchange_->send(200, "application/json", std::move(rest_));
+    exchange_->stream().write(rest_);
     exchange_->stream().end_stream();
   }
 
   void fail(const absl::Status& status) {
     if (std::exchange(over_, true)) return;
+    meter_.drop();
     metrics_.over(usage_, std::to_string(http_status(status)));
+    send_failure(status);
+  }
+
+  void send_failure(const absl::Status& status) {
     if (!streaming_) return exchange_->refuse(status);
     // What came before the failure in the same step still belongs to the client.
     answer_->fail(status, out_);
@@ -121,25 +181,40 @@ class Generation : public std::enable_shared_from_this<Generation> {
     exchange_->stream().break_off();
   }
 
+  // The client is gone: it pays for what was made until now.
+  void leave() {
+    metrics_.over(usage_, "client_gone");
+    if (admitted_.input == 0) return meter_.drop();
+    governance::TokenCount tokens = admitted_;
+    tokens.output = produced_;
+    meter_.settle(tokens, choices(), "client_gone", [](const absl::Status&) {});
+  }
+
   const ExchangePtr exchange_;
   const std::unique_ptr<Answer> answer_;
-  std::vector<std::int32_t> choices_;  // of each call; constant once the first has started
 
   std::mutex mutex_;
-  std::size_t open_;  // calls that are not over; protected by mutex_, as are the following
+  std::vector<CallState> states_;  // protected by mutex_, as are the following
+  std::size_t open_;               // calls that are not over
   bool streaming_ = false, over_ = false, released_ = false;
+  RequestMeter meter_;
   GenerationMetrics metrics_;
+  governance::TokenCount admitted_;
+  std::int64_t produced_ = 0;  // tokens
   protocol::Usage usage_;
-  std::string out_;  // what is not written yet; kept for its capacity
-  std::vector<std::unique_ptr<cluster::Call>> calls_;
+  std::string out_;   // what is not written yet; kept for its capacity
+  std::string rest_;  // the last bytes
 };
 
 }  // namespace
 
 void generate(const ExchangePtr& exchange, std::vector<protocol::GenerateRequest> requests,
               std::unique_ptr<Answer> answer) {
-  const auto generation = std::make_shared<Generation>(exchange, requests.size(),
-                                                       requests.at(0).model, std::move(answer));
+  const std::string model = requests.at(0).model;
+  auto meter = RequestMeter::begin(exchange, model);
+  if (!meter.ok()) return exchange->refuse(meter.status());
+  const auto generation = std::make_shared<Generation>(exchange, *std::move(meter), requests.size(),
+                                                       model, std::move(answer));
   generation->start(std::move(requests));
 }
 

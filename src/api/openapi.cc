@@ -1,5 +1,7 @@
 #include "api/openapi.h"
 
+#include <algorithm>
+
 #include "api/routes.h"
 #include "api/schema/openapi_document.h"
 
@@ -17,7 +19,12 @@ std::vector<int> errors_of(const Route& route) {
   } else if (route.pattern.find('{') != std::string_view::npos) {
     for (const int status : {400, 404}) errors.push_back(status);
   }
-  if (route.method == "DELETE") errors.push_back(403);
+  // A cursor may name what does not exist.
+  if (route.doc.query != nullptr) errors.insert(errors.end(), {400, 404});
+  if (route.method == "DELETE" || route.needs == Needs::admin) errors.push_back(403);
+  if (route.needs == Needs::admin) errors.push_back(503);
+  std::sort(errors.begin(), errors.end());
+  errors.erase(std::unique(errors.begin(), errors.end()), errors.end());
   return errors;
 }
 
@@ -25,11 +32,14 @@ Operation operation_of(const Route& route) {
   Operation operation;
   operation.method = route.method;
   operation.path = route.pattern;
+  if (const auto rest = operation.path.find("...}"); rest != std::string::npos)
+    operation.path.erase(rest, 3);
   operation.id = route.doc.id;
   operation.summary = route.doc.summary;
   operation.needs_key = route.needs != Needs::nothing;
   const auto schema = [](const Schema& (*of)()) { return of == nullptr ? nullptr : &of(); };
   operation.request = schema(route.doc.request);
+  operation.query = schema(route.doc.query);
   operation.answer = schema(route.doc.answer);
   operation.chunk = schema(route.doc.chunk);
   operation.errors = errors_of(route);

@@ -51,7 +51,7 @@ absl::Status authenticate(Exchange& exchange, Needs needs) {
         "You didn't provide an API key. You need to provide your API key in an Authorization "
         "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).");
   }
-  auto principal = exchange.services().keys.authenticate(key);
+  auto principal = exchange.services().governance.keys().authenticate(key, exchange.request().peer);
   if (absl::IsUnauthenticated(principal.status())) {
     absl::Status status = absl::UnauthenticatedError(
         base::to_absl(fmt::format("Incorrect API key provided: {}.", governance::mask_key(key))));
@@ -82,7 +82,7 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
                   net::HttpReplyPtr reply) {
   const auto exchange = std::make_shared<Exchange>(services, std::move(request), std::move(reply));
   const auto match = find_route(routes(), exchange->request().method, exchange->request().path);
-  exchange->path_parameter = match.path_parameter;
+  exchange->parameters = match.parameters;
   // Paths come from clients: only patterns become labels, or they could fill the memory.
   exchange->endpoint = match.route == nullptr ? "other" : match.route->pattern;
 

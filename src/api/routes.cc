@@ -1,9 +1,12 @@
 #include "api/routes.h"
 
 #include <array>
-#include <charconv>
 #include <optional>
 
+#include "api/openai/admin/keys.h"
+#include "api/openai/admin/limits.h"
+#include "api/openai/admin/projects.h"
+#include "api/openai/admin/usage.h"
 #include "api/openai/chat_completions.h"
 #include "api/openai/chat_schema.h"
 #include "api/openai/completions.h"
@@ -11,6 +14,7 @@
 #include "api/openai/models.h"
 #include "api/openapi.h"
 #include "api/probes.h"
+#include "api/query.h"
 
 namespace plinth::api {
 
@@ -61,38 +65,213 @@ constexpr std::array kRoutes{
           list_models,
           {"listModels", "The models that can be called.", model_list_schema}},
     Route{"GET",
-          "/v1/models/{model}",
+          "/v1/models/{model...}",
           Needs::key,
           retrieve_model,
           {"retrieveModel", "One of them.", model_schema}},
     Route{"DELETE",
-          "/v1/models/{model}",
+          "/v1/models/{model...}",
           Needs::key,
           refuse_model_deletion,
           {"deleteModel", "Refused: models are removed on the command line of their machine.",
            model_schema}},
+    Route{"GET",
+          "/v1/organization/projects",
+          Needs::admin,
+          list_projects,
+          {"listProjects", "The projects of the organization.", project_list_schema, nullptr,
+           nullptr, project_list_query}},
+    Route{"POST",
+          "/v1/organization/projects",
+          Needs::admin,
+          create_project,
+          {"createProject", "Makes a project.", project_schema, project_request_schema}},
+    Route{"GET",
+          "/v1/organization/projects/{project}",
+          Needs::admin,
+          retrieve_project,
+          {"retrieveProject", "One of them.", project_schema}},
+    Route{"POST",
+          "/v1/organization/projects/{project}",
+          Needs::admin,
+          modify_project,
+          {"modifyProject", "Gives it another name.", project_schema, project_request_schema}},
+    Route{"POST",
+          "/v1/organization/projects/{project}/archive",
+          Needs::admin,
+          archive_project,
+          {"archiveProject", "Ends it and its keys, for good.", project_schema}},
+    Route{"GET",
+          "/v1/organization/projects/{project}/api_keys",
+          Needs::admin,
+          list_project_keys,
+          {"listProjectApiKeys", "The keys of a project.", project_key_list_schema, nullptr,
+           nullptr, plain_page_query}},
+    Route{"POST",
+          "/v1/organization/projects/{project}/api_keys",
+          Needs::admin,
+          create_project_key,
+          {"createProjectApiKey", "Makes a key.", project_key_schema, project_key_request_schema}},
+    Route{"GET",
+          "/v1/organization/projects/{project}/api_keys/{key}",
+          Needs::admin,
+          retrieve_project_key,
+          {"retrieveProjectApiKey", "One of them.", project_key_schema}},
+    Route{"DELETE",
+          "/v1/organization/projects/{project}/api_keys/{key}",
+          Needs::admin,
+          delete_project_key,
+          {"deleteProjectApiKey", "Ends it at once.", project_key_deletion_schema}},
+    Route{"POST",
+          "/v1/organization/projects/{project}/api_keys/{key}/rotate",
+          Needs::admin,
+          rotate_project_key,
+          {"rotateProjectApiKey", "A new key in its place; the old one lives on for a while.",
+           project_key_schema, key_rotation_schema}},
+    Route{"GET",
+          "/v1/organization/projects/{project}/service_accounts",
+          Needs::admin,
+          list_service_accounts,
+          {"listProjectServiceAccounts", "The service accounts of a project.",
+           service_account_list_schema, nullptr, nullptr, plain_page_query}},
+    Route{"POST",
+          "/v1/organization/projects/{project}/service_accounts",
+          Needs::admin,
+          create_service_account,
+          {"createProjectServiceAccount", "Makes one, and its key.", service_account_schema,
+           service_account_request_schema}},
+    Route{"GET",
+          "/v1/organization/projects/{project}/service_accounts/{account}",
+          Needs::admin,
+          retrieve_service_account,
+          {"retrieveProjectServiceAccount", "One of them.", service_account_schema}},
+    Route{
+        "DELETE",
+        "/v1/organization/projects/{project}/service_accounts/{account}",
+        Needs::admin,
+        delete_service_account,
+        {"deleteProjectServiceAccount", "Ends it and its keys.", service_account_deletion_schema}},
+    Route{"GET",
+          "/v1/organization/projects/{project}/rate_limits",
+          Needs::admin,
+          list_rate_limits,
+          {"listProjectRateLimits", "What a project may use of each model.", rate_limit_list_schema,
+           nullptr, nullptr, plain_page_query}},
+    Route{"POST",
+          "/v1/organization/projects/{project}/rate_limits/{rate_limit...}",
+          Needs::admin,
+          modify_rate_limit,
+          {"updateProjectRateLimit", "Changes it.", rate_limit_schema, rate_limit_request_schema}},
+    Route{"GET",
+          "/v1/organization/projects/{project}/spend_limits",
+          Needs::admin,
+          list_project_spend_limits,
+          {"listProjectSpendLimits", "The budgets of a project.", spend_limit_list_schema}},
+    Route{"POST",
+          "/v1/organization/projects/{project}/spend_limits",
+          Needs::admin,
+          set_project_spend_limit,
+          {"setProjectSpendLimit", "Sets one.", spend_limit_schema, spend_limit_request_schema}},
+    Route{"DELETE",
+          "/v1/organization/projects/{project}/spend_limits/{period}",
+          Needs::admin,
+          delete_project_spend_limit,
+          {"deleteProjectSpendLimit", "Removes it.", spend_limit_deletion_schema}},
+    Route{"GET",
+          "/v1/organization/spend_limits",
+          Needs::admin,
+          list_spend_limits,
+          {"listSpendLimits", "The budgets of the organization.", spend_limit_list_schema}},
+    Route{"POST",
+          "/v1/organization/spend_limits",
+          Needs::admin,
+          set_spend_limit,
+          {"setSpendLimit", "Sets one.", spend_limit_schema, spend_limit_request_schema}},
+    Route{"DELETE",
+          "/v1/organization/spend_limits/{period}",
+          Needs::admin,
+          delete_spend_limit,
+          {"deleteSpendLimit", "Removes it.", spend_limit_deletion_schema}},
+    Route{"GET",
+          "/v1/organization/prices",
+          Needs::admin,
+          list_prices,
+          {"listPrices", "The price book.", price_list_schema}},
+    Route{"POST",
+          "/v1/organization/prices",
+          Needs::admin,
+          create_price,
+          {"createPrice", "Adds a price from a time on.", price_schema, price_request_schema}},
+    Route{"GET",
+          "/v1/organization/admin_api_keys",
+          Needs::admin,
+          list_admin_keys,
+          {"listAdminApiKeys", "The keys of administrators.", admin_key_list_schema, nullptr,
+           nullptr, plain_page_query}},
+    Route{"POST",
+          "/v1/organization/admin_api_keys",
+          Needs::admin,
+          create_admin_key,
+          {"createAdminApiKey", "Makes one.", admin_key_schema, admin_key_request_schema}},
+    Route{"GET",
+          "/v1/organization/admin_api_keys/{key}",
+          Needs::admin,
+          retrieve_admin_key,
+          {"retrieveAdminApiKey", "One of them.", admin_key_schema}},
+    Route{"DELETE",
+          "/v1/organization/admin_api_keys/{key}",
+          Needs::admin,
+          delete_admin_key,
+          {"deleteAdminApiKey", "Ends it at once.", admin_key_deletion_schema}},
+    Route{"GET",
+          "/v1/organization/usage/completions",
+          Needs::admin,
+          usage_of_completions,
+          {"usageCompletions", "What chats and completions used.", usage_page_schema, nullptr,
+           nullptr, usage_query_schema}},
+    Route{"GET",
+          "/v1/organization/usage/embeddings",
+          Needs::admin,
+          usage_of_embeddings,
+          {"usageEmbeddings", "What embeddings used.", usage_page_schema, nullptr, nullptr,
+           usage_query_schema}},
+    Route{"GET",
+          "/v1/organization/costs",
+          Needs::admin,
+          list_costs,
+          {"usageCosts", "What it cost.", costs_page_schema, nullptr, nullptr, costs_query_schema}},
 };
 
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned char byte = 0;
-    const char* digits = text.data() + i + 1;
-    const bool escape = text[i] == '%' && i + 2 < text.size() &&
-                        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
-    out += escape ? static_cast<char>(byte) : text[i];
-    if (escape) i += 2;
-  }
-  return out;
+// The next part of a path that begins with a slash, which both lose.
+std::string_view take_part(std::string_view& path) {
+  const auto end = path.find('/', 1);
+  const auto part = path.substr(1, end == std::string_view::npos ? end : end - 1);
+  path = end == std::string_view::npos ? "" : path.substr(end);
+  return part;
 }
 
-// What {...} matched ("" without one), or nothing.
-std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
-  const auto brace = pattern.find('{');
-  if (brace == std::string_view::npos)
-    return path == pattern ? std::optional<std::string_view>("") : std::nullopt;
-  if (!path.starts_with(pattern.substr(0, brace)) || path.size() == brace) return std::nullopt;
-  return path.substr(brace);
+// What the {...} matched, or nothing.
+std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> parameters;
+  while (!pattern.empty() && !path.empty()) {
+    if (pattern.front() != '/' || path.front() != '/') return std::nullopt;
+    const auto rest = path.substr(1);
+    const auto wanted = take_part(pattern);
+    if (wanted.ends_with("...}")) {
+      if (rest.empty()) return std::nullopt;
+      parameters.push_back(percent_decoded(rest));
+      return parameters;
+    }
+    const auto part = take_part(path);
+    if (wanted.starts_with("{")) {
+      if (part.empty()) return std::nullopt;
+      parameters.push_back(percent_decoded(part));
+    } else if (part != wanted) {
+      return std::nullopt;
+    }
+  }
+  if (!pattern.empty() || !path.empty()) return std::nullopt;
+  return parameters;
 }
 
 }  // namespace
@@ -103,12 +282,12 @@ RouteMatch find_route(std::span<const Route> table, std::string_view method,
                       std::string_view path) {
   RouteMatch found;
   for (const auto& route : table) {
-    const auto parameter = match(route.pattern, path);
-    if (!parameter) continue;
+    auto parameters = match(route.pattern, path);
+    if (!parameters) continue;
     const bool get = route.method == "GET";
     if (method == route.method || (get && method == "HEAD")) {
       found.route = &route;
-      found.path_parameter = percent_decoded(*parameter);
+      found.parameters = *std::move(parameters);
       found.allow.clear();
       return found;
     }

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/exchange.h"
 
@@ -25,12 +26,13 @@ struct RouteDoc {
   const Schema& (*answer)() = nullptr;   // of status 200; null = plain text
   const Schema& (*request)() = nullptr;  // the JSON body, where there is one
   const Schema& (*chunk)() = nullptr;    // one event, where the answer can be a stream
+  const Schema& (*query)() = nullptr;    // the URL's query, where there is one
 };
 
 struct Route {
   std::string_view method;  // GET answers HEAD, too
-  // "/v1/models/{model}": a {...} at the end matches the rest of the path, which may not be empty,
-  // and gives Exchange::path_parameter.
+  // "/v1/projects/{project}/keys/{key}": each {...} matches one part of the path, which may not be
+  // empty, and becomes one of Exchange::parameters. "{model...}" at the end matches all the rest.
   std::string_view pattern;
   Needs needs;
   Endpoint endpoint;
@@ -40,9 +42,9 @@ struct Route {
 std::span<const Route> routes();
 
 struct RouteMatch {
-  const Route* route = nullptr;  // null: see `allow`
-  std::string path_parameter;    // percent-decoded
-  std::string allow;             // where it is null: the methods of this path, "" of unknown ones
+  const Route* route = nullptr;         // null: see `allow`
+  std::vector<std::string> parameters;  // percent-decoded
+  std::string allow;  // where it is null: the methods of this path, "" of unknown ones
 };
 RouteMatch find_route(std::span<const Route> table, std::string_view method, std::string_view path);
 

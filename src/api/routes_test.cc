@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace plinth::api {
@@ -11,9 +12,24 @@ TEST(Routes, MatchesWholePathsAndParameters) {
   EXPECT_EQ(models.route->pattern, "/v1/models");
   const auto one = find_route(routes(), "HEAD", "/v1/models/a%2Fb/c%zz%4");
   ASSERT_NE(one.route, nullptr);
-  EXPECT_EQ(one.path_parameter, "a/b/c%zz%4");
+  ASSERT_EQ(one.parameters.size(), 1u);
+  EXPECT_EQ(one.parameters[0], "a/b/c%zz%4");
   for (const char* path : {"/v1/models/", "/v1/model", "/v1/modelsx", "/", "", "*", "/V1/models"})
     EXPECT_EQ(find_route(routes(), "GET", path).route, nullptr) << path;
+}
+
+TEST(Routes, MatchesSeveralParameters) {
+  const auto key = find_route(routes(), "GET", "/v1/organization/projects/p%20q/api_keys/k");
+  ASSERT_NE(key.route, nullptr);
+  EXPECT_THAT(key.parameters, testing::ElementsAre("p q", "k"));
+  for (const char* path :
+       {"/v1/organization/projects//api_keys/k", "/v1/organization/projects/",
+        "/v1/organization/projects/p/api_keys/k/", "/v1/organization/projects/p/"})
+    EXPECT_EQ(find_route(routes(), "GET", path).route, nullptr) << path;
+  const auto limit =
+      find_route(routes(), "POST", "/v1/organization/projects/p/rate_limits/rl-own/er");
+  ASSERT_NE(limit.route, nullptr);
+  EXPECT_THAT(limit.parameters, testing::ElementsAre("p", "rl-own/er"));
 }
 
 TEST(Routes, NamesTheMethodsOfAKnownPath) {

@@ -17,10 +17,10 @@ std::uint64_t system_entropy() {
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(const ServerOptions& options, cluster::ModelService& models, governance::ApiKeys& keys,
-             const base::Clock& clock, base::Metrics& metrics)
+  ServerImpl(const ServerOptions& options, cluster::ModelService& models,
+             governance::Governance& governance, const base::Clock& clock, base::Metrics& metrics)
       : services_{models,
-                  keys,
+                  governance,
                   clock,
                   metrics,
                   options.entropy ? options.entropy : system_entropy,
@@ -57,10 +57,10 @@ class ServerImpl final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::create(const ServerOptions& options,
                                                        cluster::ModelService& models,
-                                                       governance::ApiKeys& keys,
+                                                       governance::Governance& governance,
                                                        const base::Clock& clock,
                                                        base::Metrics& metrics) {
-  auto server = std::make_unique<ServerImpl>(options, models, keys, clock, metrics);
+  auto server = std::make_unique<ServerImpl>(options, models, governance, clock, metrics);
   RETURN_IF_ERROR(server->listen(options));
   return std::unique_ptr<Server>(std::move(server));
 }

@@ -12,7 +12,7 @@
 #include "base/metrics.h"
 #include "base/status.h"
 #include "cluster/model_service.h"
-#include "governance/api_keys.h"
+#include "governance/governance.h"
 
 namespace plinth::api {
 
@@ -34,7 +34,7 @@ class Server {
   // The references outlive the server.
   static absl::StatusOr<std::unique_ptr<Server>> create(const ServerOptions& options,
                                                         cluster::ModelService& models,
-                                                        governance::ApiKeys& keys,
+                                                        governance::Governance& governance,
                                                         const base::Clock& clock,
                                                         base::Metrics& metrics);
   virtual ~Server() = default;

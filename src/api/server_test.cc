@@ -36,6 +36,7 @@ class ManualModels final : public cluster::ModelService {
   }
   std::unique_ptr<cluster::Call> generate(protocol::GenerateRequest,
                                           cluster::GenerateSink sink) override {
+    sink({protocol::Prepared{3, 10}});
     std::lock_guard lock(mutex_);
     sinks_.push_back(std::move(sink));
     changed_.notify_all();
@@ -71,6 +72,7 @@ class ManualModels final : public cluster::ModelService {
    public:
     explicit Handle(ManualModels& models) : models_(models) {}
     ~Handle() override { cancel(); }
+    void commit() override {}
     void cancel() override {
       if (std::exchange(ended_, true)) return;
       std::lock_guard lock(models_.mutex_);
@@ -95,8 +97,8 @@ class ServerTest : public testing::Test {
     std::string pattern = testing::TempDir() + "server_XXXXXX";
     home_ = ::mkdtemp(pattern.data());
     database_ = *store::Database::open(home_ + "/plinth.db");
-    keys_ = *governance::ApiKeys::open(home_, *database_, clock_);
-    key_ = keys_->first_start()->api_key;
+    governance_ = *governance::Governance::open(home_, *database_, clock_);
+    key_ = governance_->keys().first_start()->api_key;
     options_.port = 0;
     options_.cors_origins = {"https://app.example"};
   }
@@ -105,7 +107,7 @@ class ServerTest : public testing::Test {
     std::filesystem::remove_all(home_);
   }
   void start() {
-    auto server = Server::create(options_, models_, *keys_, clock_, metrics_);
+    auto server = Server::create(options_, models_, *governance_, clock_, metrics_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -153,7 +155,7 @@ class ServerTest : public testing::Test {
   ManualModels models_;
   std::string home_, key_;
   std::unique_ptr<store::Database> database_;
-  std::unique_ptr<governance::ApiKeys> keys_;
+  std::unique_ptr<governance::Governance> governance_;
   ServerOptions options_;
   std::unique_ptr<Server> server_;
 };

@@ -15,15 +15,17 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual TimePoint now() const = 0;
-  // Seconds since 1970-01-01 UTC: for `created` fields and stored rows.
-  virtual std::int64_t unix_seconds() const = 0;
+  // Milliseconds since 1970-01-01 UTC: for stored rows.
+  virtual std::int64_t unix_millis() const = 0;
+  // The same in seconds: for `created` fields.
+  std::int64_t unix_seconds() const { return unix_millis() / 1000; }
 };
 
 // Thread-safe.
 class RealClock final : public Clock {
  public:
   TimePoint now() const override;
-  std::int64_t unix_seconds() const override;
+  std::int64_t unix_millis() const override;
 };
 
 // Stands still until advance(). Thread-safe.
@@ -31,7 +33,7 @@ class FakeClock final : public Clock {
  public:
   explicit FakeClock(std::int64_t unix_seconds = 1'700'000'000) : unix_start_(unix_seconds) {}
   TimePoint now() const override;
-  std::int64_t unix_seconds() const override;
+  std::int64_t unix_millis() const override;
   void advance(Duration by);
 
  private:

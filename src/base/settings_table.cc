@@ -31,6 +31,10 @@ const std::vector<Setting>& declared_settings() {
        "or "
        "* for every one.",
        "0.1"},
+      {"store.database", "", kText, "", 0, 0, "", "",
+       "Where tenants, keys, limits and the ledger are kept: postgresql://USER@HOST/NAME, which "
+       "several gateways may share. Empty = plinth.db in the home.",
+       "0.1"},
       {"models.default", "--default-model", kText, "smollm2", 0, 0, "", "",
        "The model that is loaded first and that `plinth chat` and `plinth run` speak to.", "0.1"},
       {"models.load", "--model", kList, "", 0, 0, "", "",

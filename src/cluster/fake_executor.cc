@@ -69,7 +69,15 @@ class ScriptedWorker {
       if (!message.ok()) return;
       if (std::holds_alternative<protocol::CancelCall>(*message)) on_cancel();
       const auto* start = std::get_if<protocol::StartGenerate>(&*message);
+      if (start != nullptr && start->request.held && script_ != FakeWorkerScript::swallows) {
+        protocol::Step prepared;
+        prepared.calls.push_back({start->call, {protocol::Prepared{3, 1}}});
+        if (!send(*link, std::move(prepared))) return;
+        continue;
+      }
       if (start != nullptr && !answer(*link, start->call)) return;
+      const auto* commit = std::get_if<protocol::CommitCall>(&*message);
+      if (commit != nullptr && !answer(*link, commit->call)) return;
     }
   }
 

@@ -21,8 +21,16 @@ struct FakeModelService::State {
 class FakeModelService::Line final : public Call {
  public:
   // `deliver` runs on the line's thread and gets a function that tells whether to stop.
-  Line(State& state, bool hangs, std::vector<std::function<void()>> deliveries)
-      : state_(state), thread_([this, hangs, deliveries = std::move(deliveries)] {
+  // `prepare`, where there is one, comes first, and then a commit.
+  Line(State& state, bool hangs, std::function<void()> prepare,
+       std::vector<std::function<void()>> deliveries)
+      : state_(state),
+        thread_([this, hangs, prepare = std::move(prepare), deliveries = std::move(deliveries)] {
+          if (prepare) {
+            prepare();
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] { return stopped_ || committed_; });
+          }
           for (const auto& deliver : deliveries) {
             if (stopped()) break;
             deliver();
@@ -46,6 +54,12 @@ class FakeModelService::Line final : public Call {
     changed_.notify_all();
   }
 
+  void commit() override {
+    const std::lock_guard lock(mutex_);
+    committed_ = true;
+    changed_.notify_all();
+  }
+
  private:
   bool stopped() {
     const std::lock_guard lock(mutex_);
@@ -55,8 +69,8 @@ class FakeModelService::Line final : public Call {
   State& state_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopped_ = false;  // protected by mutex_
-  std::thread thread_;    // last: it uses the fields above
+  bool stopped_ = false, committed_ = false;  // protected by mutex_
+  std::thread thread_;                        // last: it uses the fields above
 };
 
 FakeReplica FakeReplica::says(const std::vector<std::string>& texts) {
@@ -156,6 +170,8 @@ std::optional<FakeReplica> FakeModelService::next_script() {
 std::unique_ptr<Call> FakeModelService::generate(protocol::GenerateRequest request,
                                                  GenerateSink sink) {
   const auto n = request.n;
+  const protocol::Prepared prepared{5, request.max_tokens.value_or(100)};
+  const bool held = request.held;
   {
     const std::lock_guard lock(state_->mutex);
     state_->requests.push_back(std::move(request));
@@ -164,9 +180,14 @@ std::unique_ptr<Call> FakeModelService::generate(protocol::GenerateRequest reque
   if (!script) script = default_answer(n);
   std::vector<std::function<void()>> deliveries;
   const auto shared = std::make_shared<GenerateSink>(std::move(sink));
+  // A script that begins with an error has nothing to prepare.
+  const bool fails = !script->steps.empty() && !script->steps[0].empty() &&
+                     std::holds_alternative<protocol::Finished>(script->steps[0][0]);
+  std::function<void()> prepare;
+  if (held && !fails) prepare = [shared, prepared] { (*shared)({prepared}); };
   for (auto& step : script->steps)
     deliveries.emplace_back([shared, step = std::move(step)] { (*shared)(step); });
-  return std::make_unique<Line>(*state_, script->hangs, std::move(deliveries));
+  return std::make_unique<Line>(*state_, script->hangs, std::move(prepare), std::move(deliveries));
 }
 
 std::unique_ptr<Call> FakeModelService::embed(protocol::EmbedRequest request, EmbedSink sink) {
@@ -181,7 +202,7 @@ std::unique_ptr<Call> FakeModelService::embed(protocol::EmbedRequest request, Em
   std::vector<std::function<void()>> deliveries;
   if (!script || !script->hangs)
     deliveries.emplace_back([sink = std::move(sink), result = std::move(result)] { sink(result); });
-  return std::make_unique<Line>(*state_, script && script->hangs, std::move(deliveries));
+  return std::make_unique<Line>(*state_, script && script->hangs, nullptr, std::move(deliveries));
 }
 
 bool FakeModelService::ready() const {

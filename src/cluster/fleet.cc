@@ -147,6 +147,7 @@ class FleetImpl final : public Fleet {
       call_->hang_up();
       fleet_.forget(*call_);
     }
+    void commit() override { fleet_.commit(*call_); }
 
    private:
     FleetImpl& fleet_;
@@ -222,6 +223,14 @@ class FleetImpl final : public Fleet {
       replica.outbox_changed.notify_one();
     }
     changed_.notify_all();
+  }
+
+  void commit(const FleetCall& call) {
+    std::lock_guard lock(mutex_);
+    const auto found = replicas_.find(call.model);
+    if (found == replicas_.end() || !found->second->calls.contains(call.id)) return;
+    found->second->outbox.push_back(encode(protocol::ToWorker(protocol::CommitCall{call.id})));
+    found->second->outbox_changed.notify_one();
   }
 
   static void take_calls(Replica& replica, std::vector<std::shared_ptr<FleetCall>>& into) {
@@ -338,7 +347,9 @@ class FleetImpl final : public Fleet {
       for (auto& [id, events] : step.calls) {
         const auto found = replica.calls.find(id);
         if (found == replica.calls.end() || events.empty()) continue;
-        found->second->started = true;
+        // What is prepared can be prepared again elsewhere.
+        if (!std::holds_alternative<protocol::Prepared>(events.back()))
+          found->second->started = true;
         const bool last = std::holds_alternative<protocol::Finished>(events.back());
         due.emplace_back(last ? take(replica, id) : found->second, std::move(events));
       }

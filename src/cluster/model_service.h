@@ -30,6 +30,9 @@ class Call {
  public:
   virtual ~Call() = default;
   virtual void cancel() = 0;
+  // Lets a held request run that has said what it costs. A worker that died since then prepares it
+  // again, and it is committed again.
+  virtual void commit() = 0;
 };
 
 // Called from the service's own threads, in order, never after the Finished event; must not block.

@@ -33,12 +33,20 @@ class EngineLoop final : public Engine {
   }
 
   absl::Status submit(protocol::GenerateRequest request, EventSink sink) override {
+    ASSIGN_OR_RETURN(auto prepared, prepare(std::move(request)));
+    return submit(std::move(prepared), std::move(sink));
+  }
+
+  absl::StatusOr<PreparedRequest> prepare(protocol::GenerateRequest request) override {
     {
       // Before the work of rendering; and again once it is done.
       std::lock_guard lock(mutex_);
       RETURN_IF_ERROR(check_open(request));
     }
-    auto prepared = core_->prepare(std::move(request));
+    return core_->prepare(std::move(request));
+  }
+
+  absl::Status submit(PreparedRequest prepared, EventSink sink) override {
     {
       std::lock_guard lock(mutex_);
       RETURN_IF_ERROR(check_open(prepared.spec));

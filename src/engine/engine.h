@@ -55,6 +55,14 @@ struct EngineStats {
   std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // computed as guesses; of these, right
 };
 
+// A request whose prompt is rendered, counted and within the model's bounds, or why it is not.
+struct PreparedRequest {
+  protocol::GenerateRequest spec;
+  absl::Status status;
+  std::vector<std::int32_t> prompt;
+  std::int32_t output_tokens_max = 0;  // of each choice
+};
+
 class Engine {
  public:
   // Starts the loop thread. runner, tokenizer and template are owned; the clock outlives it.
@@ -68,6 +76,9 @@ class Engine {
   // Renders and tokenizes on the caller's thread. ResourceExhausted: the queue is full;
   // Unavailable: draining. Then the sink is never called.
   virtual absl::Status submit(protocol::GenerateRequest request, EventSink sink) = 0;
+  // The same in two steps: what prepare() made costs nothing but its memory until it is submitted.
+  virtual absl::StatusOr<PreparedRequest> prepare(protocol::GenerateRequest request) = 0;
+  virtual absl::Status submit(PreparedRequest request, EventSink sink) = 0;
   virtual void cancel(const std::string& request_id) = 0;
   virtual EngineStats stats() const = 0;
   // Refuses new requests, finishes the running ones or, after `grace`, ends them with Unavailable.

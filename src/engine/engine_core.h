@@ -11,14 +11,6 @@
 
 namespace plinth::engine {
 
-// A request whose prompt is rendered, counted and within the model's bounds, or why it is not.
-struct PreparedRequest {
-  protocol::GenerateRequest spec;
-  absl::Status status;
-  std::vector<std::int32_t> prompt;
-  std::int32_t output_tokens_max = 0;  // of each choice
-};
-
 // One owner thread; prepare() alone may be called from any.
 class EngineCore {
  public:

@@ -84,8 +84,8 @@ TEST_P(ForwardPass, AllocatesNothing) {
   };
   // The tables of rotations grow by powers of two.
   for (std::int32_t position = 0; position < 18; ++position) step(position);
-  // A thread's own memory is made when it first gets work, which may be late on a busy machine: what
-  // every window shows is what a step costs.
+  // A thread's own memory is made when it first gets work, which may be late on a busy machine:
+  // what every window shows is what a step costs.
   int fewest = INT_MAX;
   for (int window = 0; window < 8 && fewest > 0; ++window) {
     fewest = std::min(fewest, allocations_of([&] {

@@ -6,11 +6,16 @@
 #include <openssl/rand.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <mutex>
 
+#include "absl/strings/escaping.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "governance/network.h"
 
 namespace plinth::governance {
 
@@ -28,6 +33,9 @@ constexpr std::size_t kPepperBytes = 32;
 constexpr std::chrono::seconds kCacheSeconds{10};
 // Bounds the memory that valid keys can take; past it the cache starts anew.
 constexpr std::size_t kCacheEntriesMax = 10'000;
+// How often the time of a key's last use is written: it is for people who look for keys that
+// nobody uses.
+constexpr std::int64_t kTouchSeconds = 60;
 
 absl::StatusOr<std::string> random_text(std::size_t length) {
   std::string text;
@@ -53,9 +61,7 @@ std::string hmac_hex(const std::string& pepper, std::string_view text) {
   unsigned length = 0;
   HMAC(EVP_sha256(), pepper.data(), static_cast<int>(pepper.size()),
        reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, &length);
-  std::string hex;
-  for (unsigned i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), length));
 }
 
 absl::StatusOr<std::string> load_pepper(const std::string& home) {
@@ -76,21 +82,97 @@ absl::StatusOr<std::string> load_pepper(const std::string& home) {
 
 absl::Status refused() { return absl::UnauthenticatedError("Incorrect API key provided"); }
 
+std::optional<std::string> to_array(const std::vector<std::string>& texts) {
+  if (texts.empty()) return std::nullopt;
+  base::json::array array;
+  for (const auto& text : texts) array.push_back(base::json::string(text));
+  return base::to_json(array);
+}
+
+absl::StatusOr<std::vector<std::string>> from_array(const std::optional<std::string>& text) {
+  std::vector<std::string> texts;
+  if (!text) return texts;
+  ASSIGN_OR_RETURN(const auto parsed, base::parse_json(*text));
+  if (!parsed.is_array()) return base::data_loss("[keys] a list of a key's row is none");
+  for (const auto& value : parsed.get_array()) {
+    if (!value.is_string()) return base::data_loss("[keys] a list of a key's row has no texts");
+    texts.emplace_back(value.get_string());
+  }
+  return texts;
+}
+
+// A key as its checks need it.
+struct Checked {
+  Principal principal;
+  std::vector<Network> networks;
+  std::optional<std::int64_t> expires_unix_s;
+  base::TimePoint until;
+};
+
+absl::StatusOr<Checked> to_checked(const store::KeyRow& row, base::TimePoint until) {
+  Checked checked;
+  checked.principal.key_id = row.id;
+  checked.principal.organization = row.organization;
+  checked.principal.project = row.project;
+  checked.principal.role = row.role == "admin" ? Role::admin : Role::project;
+  checked.principal.service_account = row.service_account.value_or("");
+  ASSIGN_OR_RETURN(checked.principal.models, from_array(row.models));
+  ASSIGN_OR_RETURN(const auto networks, from_array(row.networks));
+  for (const auto& text : networks) {
+    ASSIGN_OR_RETURN(checked.networks.emplace_back(), Network::parse(text));
+  }
+  checked.expires_unix_s = row.expires_unix_s;
+  checked.until = until;
+  return checked;
+}
+
+absl::Status check_use(const Checked& checked, std::string_view peer, std::int64_t now_s) {
+  if (checked.expires_unix_s && now_s >= *checked.expires_unix_s) {
+    return absl::UnauthenticatedError("The API key has expired");
+  }
+  const bool known = checked.networks.empty() || peer.empty() ||
+                     std::any_of(checked.networks.begin(), checked.networks.end(),
+                                 [&](const Network& network) { return network.contains(peer); });
+  if (known) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      base::to_absl(fmt::format("This API key may not be used from {}.", peer)));
+}
+
 }  // namespace
 
+bool Principal::may_call(std::string_view model) const {
+  return models.empty() || std::find(models.begin(), models.end(), model) != models.end();
+}
+
 struct ApiKeys::Impl {
-  struct Checked {
-    Principal principal;
-    base::TimePoint until;
-  };
   Impl(std::string home_, std::string pepper_, store::Database& database, const base::Clock& clock_)
       : home(std::move(home_)), pepper(std::move(pepper_)), rows(database), clock(clock_) {}
+
+  // Notes the use of a key, and now and then writes what was noted.
+  void touch(const std::string& id) {
+    const auto now = clock.unix_seconds();
+    std::vector<std::pair<std::string, std::int64_t>> due;
+    {
+      std::lock_guard lock(mutex);
+      used[id] = now;
+      if (now < touched_s + kTouchSeconds) return;
+      touched_s = now;
+      due.assign(used.begin(), used.end());
+      used.clear();
+    }
+    if (const auto status = rows.touch(due); !status.ok()) {
+      LOG(warn, "{}", status.ToString());
+    }
+  }
+
   const std::string home;
   const std::string pepper;
   store::KeyStore rows;
   const base::Clock& clock;
   std::mutex mutex;
-  std::map<std::string, Checked> checked;  // by HMAC; protected by mutex
+  std::map<std::string, Checked> checked;    // by HMAC; protected by mutex, as are the following
+  std::map<std::string, std::int64_t> used;  // since touched_s
+  std::int64_t touched_s = 0;
 };
 
 ApiKeys::ApiKeys(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -104,34 +186,67 @@ absl::StatusOr<std::unique_ptr<ApiKeys>> ApiKeys::open(const std::string& home,
   return std::unique_ptr<ApiKeys>(new ApiKeys(std::move(impl)));
 }
 
-absl::StatusOr<std::string> ApiKeys::create(const std::string& project, const std::string& name,
-                                            Role role) {
+absl::StatusOr<NewKey> ApiKeys::create(const KeySpec& spec) {
+  for (const auto& network : spec.networks) RETURN_IF_ERROR(Network::parse(network).status());
   ASSIGN_OR_RETURN(const std::string id, random_text(kIdChars));
   ASSIGN_OR_RETURN(const std::string secret, random_text(kSecretChars));
-  std::string key = fmt::format("{}{}-{}", kPrefix, id, secret);
-  key += checksum(key);
-  store::KeyRow row;
+  NewKey made;
+  made.text = fmt::format("{}{}-{}", kPrefix, id, secret);
+  made.text += checksum(made.text);
+  auto& row = made.row;
   row.id = id;
-  row.project = project;
-  row.name = name;
-  row.role = role == Role::admin ? "admin" : "project";
-  row.secret_hmac = hmac_hex(impl_->pepper, key);
+  row.organization = spec.organization;
+  row.project = spec.project;
+  row.name = spec.name;
+  row.role = spec.role == Role::admin ? "admin" : "project";
+  row.secret_hmac = hmac_hex(impl_->pepper, made.text);
+  row.hint = mask_key(made.text);
+  if (!spec.service_account.empty()) row.service_account = spec.service_account;
+  row.models = to_array(spec.models);
+  row.networks = to_array(spec.networks);
   row.created_unix_s = impl_->clock.unix_seconds();
+  row.expires_unix_s = spec.expires_unix_s;
   RETURN_IF_ERROR(impl_->rows.insert(row));
-  return key;
+  return made;
 }
 
-absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key) {
+absl::StatusOr<NewKey> ApiKeys::rotate(const std::string& id, std::chrono::seconds overlap) {
+  ASSIGN_OR_RETURN(const auto old, impl_->rows.find(id));
+  if (old.revoked_unix_s) return base::failed_precondition("The key was revoked.");
+  ASSIGN_OR_RETURN(const auto checked, to_checked(old, {}));
+  KeySpec spec;
+  spec.organization = old.organization;
+  spec.project = old.project;
+  spec.name = old.name;
+  spec.role = checked.principal.role;
+  spec.service_account = checked.principal.service_account;
+  spec.models = checked.principal.models;
+  ASSIGN_OR_RETURN(spec.networks, from_array(old.networks));
+  spec.expires_unix_s = old.expires_unix_s;
+  ASSIGN_OR_RETURN(auto made, create(spec));
+  const auto end = impl_->clock.unix_seconds() + overlap.count();
+  RETURN_IF_ERROR(impl_->rows.expire(id, std::min(end, old.expires_unix_s.value_or(end))));
+  std::lock_guard lock(impl_->mutex);
+  std::erase_if(impl_->checked,
+                [&](const auto& entry) { return entry.second.principal.key_id == id; });
+  return made;
+}
+
+absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::string_view peer) {
   if (key.size() != kKeyChars || !key.starts_with(kPrefix)) return refused();
   if (checksum(key.substr(0, kKeyChars - kCrcChars)) != key.substr(kKeyChars - kCrcChars)) {
     return refused();
   }
   const std::string hmac = hmac_hex(impl_->pepper, key);
   const auto now = impl_->clock.now();
+  const auto now_s = impl_->clock.unix_seconds();
   {
     std::lock_guard lock(impl_->mutex);
     const auto found = impl_->checked.find(hmac);
-    if (found != impl_->checked.end() && now < found->second.until) return found->second.principal;
+    if (found != impl_->checked.end() && now < found->second.until) {
+      RETURN_IF_ERROR(check_use(found->second, peer, now_s));
+      return found->second.principal;
+    }
   }
   const auto row = impl_->rows.find(std::string(key.substr(kPrefix.size(), kIdChars)));
   if (absl::IsNotFound(row.status())) return refused();
@@ -141,11 +256,16 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key) {
       row->revoked_unix_s.has_value()) {
     return refused();
   }
-  const Principal principal{row->id, row->project,
-                            row->role == "admin" ? Role::admin : Role::project};
-  std::lock_guard lock(impl_->mutex);
-  if (impl_->checked.size() >= kCacheEntriesMax) impl_->checked.clear();
-  impl_->checked[hmac] = {principal, now + kCacheSeconds};
+  ASSIGN_OR_RETURN(auto checked, to_checked(*row, now + kCacheSeconds));
+  RETURN_IF_ERROR(check_use(checked, peer, now_s));
+  const auto principal = checked.principal;
+  {
+    std::lock_guard lock(impl_->mutex);
+    if (impl_->checked.size() >= kCacheEntriesMax) impl_->checked.clear();
+    impl_->checked[hmac] = std::move(checked);
+  }
+  // Once for each time that the key is read anew.
+  impl_->touch(principal.key_id);
   return principal;
 }
 
@@ -157,7 +277,20 @@ absl::Status ApiKeys::revoke(const std::string& id) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<store::KeyRow>> ApiKeys::list() { return impl_->rows.list(); }
+absl::Status ApiKeys::revoke_project(const std::string& project) {
+  RETURN_IF_ERROR(impl_->rows.revoke_project(project, impl_->clock.unix_seconds()));
+  std::lock_guard lock(impl_->mutex);
+  std::erase_if(impl_->checked,
+                [&](const auto& entry) { return entry.second.principal.project == project; });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<store::KeyRow> ApiKeys::find(const std::string& id) { return impl_->rows.find(id); }
+
+absl::StatusOr<store::Page<store::KeyRow>> ApiKeys::list(Role role, const std::string& project,
+                                                         const store::PageRequest& page) {
+  return impl_->rows.list(role == Role::admin ? "admin" : "project", project, page);
+}
 
 absl::StatusOr<Credentials> ApiKeys::first_start() {
   auto kept = read_credentials(impl_->home);
@@ -165,8 +298,15 @@ absl::StatusOr<Credentials> ApiKeys::first_start() {
   if (!kept.ok() && !absl::IsNotFound(kept.status())) return kept.status();
   Credentials made;
   made.created = true;
-  ASSIGN_OR_RETURN(made.api_key, create("default", "default", Role::project));
-  ASSIGN_OR_RETURN(made.admin_key, create("default", "admin", Role::admin));
+  KeySpec project;
+  project.project = project.name = "default";
+  KeySpec admin;
+  admin.name = "admin";
+  admin.role = Role::admin;
+  ASSIGN_OR_RETURN(const auto project_key, create(project));
+  ASSIGN_OR_RETURN(const auto admin_key, create(admin));
+  made.api_key = project_key.text;
+  made.admin_key = admin_key.text;
   RETURN_IF_ERROR(base::write_file_atomic(
       impl_->home + "/secrets/credentials.toml",
       fmt::format("# The local command line's keys. Anyone who can read this file can use them.\n"

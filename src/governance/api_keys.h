@@ -2,7 +2,10 @@
 // lets secret scanners recognise a leaked key.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,10 +18,33 @@ namespace plinth::governance {
 
 enum class Role { project, admin };
 
+// Who asks.
 struct Principal {
   std::string key_id;
+  std::string organization = "default";
   std::string project;
   Role role = Role::project;
+  std::string service_account;      // whose key it is; "" = nobody's in particular
+  std::vector<std::string> models;  // that it may call; empty = every one
+
+  bool may_call(std::string_view model) const;
+};
+
+// What a key is made for.
+struct KeySpec {
+  std::string organization = "default";
+  std::string project;  // "" for admin keys
+  std::string name;
+  Role role = Role::project;
+  std::string service_account = {};
+  std::vector<std::string> models = {};
+  std::vector<std::string> networks = {};  // "10.0.0.0/8", "::1"; empty = from everywhere
+  std::optional<std::int64_t> expires_unix_s = {};
+};
+
+struct NewKey {
+  std::string text;  // never stored: the caller shows it once
+  store::KeyRow row;
 };
 
 struct Credentials {
@@ -37,13 +63,21 @@ class ApiKeys {
                                                        const base::Clock& clock);
   ~ApiKeys();
 
-  // The key's text, which is never stored: the caller shows it once.
-  absl::StatusOr<std::string> create(const std::string& project, const std::string& name,
-                                     Role role);
-  // Unauthenticated where the text is no key of ours or was revoked. Compares in constant time.
-  absl::StatusOr<Principal> authenticate(std::string_view key);
+  // InvalidArgument names the network that is none.
+  absl::StatusOr<NewKey> create(const KeySpec& spec);
+  // A new key that may do what the old one may; the old one ends `overlap` from now.
+  absl::StatusOr<NewKey> rotate(const std::string& id, std::chrono::seconds overlap);
+  // `peer`: the address that asks, "" = this machine's own socket. Unauthenticated where the text
+  // is no key of ours, was revoked or has expired; PermissionDenied from a network that is not the
+  // key's. Compares in constant time.
+  absl::StatusOr<Principal> authenticate(std::string_view key, std::string_view peer = "");
   absl::Status revoke(const std::string& id);
-  absl::StatusOr<std::vector<store::KeyRow>> list();
+  // Every key of a project.
+  absl::Status revoke_project(const std::string& project);
+  absl::StatusOr<store::KeyRow> find(const std::string& id);
+  // Those that are not revoked. project "" = of every one.
+  absl::StatusOr<store::Page<store::KeyRow>> list(Role role, const std::string& project,
+                                                  const store::PageRequest& page);
 
   // On a home's first start one project key and one admin key, kept in secrets/credentials.toml
   // (0600) for the local command line; later the same two.

@@ -31,8 +31,15 @@ class ApiKeysTest : public ::testing::Test {
   std::unique_ptr<ApiKeys> keys_;
 };
 
+KeySpec laptop() {
+  KeySpec spec;
+  spec.project = "default";
+  spec.name = "laptop";
+  return spec;
+}
+
 TEST_F(ApiKeysTest, AcceptsOnlyTheWholeKey) {
-  const std::string key = *keys_->create("default", "laptop", Role::project);
+  const std::string key = keys_->create(laptop())->text;
   ASSERT_TRUE(keys_->authenticate(key).ok());
   EXPECT_EQ(keys_->authenticate(key)->project, "default");
   for (std::size_t i = 0; i < key.size(); ++i) {
@@ -45,7 +52,7 @@ TEST_F(ApiKeysTest, AcceptsOnlyTheWholeKey) {
 }
 
 TEST_F(ApiKeysTest, TheSecretIsNotStored) {
-  const std::string key = *keys_->create("default", "laptop", Role::project);
+  const std::string key = keys_->create(laptop())->text;
   const std::string secret = key.substr(23, 32);
   for (const char* file : {"/plinth.db", "/plinth.db-wal"}) {
     const auto bytes = base::read_file(home_ + file, 1 << 24);
@@ -56,12 +63,73 @@ TEST_F(ApiKeysTest, TheSecretIsNotStored) {
 }
 
 TEST_F(ApiKeysTest, RevocationTakesEffectAtOnceAndSurvivesARestart) {
-  const std::string key = *keys_->create("default", "laptop", Role::project);
+  const std::string key = keys_->create(laptop())->text;
   const std::string id = keys_->authenticate(key)->key_id;
   ASSERT_TRUE(keys_->revoke(id).ok());
   EXPECT_FALSE(keys_->authenticate(key).ok());
   reopen();
   EXPECT_FALSE(keys_->authenticate(key).ok());
+}
+
+TEST_F(ApiKeysTest, AnExpiredKeyIsRefused) {
+  auto spec = laptop();
+  spec.expires_unix_s = clock_.unix_seconds() + 5;
+  const auto key = keys_->create(spec)->text;
+  EXPECT_TRUE(keys_->authenticate(key).ok());
+  clock_.advance(std::chrono::seconds(5));
+  EXPECT_EQ(keys_->authenticate(key).status().code(), absl::StatusCode::kUnauthenticated);
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_EQ(keys_->authenticate(key).status().code(), absl::StatusCode::kUnauthenticated)
+      << "read from the database again";
+}
+
+TEST_F(ApiKeysTest, AKeyKnowsItsNetworksAndModels) {
+  auto spec = laptop();
+  spec.networks = {"10.0.0.0/8", "2001:db8::/32"};
+  spec.models = {"m"};
+  const auto key = keys_->create(spec)->text;
+  for (const char* peer : {"10.1.2.3", "2001:db8:1::2", "::ffff:10.9.9.9", ""}) {
+    ASSERT_TRUE(keys_->authenticate(key, peer).ok()) << peer;
+  }
+  for (const char* peer : {"11.0.0.1", "::1", "127.0.0.1", "nonsense"}) {
+    EXPECT_EQ(keys_->authenticate(key, peer).status().code(), absl::StatusCode::kPermissionDenied)
+        << peer;
+  }
+  EXPECT_TRUE(keys_->authenticate(key)->may_call("m"));
+  EXPECT_FALSE(keys_->authenticate(key)->may_call("n"));
+  spec.networks = {"10.0.0.0/33"};
+  EXPECT_EQ(keys_->create(spec).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ApiKeysTest, RotationOverlaps) {
+  auto spec = laptop();
+  spec.models = {"m"};
+  const auto old = *keys_->create(spec);
+  const auto fresh = keys_->rotate(old.row.id, std::chrono::minutes(10));
+  ASSERT_TRUE(fresh.ok()) << fresh.status();
+  EXPECT_TRUE(keys_->authenticate(old.text).ok());
+  EXPECT_FALSE(keys_->authenticate(fresh->text)->may_call("n")) << "it may do no more";
+  clock_.advance(std::chrono::minutes(10));
+  EXPECT_FALSE(keys_->authenticate(old.text).ok());
+  EXPECT_TRUE(keys_->authenticate(fresh->text).ok());
+}
+
+TEST_F(ApiKeysTest, LastUseIsNoted) {
+  const auto key = *keys_->create(laptop());
+  EXPECT_FALSE(keys_->find(key.row.id)->last_used_unix_s.has_value());
+  ASSERT_TRUE(keys_->authenticate(key.text).ok());
+  EXPECT_EQ(keys_->find(key.row.id)->last_used_unix_s, clock_.unix_seconds());
+}
+
+TEST_F(ApiKeysTest, AProjectsKeysEndWithIt) {
+  const auto key = keys_->create(laptop())->text;
+  auto other = laptop();
+  other.project = "other";
+  const auto stays = keys_->create(other)->text;
+  ASSERT_TRUE(keys_->authenticate(key).ok());
+  ASSERT_TRUE(keys_->revoke_project("default").ok());
+  EXPECT_FALSE(keys_->authenticate(key).ok());
+  EXPECT_TRUE(keys_->authenticate(stays).ok());
 }
 
 TEST_F(ApiKeysTest, FirstStartKeepsItsKeysPrivate) {

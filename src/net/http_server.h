@@ -49,6 +49,7 @@ struct HttpRequest {
   std::string path;  // without the query, as sent (percent-encoded)
   std::string query;
   std::string body;
+  std::string peer;  // address of who sent it, without the port
   std::map<std::string, std::string, std::less<>> headers;  // names in lower case
 
   // "" where it is absent.

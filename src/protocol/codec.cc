@@ -115,6 +115,7 @@ void put(const GenerateRequest& in, wire::Generate& out) {
   out.set_prompt_logprobs(in.prompt_logprobs);
   out.set_ignore_prefix_cache(in.ignore_prefix_cache);
   out.set_cache_salt(in.cache_salt);
+  out.set_held(in.held);
 }
 
 absl::Status take(const wire::Generate& in, GenerateRequest& out) {
@@ -135,6 +136,7 @@ absl::Status take(const wire::Generate& in, GenerateRequest& out) {
   out.prompt_logprobs = in.prompt_logprobs();
   out.ignore_prefix_cache = in.ignore_prefix_cache();
   out.cache_salt = in.cache_salt();
+  out.held = in.held();
   return absl::OkStatus();
 }
 
@@ -163,6 +165,10 @@ TokenLogprob take(const wire::Logprob& in) {
 
 void put(const GenerateEvent& event, wire::Event& out) {
   std::visit(Overload{
+                 [&](const Prepared& in) {
+                   out.mutable_prepared()->set_prompt(in.prompt_tokens);
+                   out.mutable_prepared()->set_output_max(in.output_tokens_max);
+                 },
                  [&](const Admitted& in) {
                    auto& to = *out.mutable_admitted();
                    to.set_prompt(in.prompt_tokens);
@@ -208,6 +214,14 @@ absl::Status take(const wire::Delta& in, GenerateEvent& out) {
 
 absl::Status take(const wire::Event& in, GenerateEvent& out) {
   switch (in.kind_case()) {
+    case wire::Event::kPrepared: {
+      const auto& from = in.prepared();
+      if (from.prompt() < 0 || from.prompt() > kPromptTokensMax || from.output_max() < 0 ||
+          from.output_max() > kPromptTokensMax)
+        return bad("prepared");
+      out = Prepared{from.prompt(), from.output_max()};
+      return absl::OkStatus();
+    }
     case wire::Event::kAdmitted: {
       const auto& from = in.admitted();
       if (from.prompt() < 0 || from.cached() < 0 || from.cached() > from.prompt())
@@ -394,6 +408,7 @@ std::string encode(const ToWorker& message) {
                    put(in.request, *out.mutable_embed()->mutable_request());
                  },
                  [&](const CancelCall& in) { out.set_cancel(in.call); },
+                 [&](const CommitCall& in) { out.set_commit(in.call); },
                  [&](const Drain&) { out.set_drain(true); },
              },
              message);
@@ -451,6 +466,8 @@ absl::StatusOr<ToWorker> decode_to_worker(std::string_view frame) {
     }
     case wire::ToWorker::kCancel:
       return CancelCall{in.cancel()};
+    case wire::ToWorker::kCommit:
+      return CommitCall{in.commit()};
     case wire::ToWorker::kDrain:
       return Drain{};
     case wire::ToWorker::KIND_NOT_SET:

@@ -68,8 +68,12 @@ struct StartEmbed {
 struct CancelCall {
   CallId call = 0;
 };
+// A held request may run.
+struct CommitCall {
+  CallId call = 0;
+};
 struct Drain {};
-using ToWorker = std::variant<Welcome, StartGenerate, StartEmbed, CancelCall, Drain>;
+using ToWorker = std::variant<Welcome, StartGenerate, StartEmbed, CancelCall, CommitCall, Drain>;
 
 std::string encode(const ToGateway& message);
 std::string encode(const ToWorker& message);

@@ -59,6 +59,9 @@ struct GenerateRequest {
   bool prompt_logprobs = false;   // echo with logprobs; bypasses prefix-cache reads
   bool ignore_prefix_cache = false;
   std::string cache_salt;  // tenant's; promise 4
+  // Render and count, say so (Prepared), then wait until the call is committed: whoever asks knows
+  // what it costs at most before it costs anything.
+  bool held = false;
 };
 
 struct TokenLogprob {
@@ -81,7 +84,13 @@ struct Usage {
   std::int32_t completion_tokens = 0;  // all choices together
 };
 
-// Admitted: the prompt is rendered, counted and accepted. Sent once, first.
+// Of held requests, before everything else: what they cost at most.
+struct Prepared {
+  std::int32_t prompt_tokens = 0;
+  std::int32_t output_tokens_max = 0;  // of each choice
+};
+// Admitted: the prompt is rendered, counted and accepted. Sent once, first but for
+// Prepared.
 struct Admitted {
   std::int32_t prompt_tokens = 0;
   std::int32_t cached_tokens = 0;
@@ -107,7 +116,7 @@ struct Finished {
   Usage usage;
 };
 
-using GenerateEvent = std::variant<Admitted, Delta, ChoiceEnd, Finished>;
+using GenerateEvent = std::variant<Prepared, Admitted, Delta, ChoiceEnd, Finished>;
 
 // InvalidArgument statuses carry the offending parameter in this payload, for the error object's
 // "param"; the code in the second ("context_length_exceeded").

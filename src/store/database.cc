@@ -1,85 +1,164 @@
 #include "store/database.h"
 
 #include <fmt/format.h>
+#include <soci/postgresql/soci-postgresql.h>
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
-#include <mutex>
+
+#include "store/connections.h"
+#include "store/limits.h"
+#include "store/migrations.h"
 
 namespace plinth::store {
 
 namespace {
 
-// Numbered from 1, applied once each, never changed after a release.
-constexpr std::array kMigrations = {
-    "create table api_key ("
-    " id text primary key, project text not null, name text not null, role text not null,"
-    " secret_hmac text not null, created_unix_s integer not null, revoked_unix_s integer)",
-};
+bool names_postgresql(std::string_view where) {
+  return where.starts_with("postgresql://") || where.starts_with("postgres://");
+}
+
+// SQLSTATE 40001 and 40P01: another transaction won; 55P03: a lock that was not waited for.
+bool is_conflict(const std::exception& error) {
+  const auto* postgresql = dynamic_cast<const soci::postgresql_soci_error*>(&error);
+  if (postgresql == nullptr) return false;
+  const std::string state = postgresql->sqlstate();
+  return state == "40001" || state == "40P01" || state == "55P03";
+}
+
+bool is_duplicate(const std::exception& error) {
+  const std::string_view what = error.what();
+  return what.find("UNIQUE constraint") != std::string_view::npos ||
+         what.find("violates unique constraint") != std::string_view::npos;
+}
+
+absl::Status to_status(std::string_view operation, const std::exception& error) {
+  const std::string text = fmt::format("[store] {}: {}", operation, error.what());
+  if (is_duplicate(error)) return absl::AlreadyExistsError(base::to_absl(text));
+  if (is_conflict(error)) return absl::AbortedError(base::to_absl(text));
+  return base::unavailable(text);
+}
 
 absl::Status guarded(std::string_view operation, const std::function<absl::Status()>& body) {
   try {
     return body();
   } catch (const std::exception& error) {
-    const std::string_view what = error.what();
-    const std::string text = fmt::format("[store] {}: {}", operation, what);
-    if (what.find("UNIQUE") != std::string_view::npos) {
-      return absl::AlreadyExistsError(base::to_absl(text));
-    }
-    return base::unavailable(text);
+    return to_status(operation, error);
+  }
+}
+
+void open_sqlite(soci::session& sql, const std::string& path, bool writes) {
+  sql.open(soci::sqlite3, "dbname=\"" + path + "\" timeout=10");
+  if (!writes) {
+    sql << "pragma query_only=1";
+    return;
+  }
+  ::chmod(path.c_str(), 0600);
+  std::string mode;
+  sql << "pragma journal_mode=WAL", soci::into(mode);
+  sql << "pragma synchronous=FULL";
+}
+
+void open_postgresql(soci::session& sql, const std::string& where) {
+  sql.open(soci::postgresql, where);
+  // Notices would go to stderr.
+  sql << "set client_min_messages = warning";
+  sql << "set timezone = 'UTC'";
+}
+
+// Tells a broken connection from a statement that the database refused.
+bool is_alive(soci::session& sql, Dialect dialect) {
+  if (dialect == Dialect::sqlite) return true;
+  try {
+    int one = 0;
+    sql << "select 1", soci::into(one);
+    return one == 1;
+  } catch (const std::exception&) {
+    return false;
   }
 }
 
 }  // namespace
 
 struct Database::Impl {
-  std::mutex mutex;
-  soci::session session;  // protected by mutex
+  Impl(Dialect dialect_, std::size_t writers_, std::size_t readers_,
+       const std::function<void(soci::session&, bool writes)>& open)
+      : dialect(dialect_),
+        writers(writers_, [open](soci::session& sql) { open(sql, true); }),
+        readers(readers_, [open](soci::session& sql) { open(sql, false); }) {}
+
+  absl::Status run(Connections& connections, const char* begin, std::string_view operation,
+                   const std::function<absl::Status(Sql&)>& body) {
+    return guarded(operation, [&]() -> absl::Status {
+      ASSIGN_OR_RETURN(auto lease, connections.take());
+      auto& session = lease.session();
+      try {
+        session << begin;
+        Sql sql(session, dialect);
+        const auto status = body(sql);
+        session << (status.ok() ? "commit" : "rollback");
+        return status;
+      } catch (const std::exception& error) {
+        auto status = to_status(operation, error);
+        try {
+          session << "rollback";
+        } catch (const std::exception&) {
+          // Nothing was begun, or nobody is there who could roll it back.
+        }
+        if (!is_alive(session, dialect)) lease.discard();
+        return status;
+      }
+    });
+  }
+
+  const Dialect dialect;
+  Connections writers, readers;
 };
 
 Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() = default;
 
-absl::StatusOr<std::unique_ptr<Database>> Database::open(const std::string& path) {
-  auto impl = std::make_unique<Impl>();
-  auto& sql = impl->session;
-  RETURN_IF_ERROR(guarded("open " + path, [&]() -> absl::Status {
-    sql.open(soci::sqlite3, "dbname=\"" + path + "\" timeout=10");
-    ::chmod(path.c_str(), 0600);
-    std::string mode;
-    sql << "pragma journal_mode=WAL", soci::into(mode);
-    sql << "pragma synchronous=FULL";
-    int version = 0;
-    sql << "pragma user_version", soci::into(version);
-    const int newest = static_cast<int>(kMigrations.size());
-    if (version > newest) {
-      return base::failed_precondition(
-          fmt::format("{}: schema version {} is newer than this program's {}; upgrade Plinth", path,
-                      version, newest));
-    }
-    for (; version < newest; ++version) {
-      soci::transaction step(sql);
-      sql << kMigrations[static_cast<std::size_t>(version)];
-      sql << fmt::format("pragma user_version={}", version + 1);
-      step.commit();
-    }
-    return absl::OkStatus();
-  }));
-  return std::unique_ptr<Database>(new Database(std::move(impl)));
+Dialect Database::dialect() const { return impl_->dialect; }
+
+absl::StatusOr<std::unique_ptr<Database>> Database::open(const std::string& where) {
+  std::unique_ptr<Impl> impl;
+  if (names_postgresql(where)) {
+    impl =
+        std::make_unique<Impl>(Dialect::postgresql, kPoolConnections, std::size_t{1},
+                               [where](soci::session& sql, bool) { open_postgresql(sql, where); });
+  } else {
+    impl = std::make_unique<Impl>(
+        Dialect::sqlite, std::size_t{1}, kReaders,
+        [where](soci::session& sql, bool writes) { open_sqlite(sql, where, writes); });
+  }
+  std::unique_ptr<Database> database(new Database(std::move(impl)));
+  const auto status = database->transaction("open", migrate);
+  if (!status.ok()) {
+    // The address may hold a password.
+    return names_postgresql(where) ? status : base::annotate(status, where);
+  }
+  return database;
 }
 
 absl::Status Database::transaction(std::string_view operation,
-                                   const std::function<absl::Status(soci::session&)>& body) {
-  std::lock_guard lock(impl_->mutex);
-  return guarded(operation, [&]() -> absl::Status {
-    soci::transaction step(impl_->session);
-    RETURN_IF_ERROR(body(impl_->session));
-    step.commit();
-    return absl::OkStatus();
-  });
+                                   const std::function<absl::Status(Sql&)>& body) {
+  // SQLite: a transaction that reads first and then finds another writer could only fail.
+  const char* begin = impl_->dialect == Dialect::sqlite ? "begin immediate" : "begin";
+  absl::Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    status = impl_->run(impl_->writers, begin, operation, body);
+    if (!absl::IsAborted(status)) return status;
+  }
+  return base::unavailable(base::message(status));
+}
+
+absl::Status Database::read(std::string_view operation,
+                            const std::function<absl::Status(Sql&)>& body) {
+  const bool sqlite = impl_->dialect == Dialect::sqlite;
+  return impl_->run(sqlite ? impl_->readers : impl_->writers, sqlite ? "begin" : "begin read only",
+                    operation, body);
 }
 
 absl::Status check_database(const std::string& path) {

@@ -1,30 +1,38 @@
-// One SQLite database: opened, migrated, and called with every exception turned into a Status.
+// One database, SQLite or PostgreSQL: opened, migrated, and called with every exception turned into
+// a Status.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
-
-namespace soci {
-class session;
-}
+#include "store/sql.h"
 
 namespace plinth::store {
 
-// Thread-safe: one connection behind a mutex, enough for keys (the ledger brings its own pool).
+// Thread-safe. SQLite has one connection that writes and some that read beside it (WAL);
+// PostgreSQL has a pool. A connection that broke is opened again by the next call.
 class Database {
  public:
-  // Creates the file if needed, sets WAL and synchronous=FULL, and applies missing migrations.
-  // FailedPrecondition where the file was written by a newer Plinth.
-  static absl::StatusOr<std::unique_ptr<Database>> open(const std::string& path);
+  // `where`: the path of a SQLite file, which is created if needed (WAL, synchronous=FULL), or
+  // "postgresql://USER@HOST:PORT/NAME" in any form that libpq reads. Applies missing migrations;
+  // where several processes open one database, one of them does.
+  // FailedPrecondition where the database was written by a newer Plinth.
+  static absl::StatusOr<std::unique_ptr<Database>> open(const std::string& where);
   ~Database();
 
-  // Runs `body` in one transaction; a thrown database error rolls back and becomes Unavailable
-  // (AlreadyExists for a broken uniqueness constraint).
+  Dialect dialect() const;
+
+  // Runs `body` in one transaction that is durable when this returns OK. Anything else, thrown
+  // errors too, leaves nothing: AlreadyExists for a broken uniqueness constraint, Unavailable for
+  // what the database could not do. Where transactions of PostgreSQL stand in each other's way the
+  // body runs again: it has no effects of its own.
   absl::Status transaction(std::string_view operation,
-                           const std::function<absl::Status(soci::session&)>& body);
+                           const std::function<absl::Status(Sql&)>& body);
+  // The same for a body that only reads, beside whoever writes.
+  absl::Status read(std::string_view operation, const std::function<absl::Status(Sql&)>& body);
 
  private:
   struct Impl;

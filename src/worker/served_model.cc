@@ -1,5 +1,10 @@
 #include "worker/served_model.h"
 
+#include <chrono>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,6 +18,11 @@
 namespace plinth::worker {
 
 namespace {
+
+// Prepared requests that wait for their commit, which takes a gateway microseconds: more, or one
+// that waits longer, is a gateway that is gone.
+constexpr std::size_t kHeldMax = 4096;
+constexpr std::chrono::seconds kHeldTimeMax{60};
 
 protocol::Heartbeat heartbeat_of(const engine::EngineStats& stats) {
   protocol::Heartbeat beat;
@@ -38,8 +48,9 @@ protocol::Heartbeat heartbeat_of(const engine::EngineStats& stats) {
 
 class GeneratingModel final : public ServedModel {
  public:
-  GeneratingModel(std::unique_ptr<engine::Engine> engine, std::int32_t capacity, Outbox& outbox)
-      : outbox_(outbox), capacity_(capacity), engine_(std::move(engine)) {}
+  GeneratingModel(std::unique_ptr<engine::Engine> engine, std::int32_t capacity,
+                  const base::Clock& clock, Outbox& outbox)
+      : outbox_(outbox), capacity_(capacity), clock_(clock), engine_(std::move(engine)) {}
 
   protocol::Ready ready() const override {
     return {true, false, engine_->context_tokens(), capacity_};
@@ -49,21 +60,81 @@ class GeneratingModel final : public ServedModel {
     const auto call = start.call;
     // The engine knows the call by its number: a retried request keeps its id, not its number.
     start.request.request_id = std::to_string(call);
-    const auto status = engine_->submit(std::move(start.request),
-                                        [this, call](std::vector<protocol::GenerateEvent> events) {
-                                          outbox_.events(call, std::move(events));
-                                        });
-    if (!status.ok()) outbox_.events(call, {protocol::Finished{status, {}}});
+    const bool held = start.request.held;
+    auto prepared = engine_->prepare(std::move(start.request));
+    if (!prepared.ok()) return outbox_.events(call, {protocol::Finished{prepared.status(), {}}});
+    // What cannot run has nothing to wait for.
+    if (!held || !prepared->status.ok()) return submit(call, *std::move(prepared));
+    hold(call, *std::move(prepared));
   }
   void start(protocol::StartEmbed start) override {
     outbox_.message(protocol::EmbedReply{
         start.call, base::invalid_argument("this model generates text; it makes no embeddings")});
   }
-  void cancel(protocol::CallId call) override { engine_->cancel(std::to_string(call)); }
+  void cancel(protocol::CallId call) override {
+    {
+      std::lock_guard lock(mutex_);
+      held_.erase(call);
+    }
+    engine_->cancel(std::to_string(call));
+  }
+  void commit(protocol::CallId call) override {
+    std::optional<engine::PreparedRequest> prepared;
+    {
+      std::lock_guard lock(mutex_);
+      const auto found = held_.find(call);
+      // It was cancelled, or has waited too long and been told so.
+      if (found == held_.end()) return;
+      prepared = std::move(found->second.request);
+      held_.erase(found);
+    }
+    submit(call, *std::move(prepared));
+  }
 
  private:
+  struct Held {
+    engine::PreparedRequest request;
+    base::TimePoint since;
+  };
+
+  void submit(protocol::CallId call, engine::PreparedRequest request) {
+    const auto status = engine_->submit(std::move(request),
+                                        [this, call](std::vector<protocol::GenerateEvent> events) {
+                                          outbox_.events(call, std::move(events));
+                                        });
+    if (!status.ok()) outbox_.events(call, {protocol::Finished{status, {}}});
+  }
+
+  void hold(protocol::CallId call, engine::PreparedRequest request) {
+    const protocol::Prepared prepared{static_cast<std::int32_t>(request.prompt.size()),
+                                      request.output_tokens_max};
+    std::vector<protocol::CallId> expired;
+    {
+      std::lock_guard lock(mutex_);
+      const auto now = clock_.now();
+      for (auto it = held_.begin(); it != held_.end();) {
+        const bool over = now - it->second.since >= kHeldTimeMax;
+        if (over) expired.push_back(it->first);
+        it = over ? held_.erase(it) : std::next(it);
+      }
+      if (held_.size() >= kHeldMax) {
+        expired.push_back(call);
+      } else {
+        held_[call] = {std::move(request), now};
+      }
+    }
+    for (const auto over : expired) {
+      outbox_.events(over, {protocol::Finished{
+                               base::resource_exhausted("the queue is full; retry later"), {}}});
+    }
+    if (expired.empty() || expired.back() != call) outbox_.events(call, {prepared});
+  }
+
   Outbox& outbox_;
   const std::int32_t capacity_;
+  const base::Clock& clock_;
+  std::mutex mutex_;
+  std::map<protocol::CallId, Held> held_;  // prepared, not committed; protected by mutex_
   const std::unique_ptr<engine::Engine>
       engine_;  // last: its loop posts to the outbox until it ends
 };
@@ -99,6 +170,7 @@ class EmbeddingModel final : public ServedModel {
     if (!status.ok()) outbox_.message(protocol::EmbedReply{call, status});
   }
   void cancel(protocol::CallId call) override { embedder_->cancel(std::to_string(call)); }
+  void commit(protocol::CallId) override {}  // nothing is held here
 
  private:
   Outbox& outbox_;
@@ -142,7 +214,8 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_decoder(const WorkerOptions& o
   ASSIGN_OR_RETURN(auto engine,
                    engine::Engine::create(options.engine, std::move(runner), std::move(tokenizer),
                                           std::move(chat_template), clock));
-  return std::make_unique<GeneratingModel>(std::move(engine), options.engine.sequences_max, outbox);
+  return std::make_unique<GeneratingModel>(std::move(engine), options.engine.sequences_max, clock,
+                                           outbox);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ class ServedModel {
   virtual void start(protocol::StartGenerate call) = 0;
   virtual void start(protocol::StartEmbed call) = 0;
   virtual void cancel(protocol::CallId call) = 0;
+  virtual void commit(protocol::CallId call) = 0;
 };
 
 }  // namespace plinth::worker

@@ -58,6 +58,8 @@ void handle(protocol::ToWorker message, ServedModel& model) {
     model.start(std::move(*embed));
   } else if (const auto* cancel = std::get_if<protocol::CancelCall>(&message)) {
     model.cancel(cancel->call);
+  } else if (const auto* commit = std::get_if<protocol::CommitCall>(&message)) {
+    model.commit(commit->call);
   }
 }
 

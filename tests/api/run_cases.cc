@@ -46,13 +46,18 @@ class Gateway {
     std::filesystem::remove_all(home_);
     EXPECT_TRUE(base::make_folders(home_).ok());
     database_ = store::Database::open(home_ + "/plinth.db").value();
-    keys_ = governance::ApiKeys::open(home_, *database_, clock_).value();
-    key = keys_->create("default", "cases", governance::Role::project).value();
+    governance_ = governance::Governance::open(home_, *database_, clock_).value();
+    governance::KeySpec spec;
+    spec.project = "default";
+    key = governance_->keys().create(spec).value().text;
+    spec = {};
+    spec.role = governance::Role::admin;
+    admin_key = governance_->keys().create(spec).value().text;
     api::ServerOptions options;
     options.port = 0;
     options.ignore_unknown_fields = ignore_unknown_fields;
     options.entropy = [] { return std::uint64_t{7}; };
-    server = api::Server::create(options, models, *keys_, clock_, metrics_).value();
+    server = api::Server::create(options, models, *governance_, clock_, metrics_).value();
   }
   ~Gateway() {
     server->drain(std::chrono::seconds(5));
@@ -71,7 +76,7 @@ class Gateway {
   }
 
   cluster::FakeModelService models;
-  std::string key;
+  std::string key, admin_key;
   std::unique_ptr<api::Server> server;
 
  private:
@@ -84,7 +89,7 @@ class Gateway {
   base::FakeClock clock_;
   base::Metrics metrics_;
   std::unique_ptr<store::Database> database_;
-  std::unique_ptr<governance::ApiKeys> keys_;
+  std::unique_ptr<governance::Governance> governance_;
 };
 
 class ApiCaseTest : public ::testing::Test {
@@ -114,6 +119,8 @@ class ApiCaseTest : public ::testing::Test {
       if (value == "none") continue;
       if (const auto at = value.find("$KEY"); at != std::string::npos)
         value.replace(at, 4, gateway_.key);
+      if (const auto at = value.find("$ADMIN"); at != std::string::npos)
+        value.replace(at, 6, gateway_.admin_key);
       question.headers.emplace_back(name, value);
     }
     if (key) question.headers.emplace_back("authorization", "Bearer " + gateway_.key);

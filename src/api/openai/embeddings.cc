@@ -16,6 +16,7 @@
 #include "api/openai/chat_completions.h"
 #include "api/openai/models.h"
 #include "api/openai/prompts.h"
+#include "api/request_meter.h"
 #include "api/request_metrics.h"
 
 namespace plinth::api {
@@ -139,10 +140,11 @@ namespace {
 // One call and its answer.
 class Embedding : public std::enable_shared_from_this<Embedding> {
  public:
-  Embedding(ExchangePtr exchange, std::string model, bool base64)
+  Embedding(ExchangePtr exchange, RequestMeter meter, std::string model, bool base64)
       : exchange_(std::move(exchange)),
         model_(std::move(model)),
         base64_(base64),
+        meter_(std::move(meter)),
         metrics_(exchange_->services().metrics, exchange_->services().clock, exchange_->started(),
                  operation_of(exchange_->endpoint), model_) {}
 
@@ -159,20 +161,30 @@ class Embedding : public std::enable_shared_from_this<Embedding> {
     if (!result.ok()) return fail(result.status());
     auto body = embedding_answer(*result, model_, base64_);
     if (!body.ok()) return fail(body.status());
-    count(result->usage, "");
-    exchange_->send(200, "application/json", *std::move(body));
+    std::lock_guard lock(mutex_);
+    if (std::exchange(over_, true)) return;
+    metrics_.over(result->usage, "");
+    meter_.settle(
+        {result->usage.prompt_tokens, 0, 0}, 1, "ok",
+        [self = shared_from_this(), body = *std::move(body)](const absl::Status& status) mutable {
+          if (!status.ok()) return self->exchange_->refuse(status);
+          self->exchange_->send(200, "application/json", std::move(body));
+        });
   }
   void fail(const absl::Status& status) {
-    count({}, std::to_string(http_status(status)));
+    end(std::to_string(http_status(status)));
     exchange_->refuse(status);
   }
   void release() {
-    count({}, "client_gone");  // unless it is over already
+    end("client_gone");  // unless it is over already
     call_.reset();
   }
-  void count(const protocol::Usage& usage, std::string_view error) {
+  // Nothing was made that anybody could have.
+  void end(std::string_view error) {
     std::lock_guard lock(mutex_);
-    metrics_.over(usage, error);
+    if (std::exchange(over_, true)) return;
+    metrics_.over({}, error);
+    meter_.drop();
   }
 
   const ExchangePtr exchange_;
@@ -180,8 +192,22 @@ class Embedding : public std::enable_shared_from_this<Embedding> {
   const bool base64_;
   std::unique_ptr<cluster::Call> call_;  // set by start(), then release()'s alone
   std::mutex mutex_;
-  GenerationMetrics metrics_;  // protected by mutex_
+  bool over_ = false;  // protected by mutex_, as are the following
+  RequestMeter meter_;
+  GenerationMetrics metrics_;
 };
+
+// No tokenizer makes more tokens than a text has bytes, but for the two that it may add.
+std::int64_t tokens_max(const protocol::EmbedRequest& request) {
+  std::int64_t most = 0;
+  for (const auto& input : request.inputs) {
+    const auto* text = std::get_if<protocol::TextPrompt>(&input);
+    most += 2 + static_cast<std::int64_t>(
+                    text != nullptr ? text->text.size()
+                                    : std::get<protocol::TokenPrompt>(input).tokens.size());
+  }
+  return most;
+}
 
 }  // namespace
 
@@ -193,8 +219,13 @@ void create_embedding(const ExchangePtr& exchange) {
   if (const auto status = check_embeds(services, embed.model); !status.ok())
     return exchange->refuse(status);
   embed.request_id = exchange->id();
+  auto meter = RequestMeter::begin(exchange, embed.model);
+  if (!meter.ok()) return exchange->refuse(meter.status());
+  if (const auto status = meter->reserve(tokens_max(embed), 0); !status.ok())
+    return exchange->refuse(status);
   // Shared by the exchange and the call until both are over.
-  const auto embedding = std::make_shared<Embedding>(exchange, embed.model, request->base64);
+  const auto embedding =
+      std::make_shared<Embedding>(exchange, *std::move(meter), embed.model, request->base64);
   embedding->start(std::move(embed));
 }
 

@@ -60,14 +60,14 @@ void list_models(const ExchangePtr& exchange) {
 }
 
 void retrieve_model(const ExchangePtr& exchange) {
-  const auto& name = exchange->path_parameter;
+  const auto& name = exchange->parameter(0);
   const auto card = exchange->services().models.find(name);
   if (!card.ok()) return exchange->refuse(model_not_found(name, true));
   exchange->send_json(model_object(*card));
 }
 
 void refuse_model_deletion(const ExchangePtr& exchange) {
-  const auto& name = exchange->path_parameter;
+  const auto& name = exchange->parameter(0);
   if (!exchange->services().models.find(name).ok())
     return exchange->refuse(model_not_found(name, true));
   exchange->refuse(absl::PermissionDeniedError(base::to_absl(fmt::format(

@@ -53,8 +53,9 @@ class Document {
   void add(const Operation& operation) {
     Object item{{"operationId", operation.id}, {"summary", operation.summary}};
     if (!operation.needs_key) item["security"] = array();
-    if (const auto parameters = path_parameters(operation.path); !parameters.empty())
-      item["parameters"] = parameters;
+    auto parameters = path_parameters(operation.path);
+    if (operation.query != nullptr) add_query(*operation.query, parameters);
+    if (!parameters.empty()) item["parameters"] = parameters;
     if (operation.request != nullptr) {
       const ValidateOptions request{Direction::request, options_.ignore_unknown_fields};
       item["requestBody"] = {
@@ -135,6 +136,19 @@ class Document {
                            {"schema", {{"type", "string"}, {"minLength", 1}}}});
     }
     return out;
+  }
+
+  // Arrays are repeated, as the SDKs write them: name[]=a&name[]=b.
+  void add_query(const Schema& query, array& parameters) {
+    for (const auto& field : query.fields) {
+      const bool list = field.schema.kind == Kind::array;
+      parameters.push_back(
+          Object{{"name", list ? field.name + "[]" : field.name},
+                 {"in", "query"},
+                 {"required", field.required},
+                 {"description", field.schema.doc},
+                 {"schema", json_schema(field.schema, {Direction::request, false}, components_)}});
+    }
   }
 
   const OpenApiOptions options_;

@@ -16,6 +16,7 @@ struct Operation {
   std::string summary;
   bool needs_key = true;
   const Schema* request = nullptr;  // the JSON body, if it takes one
+  const Schema* query = nullptr;    // an object whose fields the URL's query has
   const Schema* answer = nullptr;   // of status 200; null = text/plain
   const Schema* chunk = nullptr;    // one server-sent event, if it can stream
   std::vector<int> errors;          // statuses besides 200, all with the error object

@@ -46,6 +46,9 @@ void Connection::wake() {
 }
 
 void Connection::start() {
+  boost::system::error_code unknown;
+  const auto peer = socket_.remote_endpoint(unknown);
+  if (!unknown) peer_ = peer.address().to_string();
   error_code error;
   socket_.non_blocking(true, error);
   if (!error) socket_.set_option(asio::ip::tcp::no_delay(true), error);
@@ -186,6 +189,7 @@ void Connection::dispatch() {
   stage_ = Stage::busy;
   set_busy(true);
   auto taken = reader_.take();
+  taken.request.peer = peer_;
   count_body();
   ReplyShape shape;
   shape.head = taken.request.method == "HEAD";

@@ -58,6 +58,7 @@ class Connection final : public ReplyOwner, public std::enable_shared_from_this<
   void lose_place();
 
   boost::asio::ip::tcp::socket socket_;
+  std::string peer_;                            // its address
   const std::shared_ptr<IoThread> io_;          // shared by its connections
   const std::shared_ptr<HttpContext> context_;  // shared by all connections
   bool surplus_;                                // beyond connections_max

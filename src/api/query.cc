@@ -1,0 +1,76 @@
+#include "api/query.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "api/error_map.h"
+
+namespace plinth::api {
+
+namespace {
+
+// Of one query: past what any client sends, and a URL has a bound of its own.
+constexpr std::size_t kParametersMax = 1024;
+
+base::json::value value_of(const std::string& text, const Schema& schema) {
+  std::int64_t number = 0;
+  const char* end = text.data() + text.size();
+  if (schema.kind == Kind::integer) {
+    const auto [at, error] = std::from_chars(text.data(), end, number);
+    // What is no number stays a text, which the declaration then refuses by name.
+    if (error == std::errc() && at == end && !text.empty()) return number;
+  }
+  if (schema.kind == Kind::boolean && (text == "true" || text == "false")) return text == "true";
+  return base::json::string(text);
+}
+
+}  // namespace
+
+std::string percent_decoded(std::string_view text, bool plus_is_space) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned char byte = 0;
+    const char* digits = text.data() + i + 1;
+    const bool escape = text[i] == '%' && i + 2 < text.size() &&
+                        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
+    out += escape ? static_cast<char>(byte) : plus_is_space && text[i] == '+' ? ' ' : text[i];
+    if (escape) i += 2;
+  }
+  return out;
+}
+
+absl::StatusOr<base::json::object> parse_query(std::string_view query, const Schema& schema,
+                                               const ValidateOptions& options) {
+  base::json::object out;
+  std::size_t count = 0;
+  while (!query.empty()) {
+    const auto end = query.find('&');
+    const auto pair = query.substr(0, end);
+    query = end == std::string_view::npos ? "" : query.substr(end + 1);
+    if (pair.empty()) continue;
+    if (++count > kParametersMax)
+      return base::invalid_argument("The query has too many parameters.");
+    const auto equals = pair.find('=');
+    std::string name = percent_decoded(pair.substr(0, equals), true);
+    const std::string text =
+        equals == std::string_view::npos ? "" : percent_decoded(pair.substr(equals + 1), true);
+    if (name.ends_with("[]")) name.resize(name.size() - 2);
+    const auto* field = schema.field(name);
+    if (field != nullptr && field->schema.kind == Kind::array) {
+      auto& list = out[name];
+      if (!list.is_array()) list = base::json::array();
+      list.get_array().push_back(value_of(text, field->schema.parts[0]));
+    } else if (out.contains(name)) {
+      return parameter_error(fmt::format("Invalid '{}': it is given twice.", name), name);
+    } else {
+      out[name] = field != nullptr ? value_of(text, field->schema)
+                                   : base::json::value(base::json::string(text));
+    }
+  }
+  base::json::value document(std::move(out));
+  RETURN_IF_ERROR(validate(schema, document, options));
+  return document.get_object();
+}
+
+}  // namespace plinth::api

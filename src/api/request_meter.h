@@ -1,0 +1,42 @@
+// The account of one exchange: what it may use, what it reserves, and what it is charged in the
+// end.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "api/exchange.h"
+#include "governance/meter.h"
+
+namespace plinth::api {
+
+// Used by one thread at a time.
+class RequestMeter {
+ public:
+  // Counts the request. Refused where the key may not call the model, or a limit is reached; the
+  // exchange's answer says what is left either way.
+  static absl::StatusOr<RequestMeter> begin(const ExchangePtr& exchange, const std::string& model);
+
+  // The most that the request (or one more part of it) can use.
+  absl::Status reserve(std::int64_t prompt_tokens, std::int64_t output_tokens);
+  // The model has begun.
+  void admitted();
+  // `done` runs on another thread once the charge is durable: only then may the answer be told.
+  // Otherwise it is an error, and nothing is charged.
+  void settle(const governance::TokenCount& tokens, std::int64_t choices, const std::string& status,
+              std::function<void(const absl::Status&)> done);
+  // Lets go of what is reserved; nothing is charged.
+  void drop() { ticket_ = {}; }
+
+ private:
+  RequestMeter(ExchangePtr exchange, governance::Demand demand)
+      : exchange_(std::move(exchange)), demand_(std::move(demand)) {}
+  void show() const;
+
+  ExchangePtr exchange_;
+  governance::Demand demand_;
+  governance::Admission::Ticket ticket_;
+  base::TimePoint admitted_{};
+};
+
+}  // namespace plinth::api

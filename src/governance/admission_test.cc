@@ -1,0 +1,231 @@
+#include "governance/admission.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+#include "governance/limits.h"
+#include "governance/meter.h"
+#include "store/scratch_database.h"
+
+namespace plinth::governance {
+namespace {
+
+using testing::HasSubstr;
+
+class AdmissionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    scratch_ = *store::ScratchDatabase::make(store::Dialect::sqlite);
+    database_ = *store::Database::open(scratch_->where());
+    limits_ = std::make_unique<store::LimitStore>(*database_);
+    usage_ = std::make_unique<store::UsageStore>(*database_);
+    reopen();
+    principal_.key_id = "k";
+    principal_.project = "p";
+  }
+  void reopen() {
+    auto admission = Admission::create(*limits_, clock_);
+    ASSERT_TRUE(admission.ok()) << admission.status();
+    admission_ = *std::move(admission);
+  }
+  void limit(const char* kind, const char* scope, const char* model, Resource resource,
+             std::int64_t amount) {
+    const auto status =
+        admission_->set_limit({kind, scope, model, std::string(resource_name(resource)), amount});
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  static RefusalKind kind_of(const absl::Status& status) { return refusal_of(status).value().kind; }
+
+  base::FakeClock clock_;
+  std::unique_ptr<store::ScratchDatabase> scratch_;
+  std::unique_ptr<store::Database> database_;
+  std::unique_ptr<store::LimitStore> limits_;
+  std::unique_ptr<store::UsageStore> usage_;
+  std::unique_ptr<Admission> admission_;
+  Principal principal_;
+};
+
+TEST_F(AdmissionTest, WithoutLimitsEverythingPasses) {
+  auto ticket = admission_->begin(principal_, {"m"});
+  ASSERT_TRUE(ticket.ok());
+  EXPECT_TRUE(admission_->reserve(*ticket, 1'000'000, 1'000'000).ok());
+  const auto view = admission_->view(principal_, {"m"});
+  EXPECT_FALSE(view.requests.has_value());
+  EXPECT_FALSE(view.tokens.has_value());
+}
+
+TEST_F(AdmissionTest, RequestsAreCountedWhateverBecomesOfThem) {
+  limit("project", "p", "m", Resource::requests_per_minute, 2);
+  EXPECT_TRUE(admission_->begin(principal_, {"m"}).ok());
+  EXPECT_TRUE(admission_->begin(principal_, {"m"}).ok());
+  const auto third = admission_->begin(principal_, {"m"});
+  ASSERT_FALSE(third.ok());
+  EXPECT_EQ(kind_of(third.status()), RefusalKind::requests);
+  EXPECT_EQ(refusal_of(third.status())->retry_after, std::chrono::seconds(30));
+  EXPECT_THAT(std::string(base::message(third.status())), HasSubstr("project p"));
+  EXPECT_TRUE(admission_->begin(principal_, {"other"}).ok()) << "of another model";
+  clock_.advance(std::chrono::seconds(30));
+  EXPECT_TRUE(admission_->begin(principal_, {"m"}).ok());
+}
+
+TEST_F(AdmissionTest, TokensAreReservedAndWhatIsNotUsedComesBack) {
+  limit("key", "k", "", Resource::tokens_per_minute, 1000);
+  auto first = *admission_->begin(principal_, {"m"});
+  ASSERT_TRUE(admission_->reserve(first, 500, 400).ok());
+  EXPECT_EQ(admission_->view(principal_, {"m"}).tokens->remaining, 100);
+  auto second = *admission_->begin(principal_, {"n"});
+  const auto refused = admission_->reserve(second, 50, 51);
+  EXPECT_EQ(kind_of(refused), RefusalKind::tokens);
+  EXPECT_TRUE(refusal_of(refused)->retry_after.has_value());
+  admission_->settle(std::move(first), {500, 300, 10}, 0);
+  EXPECT_EQ(admission_->view(principal_, {"n"}).tokens->remaining, 1000 - 200 - 10);
+  {
+    auto dropped = *admission_->begin(principal_, {"m"});
+    ASSERT_TRUE(admission_->reserve(dropped, 300, 300).ok());
+  }
+  EXPECT_EQ(admission_->view(principal_, {"n"}).tokens->remaining, 790)
+      << "a dropped ticket used nothing";
+  const auto never = admission_->reserve(second, 1000, 1);
+  EXPECT_EQ(kind_of(never), RefusalKind::too_large);
+  EXPECT_FALSE(refusal_of(never)->retry_after.has_value());
+}
+
+TEST_F(AdmissionTest, ARefusalTakesNothingOfAnyLimit) {
+  limit("key", "k", "", Resource::tokens_per_minute, 1000);
+  limit("project", "p", "", Resource::tokens_per_minute, 100);
+  auto ticket = *admission_->begin(principal_, {"m"});
+  EXPECT_FALSE(admission_->reserve(ticket, 200, 0).ok());
+  ASSERT_TRUE(admission_->remove_limit({"project", "p", "", "tokens_per_minute", 0}).ok());
+  auto next = *admission_->begin(principal_, {"m"});
+  EXPECT_EQ(admission_->view(principal_, {"m"}).tokens->remaining, 1000);
+}
+
+TEST_F(AdmissionTest, ParallelRequestsEndWithTheirTickets) {
+  limit("deployment", "d", "", Resource::parallel_requests, 1);
+  {
+    const auto one = admission_->begin(principal_, {"m", "d"});
+    ASSERT_TRUE(one.ok());
+    EXPECT_FALSE(admission_->begin(principal_, {"m", "d"}).ok());
+    EXPECT_TRUE(admission_->begin(principal_, {"m", "e"}).ok());
+  }
+  EXPECT_TRUE(admission_->begin(principal_, {"m", "d"}).ok());
+}
+
+TEST_F(AdmissionTest, BudgetsAreNeverExceeded) {
+  ASSERT_TRUE(admission_->insert_price({"m", "standard", 0, 10, 5, 20, 0}).ok());
+  ASSERT_TRUE(admission_->set_budget({"project", "p", "day", 1000, 0, 0}).ok());
+  auto first = *admission_->begin(principal_, {"m"});
+  ASSERT_TRUE(admission_->reserve(first, 50, 20).ok()) << "900 of 1000";
+  auto second = *admission_->begin(principal_, {"m"});
+  const auto refused = admission_->reserve(second, 11, 0);
+  EXPECT_EQ(kind_of(refused), RefusalKind::budget);
+  EXPECT_FALSE(refusal_of(refused)->retry_after.has_value());
+  EXPECT_TRUE(admission_->reserve(second, 10, 0).ok());
+  admission_->settle(std::move(first), {50, 40, 1}, 10 * 10 + 40 * 5 + 20);
+  EXPECT_TRUE(admission_->reserve(second, 58, 0).ok()) << "320 + 100 + 580";
+  EXPECT_FALSE(admission_->begin(principal_, {"m"}).ok()) << "nothing is left";
+  // The next day is a new one.
+  clock_.advance(std::chrono::hours(24));
+  EXPECT_TRUE(admission_->begin(principal_, {"m"}).ok());
+}
+
+TEST_F(AdmissionTest, ABudgetThatIsSetMeanwhilePaysForWhatRuns) {
+  ASSERT_TRUE(admission_->insert_price({"", "standard", 0, 10, 10, 10, 0}).ok());
+  auto running = *admission_->begin(principal_, {"m"});
+  ASSERT_TRUE(admission_->reserve(running, 90, 0).ok());
+  ASSERT_TRUE(admission_->set_budget({"key", "k", "month", 1000, 0, 0}).ok());
+  admission_->settle(std::move(running), {90, 0, 0}, 900);
+  auto next = *admission_->begin(principal_, {"m"});
+  EXPECT_FALSE(admission_->reserve(next, 11, 0).ok());
+  EXPECT_TRUE(admission_->reserve(next, 10, 0).ok());
+}
+
+TEST_F(AdmissionTest, LimitsAndSpendingSurviveARestart) {
+  ASSERT_TRUE(admission_->insert_price({"m", "standard", 0, 10, 5, 20, 0}).ok());
+  ASSERT_TRUE(admission_->set_budget({"project", "p", "day", 1000, 0, 0}).ok());
+  limit("project", "p", "m", Resource::tokens_per_minute, 70);
+  store::LedgerRow row;
+  row.id = "r";
+  row.time_ms = clock_.unix_millis();
+  row.organization = "default";
+  row.project = "p";
+  row.amount_pico = 800;
+  ASSERT_TRUE(usage_->append(std::vector{row}).ok());
+  reopen();
+  auto ticket = *admission_->begin(principal_, {"m"});
+  EXPECT_EQ(kind_of(admission_->reserve(ticket, 21, 0)), RefusalKind::budget);
+  EXPECT_EQ(kind_of(admission_->reserve(ticket, 71, 0)), RefusalKind::too_large);
+  EXPECT_EQ(ticket.price().output_pico, 20);
+}
+
+TEST_F(AdmissionTest, RefusesLimitsThatAreNone) {
+  EXPECT_FALSE(admission_->set_limit({"galaxy", "p", "", "tokens_per_minute", 1}).ok());
+  EXPECT_FALSE(admission_->set_limit({"project", "p", "", "tokens_per_second", 1}).ok());
+  EXPECT_FALSE(admission_->set_limit({"project", "p", "", "tokens_per_minute", -1}).ok());
+  EXPECT_FALSE(admission_->set_budget({"project", "p", "year", 1, 0, 0}).ok());
+  EXPECT_FALSE(admission_->set_budget({"deployment", "p", "day", 1, 0, 0}).ok());
+  EXPECT_FALSE(admission_->insert_price({"m", "standard", 0, -1, 0, 0, 0}).ok());
+  EXPECT_FALSE(admission_->insert_price({"m", "standard", 0, kPricePicoMax + 1, 0, 0, 0}).ok());
+}
+
+// Many callers at once on the last of a budget and a rate: what is spent never passes either.
+TEST_F(AdmissionTest, ConcurrentCallersNeverPassALimit) {
+  ASSERT_TRUE(admission_->insert_price({"m", "standard", 0, 10, 5, 20, 0}).ok());
+  ASSERT_TRUE(admission_->set_budget({"organization", "default", "day", 50'000, 0, 0}).ok());
+  limit("project", "p", "m", Resource::tokens_per_minute, 4'000);
+  std::atomic<std::int64_t> spent{0}, tokens{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937_64 random(static_cast<std::uint64_t>(t) + 1);
+      for (int i = 0; i < 500; ++i) {
+        auto ticket = admission_->begin(principal_, {"m"});
+        if (!ticket.ok()) continue;
+        const auto prompt = static_cast<std::int64_t>(random() % 20 + 1);
+        if (!admission_->reserve(*ticket, prompt, 30).ok()) continue;
+        const auto output = static_cast<std::int64_t>(random() % 31);
+        const auto amount = rate(ticket->price(), {prompt, 0, output});
+        spent += amount;
+        tokens += prompt + output;
+        admission_->settle(*std::move(ticket), {prompt, 0, output}, amount);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_LE(spent, 50'000);
+  EXPECT_GT(spent, 40'000) << "little is stranded";
+  EXPECT_LE(tokens, 4'000);
+}
+
+TEST_F(AdmissionTest, MeterChargesWhatWasUsedOnceItIsDurable) {
+  ASSERT_TRUE(admission_->insert_price({"m", "standard", 0, 10, 5, 20, 0}).ok());
+  ASSERT_TRUE(admission_->set_budget({"project", "p", "day", 1000, 0, 0}).ok());
+  store::LedgerWriter writer(*usage_, clock_);
+  Meter meter(*admission_, writer, clock_);
+  auto ticket = *admission_->begin(principal_, {"m"});
+  ASSERT_TRUE(admission_->reserve(ticket, 10, 10).ok());
+  UsageEvent event{"req_1", principal_, {"m"}, "chat"};
+  event.tokens = {10, 4, 3};
+  absl::Status result = base::internal("not called");
+  meter.settle(std::move(ticket), event, [&](const absl::Status& status) { result = status; });
+  writer.flush();
+  EXPECT_TRUE(result.ok()) << result;
+  std::vector<store::LedgerRow> rows;
+  ASSERT_TRUE(
+      usage_->each_row("default", 0, INT64_MAX, [&](const auto& row) { rows.push_back(row); })
+          .ok());
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].amount_pico, 6 * 10 + 4 * 5 + 3 * 20);
+  EXPECT_EQ(rows[0].price_version, 1);
+  EXPECT_EQ(rate_again(rows[0], PriceBook(*limits_->prices())), rows[0].amount_pico);
+  auto next = *admission_->begin(principal_, {"m"});
+  EXPECT_TRUE(admission_->reserve(next, 86, 0).ok());
+  EXPECT_FALSE(admission_->reserve(next, 1, 0).ok());
+}
+
+}  // namespace
+}  // namespace plinth::governance

@@ -1,0 +1,57 @@
+#include "governance/governance.h"
+
+#include <chrono>
+
+#include "base/log.h"
+
+namespace plinth::governance {
+
+namespace {
+
+// How late a change by another gateway may take effect here.
+constexpr std::chrono::seconds kRefreshInterval{5};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& home,
+                                                             store::Database& database,
+                                                             const base::Clock& clock) {
+  std::unique_ptr<Governance> made(new Governance(database));
+  const auto now_s = clock.unix_seconds();
+  RETURN_IF_ERROR(made->tenants_.ensure_organization({kDefaultTenant, kDefaultTenant, now_s}));
+  if (absl::IsNotFound(made->tenants_.project(kDefaultTenant).status())) {
+    const auto status =
+        made->tenants_.insert_project({kDefaultTenant, kDefaultTenant, kDefaultTenant, now_s, {}});
+    // Another process was faster.
+    if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
+  }
+  ASSIGN_OR_RETURN(made->keys_, ApiKeys::open(home, database, clock));
+  ASSIGN_OR_RETURN(made->admission_, Admission::create(made->limits_, clock));
+  made->ledger_ = std::make_unique<store::LedgerWriter>(made->usage_, clock);
+  made->meter_ = std::make_unique<Meter>(*made->admission_, *made->ledger_, clock);
+  if (database.dialect() == store::Dialect::postgresql)
+    made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
+  return made;
+}
+
+Governance::~Governance() {
+  if (!refresher_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stopped_.notify_all();
+  refresher_.join();
+}
+
+void Governance::keep_fresh() {
+  std::unique_lock lock(mutex_);
+  while (!stopped_.wait_for(lock, kRefreshInterval, [&] { return stopping_; })) {
+    lock.unlock();
+    const auto status = admission_->refresh();
+    if (!status.ok()) LOG(warn, "limits are as they were: {}", status.ToString());
+    lock.lock();
+  }
+}
+
+}  // namespace plinth::governance

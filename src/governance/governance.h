@@ -1,0 +1,62 @@
+// Everything that governs one installation, opened together: tenants, keys, limits, prices, the
+// ledger.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "governance/admission.h"
+#include "governance/api_keys.h"
+#include "governance/meter.h"
+#include "store/ledger_writer.h"
+#include "store/limit_store.h"
+#include "store/tenant_store.h"
+#include "store/usage_store.h"
+
+namespace plinth::governance {
+
+// Every installation has this organization and a project of the same name in it.
+inline constexpr char kDefaultTenant[] = "default";
+
+// Thread-safe, as all of its parts are.
+class Governance {
+ public:
+  // `home` holds secrets/. Makes the default tenant. The references outlive it.
+  static absl::StatusOr<std::unique_ptr<Governance>> open(const std::string& home,
+                                                          store::Database& database,
+                                                          const base::Clock& clock);
+
+  ApiKeys& keys() { return *keys_; }
+  Admission& admission() { return *admission_; }
+  Meter& meter() { return *meter_; }
+  store::TenantStore& tenants() { return tenants_; }
+  store::LimitStore& limits() { return limits_; }
+  store::UsageStore& usage() { return usage_; }
+  ~Governance();
+  // For whoever reads the ledger right after an answer.
+  store::LedgerWriter& ledger() { return *ledger_; }
+
+ private:
+  explicit Governance(store::Database& database)
+      : tenants_(database), limits_(database), usage_(database) {}
+
+  store::TenantStore tenants_;
+  store::LimitStore limits_;
+  store::UsageStore usage_;
+  std::unique_ptr<ApiKeys> keys_;
+  std::unique_ptr<Admission> admission_;
+  std::unique_ptr<Meter> meter_;
+  std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
+
+  // Reads again what other gateways may have changed, where the database is one that they share.
+  void keep_fresh();
+  std::mutex mutex_;
+  std::condition_variable stopped_;
+  bool stopping_ = false;  // protected by mutex_
+  std::thread refresher_;  // last: it uses the fields above
+};
+
+}  // namespace plinth::governance

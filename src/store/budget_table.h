@@ -1,0 +1,41 @@
+// Budgets in money, and what of them is spent: kept up to date in the transactions of the ledger's
+// own rows.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "store/ledger_table.h"
+#include "store/sql.h"
+
+namespace plinth::store {
+
+struct BudgetRow {
+  std::string scope_kind;  // "organization", "project", "key"
+  std::string scope;       // its id
+  std::string period;      // "day", "month": UTC's
+  std::int64_t limit_pico = 0;
+  std::int64_t period_start_s = 0;
+  std::int64_t spent_pico = 0;  // by rows of the ledger since then
+};
+
+// First second of the day or month that holds the time.
+std::int64_t period_start_s(const std::string& period, std::int64_t time_s);
+
+// For the transaction that appends rows: first of all, so that nobody counts what is spent while it
+// runs; then, with the rows that are new.
+void hold_budgets(Sql& sql);
+void add_to_budgets(Sql& sql, std::span<const LedgerRow* const> fresh);
+
+// Those of a scope, moved on to the periods of time_s.
+std::vector<BudgetRow> read_budgets(Sql& sql, const std::string& scope_kind,
+                                    const std::string& scope, std::int64_t time_s);
+// Sets a limit; what was spent in the period counts.
+void write_budget(Sql& sql, const BudgetRow& budget, std::int64_t time_s);
+// False where there is none.
+bool remove_budget(Sql& sql, const std::string& scope_kind, const std::string& scope,
+                   const std::string& period);
+
+}  // namespace plinth::store
