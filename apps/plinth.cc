@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/admin_command.h"
 #include "apps/bench_command.h"
 #include "apps/chat_command.h"
 #include "apps/completion_command.h"
@@ -105,6 +106,7 @@ int main(int argc, char** argv) {
   plinth::add_chat_command(app, home, exit_code);
   plinth::add_run_command(app, home, exit_code);
   plinth::add_model_command(app, home, exit_code);
+  plinth::add_admin_command(app, home, exit_code);
   plinth::add_doctor_command(app, home, exit_code);
   plinth::add_settings_command(app, home, exit_code);
   plinth::add_bench_command(app, home, exit_code);

@@ -56,6 +56,14 @@ class FakeHttp final : public net::HttpClient {
     if (page.breaks_after < rest.size()) return base::unavailable(url + ": connection lost");
     return response;
   }
+  absl::StatusOr<net::HttpResponse> fetch(const std::string&, const std::vector<std::string>&,
+                                          const net::BodySink&) override {
+    return base::unimplemented("pulls do not");
+  }
+  absl::StatusOr<net::HttpResponse> remove(const std::string&, const std::vector<std::string>&,
+                                           const net::BodySink&) override {
+    return base::unimplemented("pulls do not");
+  }
   absl::StatusOr<net::HttpResponse> post(const std::string& url, const std::vector<std::string>&,
                                          const std::string&, const net::BodySink&) override {
     return base::unimplemented(url + ": pulls post nothing");

@@ -17,6 +17,7 @@ constexpr long kRedirectsMax = 10;
 constexpr std::size_t kSmallBodyMax = 32u << 20;  // the longest package index page is about 20 MiB
 
 struct Transfer {
+  const char* method = nullptr;  // other than GET and POST
   HttpResponse response;
   std::function<bool(const HttpResponse&)> begin;
   BodySink sink;
@@ -132,6 +133,24 @@ class CurlClient final : public HttpClient {
     return perform(url, headers, 0, transfer, &body);
   }
 
+  absl::StatusOr<HttpResponse> fetch(const std::string& url,
+                                     const std::vector<std::string>& headers,
+                                     const BodySink& sink) override {
+    Transfer transfer;
+    transfer.sink = sink;
+    transfer.any_status = true;
+    return perform(url, headers, 0, transfer, nullptr);
+  }
+  absl::StatusOr<HttpResponse> remove(const std::string& url,
+                                      const std::vector<std::string>& headers,
+                                      const BodySink& sink) override {
+    Transfer transfer;
+    transfer.sink = sink;
+    transfer.any_status = true;
+    transfer.method = "DELETE";
+    return perform(url, headers, 0, transfer, nullptr);
+  }
+
  private:
   void configure(CURL* curl) const {
     const auto set = [&](CURLoption option, auto value) { curl_easy_setopt(curl, option, value); };
@@ -183,6 +202,7 @@ class CurlClient final : public HttpClient {
       set(CURLOPT_POSTFIELDS, post->data());
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(post->size()));
     }
+    if (transfer.method != nullptr) set(CURLOPT_CUSTOMREQUEST, transfer.method);
     const CURLcode code = curl_easy_perform(handle.curl);
     curl_easy_getinfo(handle.curl, CURLINFO_RESPONSE_CODE, &transfer.response.status);
     if (transfer.response.status >= 400 && !transfer.any_status) {

@@ -43,6 +43,13 @@ class HttpClient {
   virtual absl::StatusOr<HttpResponse> post(const std::string& url,
                                             const std::vector<std::string>& headers,
                                             const std::string& body, const BodySink& sink) = 0;
+  // GET and DELETE with any status an answer, as with post().
+  virtual absl::StatusOr<HttpResponse> fetch(const std::string& url,
+                                             const std::vector<std::string>& headers,
+                                             const BodySink& sink) = 0;
+  virtual absl::StatusOr<HttpResponse> remove(const std::string& url,
+                                              const std::vector<std::string>& headers,
+                                              const BodySink& sink) = 0;
 };
 
 struct HttpClientOptions {
