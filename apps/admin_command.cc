@@ -286,92 +286,135 @@ absl::Status show_usage(const AdminClient& client, const Arguments& arguments) {
 
 using Action = absl::Status (*)(const AdminClient&, const Arguments&);
 
-}  // namespace
+// Builds the tree of subcommands.
+class Tree {
+ public:
+  Tree(CLI::App& app, const std::string& home, int& exit_code)
+      : admin_(app.add_subcommand("admin", "Projects, keys, limits, budgets, prices and usage")),
+        home_(home),
+        exit_code_(exit_code) {
+    admin_->require_subcommand(1);
+  }
 
-void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
-  auto* admin = app.add_subcommand("admin", "Projects, keys, limits, budgets, prices and usage");
-  admin->require_subcommand(1);
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callbacks CLI11 keeps
-  const auto group = [&](const char* name, const char* doc) {
-    auto* made = admin->add_subcommand(name, doc);
+  void add_projects() {
+    auto* project = group("project", "Who shares keys, limits and a budget");
+    action(project, "list", "The projects", list_projects);
+    named(action(project, "create", "Make one; prints its id", create_project), "name");
+    named(action(project, "archive", "End one and its keys, for good", archive_project), "id");
+  }
+
+  void add_keys() {
+    auto* key = group("key", "Keys of a project");
+    of_project(action(key, "list", "The keys", list_keys));
+    auto* create = of_project(
+        named(action(key, "create", "Make one; prints it, this once", create_key), "name"));
+    create->add_option("--model", arguments_->models, "A model it may call (several times)");
+    create->add_option("--network", arguments_->networks,
+                       "A network it may be used from: 10.0.0.0/8");
+    auto* rotate = of_project(
+        named(action(key, "rotate", "A new key in its place; prints it", rotate_key), "id"));
+    rotate->add_option("--overlap-s", arguments_->overlap_s, "Seconds the old one is still good")
+        ->capture_default_str();
+    of_project(named(action(key, "revoke", "End one at once", revoke_key), "id"));
+  }
+
+  void add_limits() {
+    auto* limit = group("limit", "What a project may use of each model");
+    of_project(action(limit, "list", "The limits", list_limits));
+    auto* set = of_project(named(action(limit, "set", "Change them", set_limits), "model"));
+    for (const auto& [flag, field] : kLimitFlags) {
+      const std::string name = field;
+      set->add_option_function<std::string>(
+          flag,
+          [arguments = arguments_, name](const std::string& text) {
+            arguments->limits[name] = text;
+          },
+          "A number, or none");
+    }
+  }
+
+  void add_budgets() {
+    auto* budget = group("budget", "What a project, or the organization, may spend");
+    of_budget(action(budget, "list", "The budgets", list_budgets));
+    of_period(of_budget(action(budget, "set", "Set one", set_budget)))
+        ->add_option("amount", arguments_->amount, "12.5")
+        ->required();
+    of_period(of_budget(action(budget, "remove", "Remove one", remove_budget)));
+  }
+
+  void add_prices() {
+    auto* price = group("price", "What tokens cost");
+    action(price, "list", "The price book", list_prices);
+    auto* put = action(price, "set", "A new price from now on", set_price);
+    put->add_option("--model", arguments_->model, "Of this model (default: every other)");
+    put->add_option("--input", arguments_->input, "Of a million tokens")->required();
+    put->add_option("--cached", arguments_->cached, "Of those in the cache (default: as --input)");
+    put->add_option("--output", arguments_->output, "Of a million made tokens")->required();
+  }
+
+  void add_usage() {
+    auto* usage = action(admin_, "usage", "What was used, by day", show_usage);
+    usage->add_option("--days", arguments_->days, "So many days back")->capture_default_str();
+    usage->add_option("--by", arguments_->by, "model, project or key")
+        ->check(CLI::IsMember({"model", "project", "key"}))
+        ->capture_default_str();
+  }
+
+ private:
+  CLI::App* group(const char* name, const char* doc) {
+    auto* made = admin_->add_subcommand(name, doc);
     made->require_subcommand(1);
     return made;
-  };
-  const auto action = [&](CLI::App* parent, const char* name, const char* doc, Action run) {
+  }
+
+  CLI::App* action(CLI::App* parent, const char* name, const char* doc, Action run) {
     auto* command = parent->add_subcommand(name, doc);
-    add_admin_flags(*command, arguments->service);
-    command->callback([arguments, run, &home, &exit_code] {
+    add_admin_flags(*command, arguments_->service);
+    command->callback([arguments = arguments_, run, &home = home_, &exit_code = exit_code_] {
       const auto client = AdminClient::connect(home, arguments->service);
       const auto status = client.ok() ? run(*client, *arguments) : client.status();
       exit_code = status.ok() ? 0 : report(status);
     });
     return command;
-  };
-  const auto of_project = [&](CLI::App* command) {
-    command->add_option("--project", arguments->project, "Id of the project")
-        ->capture_default_str();
-    return command;
-  };
-  const auto named = [&](CLI::App* command, const char* what) {
-    command->add_option(what, arguments->name)->required();
-    return command;
-  };
-
-  auto* project = group("project", "Who shares keys, limits and a budget");
-  action(project, "list", "The projects", list_projects);
-  named(action(project, "create", "Make one; prints its id", create_project), "name");
-  named(action(project, "archive", "End one and its keys, for good", archive_project), "id");
-
-  auto* key = group("key", "Keys of a project");
-  of_project(action(key, "list", "The keys", list_keys));
-  auto* create = of_project(
-      named(action(key, "create", "Make one; prints it, this once", create_key), "name"));
-  create->add_option("--model", arguments->models, "A model it may call (several times)");
-  create->add_option("--network", arguments->networks, "A network it may be used from: 10.0.0.0/8");
-  auto* rotate = of_project(
-      named(action(key, "rotate", "A new key in its place; prints it", rotate_key), "id"));
-  rotate->add_option("--overlap-s", arguments->overlap_s, "Seconds the old one is still good")
-      ->capture_default_str();
-  of_project(named(action(key, "revoke", "End one at once", revoke_key), "id"));
-
-  auto* limit = group("limit", "What a project may use of each model");
-  of_project(action(limit, "list", "The limits", list_limits));
-  auto* set = of_project(named(action(limit, "set", "Change them", set_limits), "model"));
-  for (const auto& [flag, field] : kLimitFlags) {
-    const std::string name = field;
-    set->add_option_function<std::string>(
-        flag, [arguments, name](const std::string& text) { arguments->limits[name] = text; },
-        "A number, or none");
   }
 
-  auto* budget = group("budget", "What a project, or the organization, may spend");
-  const auto of_budget = [&](CLI::App* command) {
-    of_project(command);
-    command->add_flag("--organization", arguments->organization, "Of the whole organization");
-    return command;
-  };
-  const auto of_period = [&](CLI::App* command) {
-    command->add_option("--period", arguments->period, "day or month, UTC's")
+  CLI::App* of_project(CLI::App* command) {
+    command->add_option("--project", arguments_->project, "Id of the project")
         ->capture_default_str();
     return command;
-  };
-  of_budget(action(budget, "list", "The budgets", list_budgets));
-  of_period(of_budget(action(budget, "set", "Set one", set_budget)))
-      ->add_option("amount", arguments->amount, "12.5")
-      ->required();
-  of_period(of_budget(action(budget, "remove", "Remove one", remove_budget)));
+  }
+  CLI::App* of_budget(CLI::App* command) {
+    of_project(command)->add_flag("--organization", arguments_->organization,
+                                  "Of the whole organization");
+    return command;
+  }
+  CLI::App* of_period(CLI::App* command) {
+    command->add_option("--period", arguments_->period, "day or month, UTC's")
+        ->capture_default_str();
+    return command;
+  }
+  CLI::App* named(CLI::App* command, const char* what) {
+    command->add_option(what, arguments_->name)->required();
+    return command;
+  }
 
-  auto* price = group("price", "What tokens cost");
-  action(price, "list", "The price book", list_prices);
-  auto* put = action(price, "set", "A new price from now on", set_price);
-  put->add_option("--model", arguments->model, "Of this model (default: every other)");
-  put->add_option("--input", arguments->input, "Of a million tokens")->required();
-  put->add_option("--cached", arguments->cached, "Of those in the cache (default: as --input)");
-  put->add_option("--output", arguments->output, "Of a million made tokens")->required();
+  CLI::App* const admin_;
+  const std::string& home_;
+  int& exit_code_;
+  // Shared by the callbacks that CLI11 keeps.
+  const std::shared_ptr<Arguments> arguments_ = std::make_shared<Arguments>();
+};
 
-  auto* usage = action(admin, "usage", "What was used, by day", show_usage);
-  usage->add_option("--days", arguments->days, "So many days back")->capture_default_str();
-  usage->add_option("--by", arguments->by, "model, project or key")->capture_default_str();
+}  // namespace
+
+void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
+  Tree tree(app, home, exit_code);
+  tree.add_projects();
+  tree.add_keys();
+  tree.add_limits();
+  tree.add_budgets();
+  tree.add_prices();
+  tree.add_usage();
 }
 
 }  // namespace plinth
