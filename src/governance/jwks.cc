@@ -5,10 +5,10 @@
 #include <optional>
 #include <utility>
 
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/encoding.h"
 #include "governance/sign_in/json_fields.h"
 #include "governance/sign_in/refreshed.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 

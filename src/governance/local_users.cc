@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/encoding.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 

@@ -9,7 +9,6 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_join.h"
 #include "governance/jwt.h"
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/claims.h"
 #include "governance/sign_in/discovery.h"
 #include "governance/sign_in/encoding.h"
@@ -17,6 +16,7 @@
 #include "governance/sign_in/keyed_hash.h"
 #include "governance/sign_in/pending_sign_ins.h"
 #include "governance/sign_in/refreshed.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 

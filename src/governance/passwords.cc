@@ -9,8 +9,8 @@
 #include <optional>
 #include <utility>
 
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/phc.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 

@@ -3,9 +3,9 @@
 #include <mutex>
 #include <utility>
 
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/encoding.h"
 #include "governance/sign_in/keyed_hash.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 

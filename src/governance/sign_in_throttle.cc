@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <mutex>
 
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/failure_table.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/failure_table.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 namespace {

@@ -5,8 +5,8 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/json_fields.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "governance/sign_in_limits.h"
 #include "governance/sign_in/keyed_hash.h"
+#include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 
