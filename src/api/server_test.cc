@@ -36,7 +36,7 @@ class ManualModels final : public cluster::ModelService {
   }
   std::unique_ptr<cluster::Call> generate(protocol::GenerateRequest,
                                           cluster::GenerateSink sink) override {
-    sink({protocol::Prepared{3, 10}});
+    if (prepares) sink({protocol::Prepared{3, 10}});
     std::lock_guard lock(mutex_);
     sinks_.push_back(std::move(sink));
     changed_.notify_all();
@@ -49,6 +49,8 @@ class ManualModels final : public cluster::ModelService {
     return std::make_unique<Handle>(*this);
   }
   bool ready() const override { return true; }
+
+  bool prepares = true;  // whether calls say what they cost, as held ones must
 
   // The sink of the next call.
   cluster::GenerateSink next() { return next_of(sinks_); }
@@ -202,6 +204,89 @@ TEST_F(ServerTest, AFailureInMidStreamIsAnEventAndAClosedConnection) {
   EXPECT_THAT(answer, HasSubstr("data: {\"error\":{\"message\":\"the worker died\""));
   EXPECT_THAT(answer, Not(HasSubstr("[DONE]")));
   EXPECT_FALSE(answer.ends_with("0\r\n\r\n"));
+}
+
+// The rows of the ledger, once there are so many.
+std::vector<store::LedgerRow> rows_of(governance::Governance& governance) {
+  governance.ledger().flush();
+  std::vector<store::LedgerRow> rows;
+  EXPECT_TRUE(governance.usage()
+                  .each_row("default", 0, INT64_MAX, [&](const auto& row) { rows.push_back(row); })
+                  .ok());
+  return rows;
+}
+
+TEST_F(ServerTest, WhatAClientWasToldIsInTheLedger) {
+  const auto fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(false)));
+  const auto sink = models_.next();
+  sink({protocol::Admitted{3, 2, "fp"}, protocol::Delta{0, "a", {}, 1}});
+  EXPECT_TRUE(rows_of(*governance_).empty()) << "nothing is charged before the end";
+  sink({protocol::ChoiceEnd{0, protocol::FinishReason::stop, ""},
+        protocol::Finished{absl::OkStatus(), {3, 2, 7}}});
+  const auto answer = read_until(fd, "");
+  EXPECT_THAT(answer, HasSubstr(R"("prompt_tokens":3,"completion_tokens":7)"));
+  const auto rows = rows_of(*governance_);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_THAT(answer, HasSubstr("x-request-id: " + rows[0].id + "\r\n"));
+  EXPECT_EQ(rows[0].project, "default");
+  EXPECT_EQ(rows[0].model, "m");
+  EXPECT_EQ(rows[0].input_tokens, 3);
+  EXPECT_EQ(rows[0].cached_tokens, 2);
+  EXPECT_EQ(rows[0].output_tokens, 7);
+  EXPECT_EQ(rows[0].status, "ok");
+}
+
+TEST_F(ServerTest, WhoLeavesPaysForWhatWasMadeAndErrorsCostNothing) {
+  auto fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(true)));
+  auto sink = models_.next();
+  sink({protocol::Admitted{3, 0, "fp"}, protocol::Delta{0, "a", {}, 2}});
+  (void)read_until(fd, "\"a\"");
+  fd.reset();
+  EXPECT_TRUE(models_.wait_for_ended(1));
+  fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(true)));
+  sink = models_.next();
+  sink({protocol::Admitted{3, 0, "fp"}, protocol::Delta{0, "b", {}, 1}});
+  sink({protocol::Finished{base::unavailable("the worker died"), {3, 0, 1}}});
+  (void)read_until(fd, "");
+  const auto rows = rows_of(*governance_);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].status, "client_gone");
+  EXPECT_EQ(rows[0].output_tokens, 2);
+}
+
+TEST_F(ServerTest, AnAnswerWhoseRowCannotBeWrittenIsAnErrorAndNoUsage) {
+  for (const bool stream : {false, true}) {
+    const auto fd = connect();
+    ASSERT_TRUE(database_
+                    ->transaction("break",
+                                  [&](store::Sql& sql) {
+                                    sql.run("drop table if exists usage_day");
+                                    return absl::OkStatus();
+                                  })
+                    .ok());
+    send(fd, request("POST /v1/chat/completions", chat(stream)));
+    const auto sink = models_.next();
+    sink({protocol::Admitted{3, 0, "fp"}, protocol::Delta{0, "text", {}, 1}});
+    sink({protocol::ChoiceEnd{0, protocol::FinishReason::stop, ""},
+          protocol::Finished{absl::OkStatus(), {3, 0, 1}}});
+    clock_.advance(store::LedgerWriter::kAwayMax);
+    const auto answer = read_until(fd, "");
+    EXPECT_THAT(answer, HasSubstr("server_error")) << answer;
+    EXPECT_THAT(answer, Not(HasSubstr("completion_tokens")));
+    EXPECT_THAT(answer, Not(HasSubstr("[DONE]")));
+  }
+  EXPECT_TRUE(rows_of(*governance_).empty());
+}
+
+TEST_F(ServerTest, AWorkerThatAnswersWhatWasNotReservedIsNotBelieved) {
+  models_.prepares = false;
+  const auto fd = connect();
+  send(fd, request("POST /v1/chat/completions", chat(false)));
+  models_.next()({protocol::Admitted{3, 0, "fp"}, protocol::Delta{0, "a", {}, 1}});
+  EXPECT_THAT(read_until(fd, ""), StartsWith("HTTP/1.1 500 "));
 }
 
 TEST_F(ServerTest, AClientThatLeavesEndsItsCall) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -186,6 +187,33 @@ TEST_F(FleetTest, ACallThatHadNoAnswerIsRetriedOnTheNextWorker) {
   EXPECT_TRUE(in_time([&] { return listener.endings() > 0; }));
   EXPECT_TRUE(listener.end().ok());
   EXPECT_EQ(executor_.starts("m"), 2);
+}
+
+TEST_F(FleetTest, AHeldCallIsPreparedAgainByTheNextWorker) {
+  install("m");
+  ASSERT_TRUE(fleet().load("m").ok());
+  std::atomic<int> prepared{0}, ended{0};
+  absl::Status end;
+  protocol::GenerateRequest request;
+  request.model = "m";
+  request.prompt = protocol::TextPrompt{"a"};
+  request.held = true;
+  const auto call = fleet().generate(request, [&](std::vector<GenerateEvent> events) {
+    for (const auto& event : events) {
+      if (std::holds_alternative<protocol::Prepared>(event)) ++prepared;
+      if (const auto* finished = std::get_if<protocol::Finished>(&event)) {
+        end = finished->status;
+        ++ended;
+      }
+    }
+  });
+  ASSERT_TRUE(soon([&] { return prepared == 1; }));
+  ASSERT_TRUE(executor_.crash("m"));
+  ASSERT_TRUE(in_time([&] { return prepared == 2; }));
+  EXPECT_EQ(ended, 0) << "nothing runs before it is committed";
+  call->commit();
+  ASSERT_TRUE(soon([&] { return ended == 1; }));
+  EXPECT_TRUE(end.ok()) << end;
 }
 
 TEST_F(FleetTest, ACallThatEndsTwoWorkersIsNotGivenToAThird) {

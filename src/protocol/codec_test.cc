@@ -74,6 +74,30 @@ TEST(Codec, StepOfManyCallsKeepsOrderAndStatusPayloads) {
   EXPECT_EQ(finished.usage.completion_tokens, 9);
 }
 
+TEST(Codec, HeldRequestsGoBothWays) {
+  GenerateRequest request;
+  request.prompt = TextPrompt{"a"};
+  request.held = true;
+  const auto start = decode_to_worker(encode(ToWorker(StartGenerate{1, request})));
+  ASSERT_TRUE(start.ok()) << start.status();
+  EXPECT_TRUE(std::get<StartGenerate>(*start).request.held);
+  const auto commit = decode_to_worker(encode(ToWorker(CommitCall{9})));
+  ASSERT_TRUE(commit.ok()) << commit.status();
+  EXPECT_EQ(std::get<CommitCall>(*commit).call, 9u);
+  Step step;
+  step.calls.push_back({7, {Prepared{5, 100}}});
+  const auto back = decode_to_gateway(encode(ToGateway(step)));
+  ASSERT_TRUE(back.ok()) << back.status();
+  const auto& prepared = std::get<Prepared>(std::get<Step>(*back).calls[0].events[0]);
+  EXPECT_EQ(prepared.prompt_tokens, 5);
+  EXPECT_EQ(prepared.output_tokens_max, 100);
+  // What a request costs at most is no place for a worker's fantasy.
+  for (const Prepared broken : {Prepared{-1, 1}, Prepared{1, -1}, Prepared{INT32_MAX, 1}}) {
+    step.calls[0].events = {broken};
+    EXPECT_FALSE(decode_to_gateway(encode(ToGateway(step))).ok());
+  }
+}
+
 TEST(Codec, EmbedReplyRoundTripsAndRefusesRaggedVectors) {
   const auto good =
       decode_to_gateway(encode(ToGateway(EmbedReply{3, EmbedResult{2, {1, 2, 3, 4}, {6, 0, 0}}})));

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 
 namespace plinth::worker {
 namespace {
@@ -109,6 +110,69 @@ TEST_F(ServedModelTest, ADecoderGeneratesAndRefusesToEmbed) {
   EXPECT_TRUE(absl::IsInvalidArgument(reply.result.status()));
   EXPECT_NE(base::message(reply.result.status()).find("makes no embeddings"),
             std::string_view::npos);
+}
+
+protocol::GenerateRequest held(std::int32_t max_tokens) {
+  protocol::GenerateRequest request;
+  request.prompt = protocol::TokenPrompt{{1, 2, 3}};
+  request.max_tokens = max_tokens;
+  request.ignore_eos = true;
+  request.held = true;
+  return request;
+}
+
+TEST_F(ServedModelTest, AHeldRequestSaysWhatItCostsAndRunsOnceItIsCommitted) {
+  const auto model = load(golden("model/tiny_llama.gguf"));
+  ASSERT_NE(model, nullptr);
+  model->start(protocol::StartGenerate{5, held(4)});
+  auto step = link_.next<protocol::Step>();
+  ASSERT_EQ(step.calls.size(), 1u);
+  ASSERT_EQ(step.calls[0].events.size(), 1u);
+  const auto* prepared = std::get_if<protocol::Prepared>(&step.calls[0].events[0]);
+  ASSERT_NE(prepared, nullptr);
+  EXPECT_EQ(prepared->prompt_tokens, 3);
+  EXPECT_EQ(prepared->output_tokens_max, 4);
+  EXPECT_EQ(model->heartbeat().requests, 0) << "nothing is computed yet";
+  model->commit(5);
+  model->commit(5);  // twice is once
+  std::optional<protocol::Finished> end;
+  while (!end && !HasFailure()) {
+    // Events of several steps may come together.
+    const auto produced = link_.next<protocol::Step>();
+    for (const auto& call : produced.calls) {
+      for (const auto& event : call.events) {
+        EXPECT_FALSE(std::holds_alternative<protocol::Prepared>(event));
+        if (const auto* finished = std::get_if<protocol::Finished>(&event)) end = *finished;
+      }
+    }
+  }
+  ASSERT_TRUE(end.has_value());
+  EXPECT_TRUE(end->status.ok()) << end->status;
+  EXPECT_EQ(end->usage.completion_tokens, 4);
+}
+
+TEST_F(ServedModelTest, ACancelledHeldRequestNeverRuns) {
+  const auto model = load(golden("model/tiny_llama.gguf"));
+  ASSERT_NE(model, nullptr);
+  model->start(protocol::StartGenerate{5, held(4)});
+  EXPECT_EQ(link_.next<protocol::Step>().calls.at(0).call, 5u);
+  model->cancel(5);
+  model->commit(5);
+  model->commit(6);  // that was never there
+  model->start(protocol::StartGenerate{7, held(1)});
+  EXPECT_EQ(link_.next<protocol::Step>().calls.at(0).call, 7u) << "nothing came of 5";
+}
+
+TEST_F(ServedModelTest, WhatCannotRunIsNotHeld) {
+  const auto model = load(golden("model/tiny_llama.gguf"));
+  ASSERT_NE(model, nullptr);
+  auto request = held(4);
+  request.prompt = protocol::TokenPrompt{std::vector<std::int32_t>(100'000, 1)};
+  model->start(protocol::StartGenerate{5, request});
+  const auto step = link_.next<protocol::Step>();
+  const auto* end = std::get_if<protocol::Finished>(&step.calls.at(0).events.at(0));
+  ASSERT_NE(end, nullptr);
+  EXPECT_EQ(end->status.GetPayload(protocol::kCodePayload), "context_length_exceeded");
 }
 
 TEST_F(ServedModelTest, AModelThatCannotBeReadIsAnErrorThatNamesIt) {

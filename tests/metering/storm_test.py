@@ -319,8 +319,8 @@ def limits_are_never_passed():
         tenant = Tenant(service)
         tenant.admin("/prices", PRICE)
         limit = tenant.admin(f"/projects/{tenant.project}/rate_limits/rl-smollm2",
-                             {"max_tokens_per_1_minute": 3000, "max_requests_per_1_minute": 60})
-        assert limit["max_tokens_per_1_minute"] == 3000, limit
+                             {"max_tokens_per_1_minute": 1500, "max_requests_per_1_minute": 60})
+        assert limit["max_tokens_per_1_minute"] == 1500, limit
         begun = time.time()
         clients = [Client(service, seed * 7 + i) for i in range(6)]
         threads, failures = storm([service], clients, 12)
@@ -332,7 +332,7 @@ def limits_are_never_passed():
         check_told(clients, ledger)
         rows = [row for row in ledger.values() if row["model"] == "smollm2"]
         used = sum(row["input_tokens"] - row["cached_tokens"] + row["output_tokens"] for row in rows)
-        assert used <= 3000 * (1 + took / 60), used
+        assert used <= 1500 * (1 + took / 60), used
         assert len(rows) <= 60 * (1 + took / 60), len(rows)
         assert sum(client.refused for client in clients) > 0, "the storm did not reach the limit"
         status, headers, answer = 0, None, None
@@ -343,7 +343,7 @@ def limits_are_never_passed():
         assert status == 429, status
         assert answer["error"]["code"] == "rate_limit_exceeded" and answer["error"]["type"] in ("requests", "tokens"), answer
         assert int(headers["retry-after-ms"]) > 0 and int(headers["retry-after"]) >= 1, headers
-        assert headers["x-ratelimit-limit-tokens"] == "3000" and headers["x-ratelimit-limit-requests"] == "60", headers
+        assert headers["x-ratelimit-limit-tokens"] == "1500" and headers["x-ratelimit-limit-requests"] == "60", headers
         assert re.fullmatch(r"(\d+h)?(\d+m)?[\d.]+m?s", headers["x-ratelimit-reset-tokens"]), headers
 
 
@@ -352,8 +352,8 @@ def a_budget_is_never_overspent():
     with storm_home() as home, Service(home) as service:
         tenant = Tenant(service)
         tenant.admin("/prices", PRICE)
-        budget = 20_000_000_000  # 0.02 units: some two thousand tokens
-        tenant.admin(f"/projects/{tenant.project}/spend_limits", {"amount": "0.02", "period": "day"})
+        budget = 10_000_000_000  # 0.01 units: some thousand tokens
+        tenant.admin(f"/projects/{tenant.project}/spend_limits", {"amount": "0.01", "period": "day"})
         clients = [Client(service, seed * 3 + i) for i in range(6)]
         threads, failures = storm([service], clients, 12)
         for thread in threads:
