@@ -33,6 +33,10 @@ inline constexpr std::size_t kPromptsMax = 256;
 inline constexpr std::size_t kCompletionChoicesMax = 1024;
 
 inline constexpr std::size_t kEmbedInputsMax = protocol::kEmbedInputsMax;
+// Texts of one moderation, and their bytes together: lists read a megabyte in a quarter of a
+// second.
+inline constexpr std::size_t kModerationInputsMax = 1024;
+inline constexpr std::size_t kModerationBytesMax = 1u << 20;
 // The widest published embedding has 12,288 numbers; a model's own width is the real bound.
 inline constexpr std::int64_t kDimensionsMax = 65'536;
 inline constexpr std::int64_t kTokenIdMax = INT32_MAX;

@@ -12,6 +12,7 @@
 #include "api/openai/completions.h"
 #include "api/openai/embeddings.h"
 #include "api/openai/models.h"
+#include "api/openai/moderations.h"
 #include "api/openapi.h"
 #include "api/probes.h"
 #include "api/query.h"
@@ -59,6 +60,12 @@ constexpr std::array kRoutes{
           create_embedding,
           {"createEmbedding", "Makes vectors of texts.", embedding_answer_schema,
            embedding_request_schema}},
+    Route{"POST",
+          "/v1/moderations",
+          Needs::key,
+          create_moderation,
+          {"createModeration", "What the content lists find in texts.", moderation_answer_schema,
+           moderation_request_schema}},
     Route{"GET",
           "/v1/models",
           Needs::key,
