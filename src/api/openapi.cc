@@ -19,8 +19,8 @@ std::vector<int> errors_of(const Route& route) {
   } else if (route.pattern.find('{') != std::string_view::npos) {
     for (const int status : {400, 404}) errors.push_back(status);
   }
-  // A cursor may name what does not exist.
-  if (route.doc.query != nullptr) errors.insert(errors.end(), {400, 404});
+  // A cursor may name what does not exist, and a query may be longer than a URL.
+  if (route.doc.query != nullptr) errors.insert(errors.end(), {400, 404, 414});
   if (route.method == "DELETE" || route.needs == Needs::admin) errors.push_back(403);
   if (route.needs == Needs::admin) errors.push_back(503);
   std::sort(errors.begin(), errors.end());

@@ -40,7 +40,7 @@ def authentication_errors(client):
 
 @test
 def a_path_that_is_not_served(client):
-    expect(openai.NotFoundError, lambda: client.moderations.create(input="x"), status=404)
+    expect(openai.NotFoundError, lambda: client.batches.list(), status=404)
 
 
 @test

@@ -9,7 +9,8 @@ import traceback
 
 import openai
 
-import chat  # noqa: F401 - importing a file registers its tests
+import administration  # noqa: F401 - importing a file registers its tests
+import chat  # noqa: F401
 import completions  # noqa: F401
 import embeddings  # noqa: F401
 import failures  # noqa: F401
@@ -55,7 +56,8 @@ def main():
         command = [plinth, "--home", home, "up", "--listen", "127.0.0.1:0", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, open(result, "w") as tap:
             ready = json.loads(server.stdout.readline())
-            client = openai.OpenAI(base_url=ready["url"] + "/v1", api_key=ready["api_key"], timeout=60, max_retries=0)
+            client = openai.OpenAI(base_url=ready["url"] + "/v1", api_key=ready["api_key"],
+                                   admin_api_key=ready["admin_key"], timeout=60, max_retries=0)
             tally = Tally(tap)
             for function in tests:
                 tally.run(function, client)

@@ -26,6 +26,8 @@ const char* meaning(int status) {
       return "Not with this method.";
     case 413:
       return "The body is too large.";
+    case 414:
+      return "The URL is too long.";
     case 429:
       return "A limit of the key is reached; Retry-After says when to come back.";
     case 500:

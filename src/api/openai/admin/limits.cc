@@ -85,7 +85,7 @@ Object money_object(std::int64_t pico) {
 }
 
 Object spend_limit_object(const store::BudgetRow& row) {
-  return {{"object", "organization.spend_limit"},
+  return {{"object", "organization.budget"},
           {"id", row.period},
           {"period", row.period},
           {"amount", money_object(row.limit_pico)},
@@ -125,7 +125,7 @@ void remove_for(const ExchangePtr& exchange, const std::string& kind, const std:
                 const std::string& period) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
     RETURN_IF_ERROR(governed(*exchange).admission().remove_budget({kind, scope, period, 0, 0, 0}));
-    return deletion_object("organization.spend_limit.deleted", period);
+    return deletion_object("organization.budget.deleted", period);
   }());
 }
 
@@ -239,8 +239,8 @@ void modify_rate_limit(const ExchangePtr& exchange) {
 const Schema& spend_limit_schema() {
   static const Schema schema = object(
       "SpendLimit",
-      {required("object", one_string_of({"organization.spend_limit"}, "")),
-       required("id", string("")), required("period", one_string_of({"day", "month"}, "UTC's.")),
+      {required("object", one_string_of({"organization.budget"}, "")), required("id", string("")),
+       required("period", one_string_of({"day", "month"}, "UTC's.")),
        required("amount", money_schema()), required("spent", money_schema()),
        required("period_start", integer(0, INT64_MAX, ""))},
       "");
@@ -262,8 +262,7 @@ const Schema& spend_limit_request_schema() {
 }
 
 const Schema& spend_limit_deletion_schema() {
-  static const Schema schema =
-      deletion_schema("SpendLimitDeletion", "organization.spend_limit.deleted");
+  static const Schema schema = deletion_schema("SpendLimitDeletion", "organization.budget.deleted");
   return schema;
 }
 
