@@ -128,17 +128,17 @@ struct Admission::Impl {
     std::set<std::string> kept;
     for (const auto& row : rows)
       kept.insert(place(row.scope_kind, row.scope, row.model) + row.resource);
-    for (auto& [at, gauges] : limits) {
-      std::erase_if(gauges, [&](const auto& gauge) {
-        return !kept.contains(at + std::string(resource_name(gauge->resource())));
+    for (auto& entry : limits) {
+      std::erase_if(entry.second, [&](const auto& gauge) {
+        return !kept.contains(entry.first + std::string(resource_name(gauge->resource())));
       });
     }
   }
   void drop_budgets_but(const std::vector<store::BudgetRow>& rows) {
     std::set<std::string> kept;
     for (const auto& row : rows) kept.insert(place(row.scope_kind, row.scope, row.period));
-    for (auto& [at, purses] : budgets) {
-      std::erase_if(purses, [&](const auto& purse) {
+    for (auto& entry : budgets) {
+      std::erase_if(entry.second, [&](const auto& purse) {
         const auto& row = purse->row();
         return !kept.contains(place(row.scope_kind, row.scope, row.period));
       });
