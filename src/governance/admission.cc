@@ -18,9 +18,9 @@ namespace plinth::governance {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kResources{"requests_per_minute", "tokens_per_minute",
-                                                     "requests_per_day",    "images_per_minute",
-                                                     "parallel_requests",   "queued_tokens"};
+constexpr std::array<std::string_view, 5> kResources{"requests_per_minute", "tokens_per_minute",
+                                                     "requests_per_day", "parallel_requests",
+                                                     "queued_tokens"};
 
 constexpr std::array<std::string_view, 4> kScopeKinds{"organization", "project", "key",
                                                       "deployment"};

@@ -29,7 +29,6 @@ enum class Resource : std::uint8_t {
   requests_per_minute,
   tokens_per_minute,
   requests_per_day,
-  images_per_minute,
   parallel_requests,
   queued_tokens  // of requests that are admitted and not over
 };

@@ -15,12 +15,12 @@ struct UsageEvent {
   std::string request_id;  // of this gateway's answer; the row's id
   Principal principal;
   Demand demand;
-  std::string operation;      // "chat", "completion", "embedding"
+  std::string operation;      // "chat", "text_completion", "embeddings"
   std::string status = "ok";  // or "client_gone"
   std::int64_t choices = 1;
   TokenCount tokens = {};
   std::int64_t queue_us = 0;   // until the model began
-  std::int64_t device_us = 0;  // while it worked
+  std::int64_t device_us = 0;  // while it worked; 0 where nobody measured
 };
 
 // Thread-safe.

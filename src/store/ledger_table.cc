@@ -74,7 +74,7 @@ void create_view(Sql& sql) {
   sql.run("create view ledger as " + parts);
 }
 
-// Whoever uses the ledger finds it there before its first row is.
+// Of gateways that come to a new month together one makes its table; the others wait for it.
 void ensure_month(Sql& sql, std::int64_t time_ms) {
   const std::string month = month_of(time_ms);
   if (sql.first("select month from ledger_month where month = ?", {month}, 1)) return;

@@ -20,7 +20,7 @@ struct LedgerRow {
   std::string user_id;     // service account or person behind the key, "" = neither
   std::string deployment;  // "" = the model itself was called
   std::string model;
-  std::string operation;  // "chat", "completion", "embedding"
+  std::string operation;  // "chat", "text_completion", "embeddings"
   std::string service_class = "standard";
   std::string kind = "settle";  // or "adjust", "credit"
   std::string status = "ok";    // or "client_gone"

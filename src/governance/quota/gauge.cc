@@ -15,7 +15,6 @@ std::optional<base::Duration> period_of(Resource resource) {
   switch (resource) {
     case Resource::requests_per_minute:
     case Resource::tokens_per_minute:
-    case Resource::images_per_minute:
       return kMinute;
     case Resource::requests_per_day:
       return kDay;
@@ -35,8 +34,6 @@ std::string_view unit_of(Resource resource) {
       return "tokens per min (TPM)";
     case Resource::requests_per_day:
       return "requests per day (RPD)";
-    case Resource::images_per_minute:
-      return "images per min (IPM)";
     case Resource::parallel_requests:
       return "requests at once";
     case Resource::queued_tokens:

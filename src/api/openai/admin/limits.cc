@@ -6,6 +6,7 @@
 #include <array>
 
 #include "api/error_map.h"
+#include "api/openai/admin/keys.h"
 #include "api/openai/admin/listing.h"
 #include "api/openai/admin/projects.h"
 #include "api/openai/models.h"
@@ -30,7 +31,6 @@ struct Rate {
 constexpr std::array kRates{
     Rate{"max_requests_per_1_minute", Resource::requests_per_minute, true},
     Rate{"max_tokens_per_1_minute", Resource::tokens_per_minute, true},
-    Rate{"max_images_per_1_minute", Resource::images_per_minute, true},
     Rate{"max_requests_per_1_day", Resource::requests_per_day, true},
     Rate{"max_parallel_requests", Resource::parallel_requests, false},
     Rate{"max_queued_tokens", Resource::queued_tokens, false},
@@ -192,6 +192,7 @@ const Schema& rate_limit_request_schema() {
       auto limit = integer(0, governance::kLimitMax, "null removes it; absent leaves it.");
       fields.push_back(rate.is_openai ? optional(rate.field, limit) : extension(rate.field, limit));
     }
+    fields.push_back(unsupported("max_images_per_1_minute", {}, "no model here draws"));
     fields.push_back(unsupported("max_audio_megabytes_per_1_minute", {}, "no model here hears"));
     fields.push_back(unsupported("batch_1_day_max_input_tokens", {}, "there are no batches yet"));
     return object("ProjectRateLimitRequest", std::move(fields), "");
@@ -202,8 +203,8 @@ const Schema& rate_limit_request_schema() {
 void list_rate_limits(const ExchangePtr& exchange) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
     ASSIGN_OR_RETURN(const auto project, find_project(*exchange, exchange->parameter(0)));
-    ASSIGN_OR_RETURN(const auto query, read_query(*exchange, page_query()));
-    const auto page = page_of(page_query(), query);
+    ASSIGN_OR_RETURN(const auto query, read_query(*exchange, plain_page_query()));
+    const auto page = page_of(plain_page_query(), query);
     ASSIGN_OR_RETURN(const auto rows, governed(*exchange).limits().limits("project", project.id));
     base::json::array data;
     bool after = page.after.empty(), more = false;
