@@ -140,6 +140,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   server_options.address = listen.address;
   server_options.port = listen.port;
   server_options.cors_origins = settings.list("api.cors_origins");
+  server_options.content_policy = settings.text("content.policy");
   server_options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
   ASSIGN_OR_RETURN(const auto server,
                    api::Server::create(server_options, *fleet, *governance, clock, metrics));

@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/rate_headers.h"
 #include "api/sse_writer.h"
@@ -68,9 +69,14 @@ void Exchange::send_json(const base::json::object& body) {
   send(200, "application/json", base::to_json(body) + "\n");
 }
 
+void Exchange::send_json(int status, const base::json::object& body) {
+  send(status, "application/json", base::to_json(body) + "\n");
+}
+
 void Exchange::refuse(const absl::Status& status) {
-  send(http_status(status), "application/json", base::to_json(error_object(status)) + "\n",
-       retry_headers(status));
+  const auto error =
+      dialect == Dialect::azure ? azure_error_object(status, request_.path) : error_object(status);
+  send(http_status(status), "application/json", base::to_json(error) + "\n", retry_headers(status));
 }
 
 void Exchange::start_events() {

@@ -28,9 +28,14 @@ struct Services {
   // Random bits that nobody can guess; thread-safe.
   std::function<std::uint64_t()> entropy;
   bool ignore_unknown_fields = false;
+  // What holds where no deployment says otherwise.
+  std::string content_policy = "Plinth.Off";
 
   ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };
+
+// Whose errors, headers and annotations an answer has.
+enum class Dialect : std::uint8_t { openai, azure };
 
 // "chatcmpl-3f9c...": 24 hex digits that no other id of this process has.
 std::string next_id(const base::Clock& clock, std::string_view prefix);
@@ -47,6 +52,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   base::TimePoint started() const { return started_; }
 
   // Set by the pipeline.
+  Dialect dialect = Dialect::openai;
   governance::Principal principal;      // of routes that need a key
   std::vector<std::string> parameters;  // what the pattern's {...} matched, decoded
   const std::string& parameter(std::size_t index) const { return parameters.at(index); }
@@ -56,6 +62,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // Answers; thread-safe. The first one counts, what comes after it is ignored.
   void send_json(const base::json::object& body);
   void send(int status, std::string_view content_type, std::string body);
+  void send_json(int status, const base::json::object& body);
   // Through error_map, in the dialect's form.
   void refuse(const absl::Status& status);
   // Headers that belong to the answer, whenever it comes; those of the same names are replaced.

@@ -4,9 +4,11 @@
 #include <numeric>
 #include <utility>
 
+#include "api/content_gate.h"
 #include "api/error_map.h"
 #include "api/request_meter.h"
 #include "api/request_metrics.h"
+#include "governance/content_wire.h"
 
 namespace plinth::api {
 
@@ -16,15 +18,17 @@ using protocol::GenerateEvent;
 
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  Generation(ExchangePtr exchange, RequestMeter meter, std::size_t calls, const std::string& model,
-             std::unique_ptr<Answer> answer)
+  // `gate` is null where there is no content policy.
+  Generation(ExchangePtr exchange, Target target, std::size_t calls, std::unique_ptr<Answer> answer,
+             std::unique_ptr<ContentGate> gate)
       : exchange_(std::move(exchange)),
         answer_(std::move(answer)),
         states_(calls),
         open_(calls),
-        meter_(std::move(meter)),
+        meter_(std::move(target.meter)),
         metrics_(exchange_->services().metrics, exchange_->services().clock, exchange_->started(),
-                 operation_of(exchange_->endpoint), model) {}
+                 operation_of(exchange_->endpoint), target.card.id),
+        gate_(std::move(gate)) {}
 
   void start(std::vector<protocol::GenerateRequest> requests) {
     exchange_->when_over([self = shared_from_this()] { self->release(); });
@@ -102,7 +106,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
       if (!states_[call].reserved || !was_asked_for(call, event))
         return fail(base::internal("the model answered what was not asked for"));
       if (const auto* admitted = std::get_if<protocol::Admitted>(&event)) begin(*admitted);
-      answer_->add(call, std::move(event), out_);
+      if (gate_ == nullptr) {
+        answer_->add(call, std::move(event), out_);
+        continue;
+      }
+      gate_->pass(call, std::move(event), *answer_, out_);
+      if (gate_->over()) return cut_off();
     }
     if (!streaming_) return;
     if (!out_.empty() && !exchange_->stream().write(out_)) {
@@ -132,6 +141,23 @@ class Generation : public std::enable_shared_from_this<Generation> {
     if (!answer_->streams() || streaming_) return;
     exchange_->start_events();
     streaming_ = true;
+    tell_prompts();
+  }
+  void tell_prompts() {
+    if (gate_ == nullptr || std::exchange(prompts_told_, true)) return;
+    answer_->prompts_checked(base::to_json(governance::prompt_filter_results(gate_->prompts())),
+                             out_);
+  }
+
+  // The content policy has ended every choice: what the calls would still make is not wanted.
+  void cut_off() {
+    for (auto& state : states_) {
+      if (state.call != nullptr) state.call->cancel();
+    }
+    usage_.prompt_tokens = static_cast<std::int32_t>(admitted_.input);
+    usage_.cached_tokens = static_cast<std::int32_t>(admitted_.cached);
+    usage_.completion_tokens = static_cast<std::int32_t>(produced_);
+    finish();
   }
 
   // Answers are laid out by the number of choices; a worker's word is not taken for it.
@@ -151,6 +177,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void finish() {
     over_ = true;
     metrics_.over(usage_, "");
+    tell_prompts();
     if (streaming_) exchange_->stream().write(std::exchange(out_, {}));
     answer_->finish(usage_, rest_);
     meter_.settle({usage_.prompt_tokens, usage_.cached_tokens, usage_.completion_tokens}, choices(),
@@ -202,19 +229,32 @@ class Generation : public std::enable_shared_from_this<Generation> {
   governance::TokenCount admitted_;
   std::int64_t produced_ = 0;  // tokens
   protocol::Usage usage_;
+  const std::unique_ptr<ContentGate> gate_;
+  bool prompts_told_ = false;
   std::string out_;   // what is not written yet; kept for its capacity
   std::string rest_;  // the last bytes
 };
 
+void refuse_prompt(const ExchangePtr& exchange, const governance::ContentVerdict& verdict) {
+  const auto error = governance::content_filter_error(verdict);
+  if (exchange->dialect == Dialect::azure) return exchange->send_json(400, error);
+  const auto& message = error.at("error").at("message").get_string();
+  exchange->refuse(parameter_error(std::string_view(message), "prompt", "content_filter"));
+}
+
 }  // namespace
 
-void generate(const ExchangePtr& exchange, std::vector<protocol::GenerateRequest> requests,
-              std::unique_ptr<Answer> answer) {
-  const std::string model = requests.at(0).model;
-  auto meter = RequestMeter::begin(exchange, model);
-  if (!meter.ok()) return exchange->refuse(meter.status());
-  const auto generation = std::make_shared<Generation>(exchange, *std::move(meter), requests.size(),
-                                                       model, std::move(answer));
+void generate(const ExchangePtr& exchange, Target target,
+              std::vector<protocol::GenerateRequest> requests, std::unique_ptr<Answer> answer) {
+  std::unique_ptr<ContentGate> gate;
+  if (target.filter != nullptr) {
+    gate = std::make_unique<ContentGate>(target.filter, requests.size(), requests.at(0).n);
+    const auto passed = gate->check_prompts(requests);
+    if (!passed.ok()) return exchange->refuse(passed.status());
+    if (!*passed) return refuse_prompt(exchange, gate->blocked_prompt());
+  }
+  const auto generation = std::make_shared<Generation>(exchange, std::move(target), requests.size(),
+                                                       std::move(answer), std::move(gate));
   generation->start(std::move(requests));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/azure/dialect.h"
 #include "api/routes.h"
 #include "api/schema/openapi_document.h"
 
@@ -14,7 +15,8 @@ std::vector<int> errors_of(const Route& route) {
   if (route.needs == Needs::nothing)
     return route.pattern == "/readyz" ? std::vector{503} : std::vector<int>{};
   std::vector<int> errors{401};
-  if (route.doc.request != nullptr) {
+  if (dialect_of(route.pattern) == Dialect::azure) errors.insert(errors.end(), {400, 404, 414});
+  if (route.doc.request != nullptr || route.method == "POST") {
     for (const int status : {400, 404, 413, 429, 500, 503, 504}) errors.push_back(status);
   } else if (route.pattern.find('{') != std::string_view::npos) {
     for (const int status : {400, 404}) errors.push_back(status);
@@ -28,6 +30,12 @@ std::vector<int> errors_of(const Route& route) {
   return errors;
 }
 
+const Schema& api_version_query() {
+  static const Schema schema =
+      object("", {required("api-version", string("A date: 2024-10-21."))}, "");
+  return schema;
+}
+
 Operation operation_of(const Route& route) {
   Operation operation;
   operation.method = route.method;
@@ -37,9 +45,12 @@ Operation operation_of(const Route& route) {
   operation.id = route.doc.id;
   operation.summary = route.doc.summary;
   operation.needs_key = route.needs != Needs::nothing;
+  operation.azure = dialect_of(route.pattern) == Dialect::azure;
   const auto schema = [](const Schema& (*of)()) { return of == nullptr ? nullptr : &of(); };
   operation.request = schema(route.doc.request);
   operation.query = schema(route.doc.query);
+  if (operation.azure && !route.pattern.starts_with("/openai/v1"))
+    operation.query = &api_version_query();
   operation.answer = schema(route.doc.answer);
   operation.chunk = schema(route.doc.chunk);
   operation.errors = errors_of(route);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "absl/strings/cord.h"
+#include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/request_metrics.h"
 
@@ -12,6 +13,10 @@ namespace {
 
 void add_identity(Exchange& exchange) {
   exchange.headers.emplace_back("x-request-id", exchange.id());
+  if (exchange.dialect == Dialect::azure) {
+    for (auto& header : azure_headers(exchange)) exchange.headers.push_back(std::move(header));
+    return;
+  }
   exchange.headers.emplace_back("openai-version", "2020-10-01");
 }
 
@@ -35,17 +40,24 @@ absl::Status unknown_url(const net::HttpRequest& request) {
   return base::not_found(fmt::format("Invalid URL ({} {})", request.method, request.path));
 }
 
-absl::Status authenticate(Exchange& exchange, Needs needs) {
-  if (needs == Needs::nothing) return absl::OkStatus();
+// The key of a request: a bearer's, or Azure's own header on Azure's paths. "" where there is none.
+std::string_view key_of(const Exchange& exchange) {
+  if (exchange.dialect == Dialect::azure) {
+    const auto key = exchange.request().header("api-key");
+    if (!key.empty()) return key;
+  }
   constexpr std::string_view kBearer = "bearer ";
   const std::string_view header = exchange.request().header("authorization");
-  std::string_view key;
   const auto same = [](char a, char b) { return (a | 0x20) == b; };
-  if (header.size() > kBearer.size() &&
-      std::equal(kBearer.begin(), kBearer.end() - 1, header.begin(),
-                 [&](char b, char a) { return same(a, b); })) {
-    key = header.substr(kBearer.size());
-  }
+  const bool bearer = header.size() > kBearer.size() &&
+                      std::equal(kBearer.begin(), kBearer.end() - 1, header.begin(),
+                                 [&](char b, char a) { return same(a, b); });
+  return bearer ? header.substr(kBearer.size()) : std::string_view();
+}
+
+absl::Status authenticate(Exchange& exchange, Needs needs) {
+  if (needs == Needs::nothing) return absl::OkStatus();
+  const auto key = key_of(exchange);
   if (key.empty()) {
     return absl::UnauthenticatedError(
         "You didn't provide an API key. You need to provide your API key in an Authorization "
@@ -85,6 +97,7 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
   exchange->parameters = match.parameters;
   // Paths come from clients: only patterns become labels, or they could fill the memory.
   exchange->endpoint = match.route == nullptr ? "other" : match.route->pattern;
+  exchange->dialect = dialect_of(exchange->request().path);
 
   // The id first, so that every answer carries it, refusals too.
   add_identity(*exchange);
@@ -95,12 +108,17 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
   if (!options.cors.origins.empty() && is_preflight(exchange->request()))
     return answer_preflight(exchange, match.allow);
   // The key before anything that costs work, and before 404s of /v1 tell a stranger anything.
-  const bool open = !exchange->request().path.starts_with("/v1/");
+  const bool azure = exchange->dialect == Dialect::azure;
+  const bool open = !azure && !exchange->request().path.starts_with("/v1/");
   const Needs needs = match.route != nullptr ? match.route->needs
                       : open                 ? Needs::nothing
                                              : Needs::key;
   if (const auto status = authenticate(*exchange, needs); !status.ok())
     return exchange->refuse(status);
+  if (const auto status = azure ? check_api_version(exchange->request()) : absl::OkStatus();
+      !status.ok()) {
+    return exchange->refuse(status);
+  }
   // The route last: what it needs is known to be there.
   if (match.route == nullptr) return refuse_unrouted(exchange, match.allow);
   match.route->endpoint(exchange);

@@ -12,11 +12,14 @@ using std::chrono::ceil;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-void add(net::HttpHeaders& headers, const char* what, const governance::RateView::Rate& rate) {
+void add(net::HttpHeaders& headers, const char* what, const governance::RateView::Rate& rate,
+         Dialect dialect) {
   headers.emplace_back(fmt::format("x-ratelimit-limit-{}", what), std::to_string(rate.limit));
   headers.emplace_back(fmt::format("x-ratelimit-remaining-{}", what),
                        std::to_string(rate.remaining));
-  headers.emplace_back(fmt::format("x-ratelimit-reset-{}", what), format_reset(rate.reset));
+  headers.emplace_back(fmt::format("x-ratelimit-reset-{}", what),
+                       dialect == Dialect::azure ? std::to_string(ceil<seconds>(rate.reset).count())
+                                                 : format_reset(rate.reset));
 }
 
 }  // namespace
@@ -33,10 +36,10 @@ std::string format_reset(base::Duration duration) {
   return fmt::format("{}h{}m{}s", minutes / 60, minutes % 60, rest);
 }
 
-net::HttpHeaders rate_headers(const governance::RateView& view) {
+net::HttpHeaders rate_headers(const governance::RateView& view, Dialect dialect) {
   net::HttpHeaders headers;
-  if (view.requests) add(headers, "requests", *view.requests);
-  if (view.tokens) add(headers, "tokens", *view.tokens);
+  if (view.requests) add(headers, "requests", *view.requests, dialect);
+  if (view.tokens) add(headers, "tokens", *view.tokens, dialect);
   return headers;
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "api/exchange.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "governance/admission.h"
@@ -14,8 +15,8 @@ namespace plinth::api {
 // "20ms", "1.5s", "6m0s", "1h2m3s": durations as OpenAI writes them.
 std::string format_reset(base::Duration duration);
 
-// x-ratelimit-{limit,remaining,reset}-{requests,tokens}.
-net::HttpHeaders rate_headers(const governance::RateView& view);
+// x-ratelimit-{limit,remaining,reset}-{requests,tokens}; Azure's resets are whole seconds.
+net::HttpHeaders rate_headers(const governance::RateView& view, Dialect dialect);
 
 // Of a refused limit: retry-after and retry-after-ms, or x-should-retry where a retry cannot help.
 net::HttpHeaders retry_headers(const absl::Status& status);

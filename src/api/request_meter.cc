@@ -25,11 +25,19 @@ std::int64_t microseconds(base::Duration duration) {
 }  // namespace
 
 absl::StatusOr<RequestMeter> RequestMeter::begin(const ExchangePtr& exchange,
-                                                 const std::string& model) {
-  if (!exchange->principal.may_call(model)) return no_access(exchange->principal, model);
-  RequestMeter meter(exchange, {model});
-  auto ticket =
-      exchange->services().governance.admission().begin(exchange->principal, meter.demand_);
+                                                 const std::string& name,
+                                                 const governance::Called& called) {
+  if (!exchange->principal.may_call(name)) return no_access(exchange->principal, name);
+  RequestMeter meter(exchange, {called.model});
+  auto& governance = exchange->services().governance;
+  if (called.deployment != nullptr) {
+    meter.demand_.deployment = governance::deployment_scope(*called.deployment);
+    meter.demand_.service_class = called.deployment->service_class;
+    if (called.deployment->service_class == "provisioned") {
+      ASSIGN_OR_RETURN(meter.throughput_, governance.throughput().begin(*called.deployment));
+    }
+  }
+  auto ticket = governance.admission().begin(exchange->principal, meter.demand_);
   meter.show();
   RETURN_IF_ERROR(ticket.status());
   meter.ticket_ = *std::move(ticket);
@@ -39,13 +47,15 @@ absl::StatusOr<RequestMeter> RequestMeter::begin(const ExchangePtr& exchange,
 absl::Status RequestMeter::reserve(std::int64_t prompt_tokens, std::int64_t output_tokens) {
   auto& admission = exchange_->services().governance.admission();
   const auto status = admission.reserve(ticket_, prompt_tokens, output_tokens);
+  if (status.ok()) throughput_.add(prompt_tokens, output_tokens);
   show();
   return status;
 }
 
 void RequestMeter::show() const {
   auto& admission = exchange_->services().governance.admission();
-  exchange_->set_headers(rate_headers(admission.view(exchange_->principal, demand_)));
+  exchange_->set_headers(
+      rate_headers(admission.view(exchange_->principal, demand_), exchange_->dialect));
 }
 
 void RequestMeter::admitted() {
@@ -55,6 +65,7 @@ void RequestMeter::admitted() {
 void RequestMeter::settle(const governance::TokenCount& tokens, std::int64_t choices,
                           const std::string& status,
                           std::function<void(const absl::Status&)> done) {
+  throughput_.settle(tokens);
   governance::UsageEvent event;
   event.request_id = exchange_->id();
   event.principal = exchange_->principal;

@@ -14,8 +14,9 @@ namespace plinth::api {
 class RequestMeter {
  public:
   // Counts the request. Refused where the key may not call the model, or a limit is reached; the
-  // exchange's answer says what is left either way.
-  static absl::StatusOr<RequestMeter> begin(const ExchangePtr& exchange, const std::string& model);
+  // exchange's answer says what is left either way. `name` is what the caller called.
+  static absl::StatusOr<RequestMeter> begin(const ExchangePtr& exchange, const std::string& name,
+                                            const governance::Called& called);
 
   // The most that the request (or one more part of it) can use.
   absl::Status reserve(std::int64_t prompt_tokens, std::int64_t output_tokens);
@@ -26,7 +27,10 @@ class RequestMeter {
   void settle(const governance::TokenCount& tokens, std::int64_t choices, const std::string& status,
               std::function<void(const absl::Status&)> done);
   // Lets go of what is reserved; nothing is charged.
-  void drop() { ticket_ = {}; }
+  void drop() {
+    ticket_ = {};
+    throughput_ = {};
+  }
 
  private:
   RequestMeter(ExchangePtr exchange, governance::Demand demand)
@@ -36,6 +40,7 @@ class RequestMeter {
   ExchangePtr exchange_;
   governance::Demand demand_;
   governance::Admission::Ticket ticket_;
+  governance::ProvisionedThroughput::Use throughput_;  // of a provisioned deployment
   base::TimePoint admitted_{};
 };
 

@@ -34,9 +34,10 @@ void count_request(base::Metrics& metrics, std::string_view pattern, int status,
 }
 
 std::string_view operation_of(std::string_view pattern) {
-  if (pattern == "/v1/chat/completions") return "chat";
-  if (pattern == "/v1/completions") return "text_completion";
-  if (pattern == "/v1/embeddings") return "embeddings";
+  // Of every dialect's paths.
+  if (pattern.ends_with("/chat/completions")) return "chat";
+  if (pattern.ends_with("/completions")) return "text_completion";
+  if (pattern.ends_with("/embeddings")) return "embeddings";
   return "";
 }
 

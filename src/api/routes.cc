@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 
+#include "api/azure/routes.h"
 #include "api/openai/admin/keys.h"
 #include "api/openai/admin/limits.h"
 #include "api/openai/admin/projects.h"
@@ -315,7 +316,15 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 
 }  // namespace
 
-std::span<const Route> routes() { return kRoutes; }
+std::span<const Route> routes() {
+  static const std::vector<Route> all = [] {
+    std::vector<Route> made(kRoutes.begin(), kRoutes.end());
+    const auto azure = azure_routes();
+    made.insert(made.end(), azure.begin(), azure.end());
+    return made;
+  }();
+  return all;
+}
 
 RouteMatch find_route(std::span<const Route> table, std::string_view method,
                       std::string_view path) {

@@ -24,7 +24,8 @@ class ServerImpl final : public Server {
                   clock,
                   metrics,
                   options.entropy ? options.entropy : system_entropy,
-                  options.ignore_unknown_fields} {}
+                  options.ignore_unknown_fields,
+                  options.content_policy} {}
 
   absl::Status listen(const ServerOptions& options) {
     pipeline_.request_max = options.request_max;

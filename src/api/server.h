@@ -25,6 +25,8 @@ struct ServerOptions {
   std::function<std::uint64_t()> entropy;
   // Web pages that may call this gateway: "https://app.example", or "*" for every one.
   std::vector<std::string> cors_origins;
+  // The content policy where no deployment has its own.
+  std::string content_policy = "Plinth.Off";
   // No answer takes longer.
   base::Duration request_max = std::chrono::minutes(30);
 };

@@ -31,6 +31,10 @@ const std::vector<Setting>& declared_settings() {
        "or "
        "* for every one.",
        "0.1"},
+      {"content.policy", "", kText, "Plinth.Off", 0, 0, "", "Plinth.Off|Plinth.Default",
+       "What is looked for in prompts and answers where no deployment has a content policy of its "
+       "own.",
+       "0.1"},
       {"store.database", "", kText, "", 0, 0, "", "",
        "Where tenants, keys, limits and the ledger are kept: postgresql://USER@HOST/NAME, which "
        "several gateways may share. Empty = plinth.db in the home.",

@@ -50,6 +50,8 @@ inline constexpr std::size_t kHoldBytesMax =
 // Spans that a verdict lists; what is blocked or redacted is not bounded by it.
 inline constexpr std::size_t kVerdictSpansMax = 1000;
 
+// Of one project; each is compiled and in memory.
+inline constexpr std::int64_t kPoliciesMax = 64;
 inline constexpr std::size_t kPolicyFiltersMax = 64;
 inline constexpr std::size_t kPolicyNameBytesMax = 128;
 

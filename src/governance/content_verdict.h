@@ -52,4 +52,11 @@ struct ContentVerdict {
   std::optional<std::string> failure;
 };
 
+// The verdict of several texts together, of the same policy and source; block_begin and spans stay
+// those of `into`.
+void merge(const ContentVerdict& other, ContentVerdict& into);
+// `verdict` as if jailbreaks were not looked for: instructions that the application gives may well
+// read like one.
+void forget_jailbreak(ContentVerdict& verdict);
+
 }  // namespace plinth::governance

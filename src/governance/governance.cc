@@ -29,6 +29,10 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
   ASSIGN_OR_RETURN(made->admission_, Admission::create(made->limits_, clock));
   made->ledger_ = std::make_unique<store::LedgerWriter>(made->usage_, clock);
   made->meter_ = std::make_unique<Meter>(*made->admission_, *made->ledger_, clock);
+  ASSIGN_OR_RETURN(made->deployments_,
+                   Deployments::open(made->documents_, *made->admission_, clock));
+  ASSIGN_OR_RETURN(made->throughput_, ProvisionedThroughput::open(made->documents_, clock));
+  ASSIGN_OR_RETURN(made->content_policies_, ContentPolicies::open(made->documents_, clock));
   if (database.dialect() == store::Dialect::postgresql)
     made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
   return made;
@@ -44,12 +48,19 @@ Governance::~Governance() {
   refresher_.join();
 }
 
+absl::Status Governance::refresh() {
+  RETURN_IF_ERROR(admission_->refresh());
+  RETURN_IF_ERROR(deployments_->refresh());
+  RETURN_IF_ERROR(throughput_->refresh());
+  return content_policies_->refresh();
+}
+
 void Governance::keep_fresh() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, kRefreshInterval, [&] { return stopping_; })) {
     lock.unlock();
-    const auto status = admission_->refresh();
-    if (!status.ok()) LOG(warn, "limits are as they were: {}", status.ToString());
+    const auto status = refresh();
+    if (!status.ok()) LOG(warn, "what others changed is not known yet: {}", status.ToString());
     lock.lock();
   }
 }

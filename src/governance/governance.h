@@ -10,7 +10,10 @@
 
 #include "governance/admission.h"
 #include "governance/api_keys.h"
+#include "governance/content_policies.h"
+#include "governance/deployments.h"
 #include "governance/meter.h"
+#include "governance/provisioned_throughput.h"
 #include "store/ledger_writer.h"
 #include "store/limit_store.h"
 #include "store/tenant_store.h"
@@ -32,6 +35,9 @@ class Governance {
   ApiKeys& keys() { return *keys_; }
   Admission& admission() { return *admission_; }
   Meter& meter() { return *meter_; }
+  Deployments& deployments() { return *deployments_; }
+  ProvisionedThroughput& throughput() { return *throughput_; }
+  ContentPolicies& content_policies() { return *content_policies_; }
   store::TenantStore& tenants() { return tenants_; }
   store::LimitStore& limits() { return limits_; }
   store::UsageStore& usage() { return usage_; }
@@ -41,18 +47,23 @@ class Governance {
 
  private:
   explicit Governance(store::Database& database)
-      : tenants_(database), limits_(database), usage_(database) {}
+      : tenants_(database), limits_(database), usage_(database), documents_(database) {}
 
   store::TenantStore tenants_;
   store::LimitStore limits_;
   store::UsageStore usage_;
+  store::DocumentStore documents_;
   std::unique_ptr<ApiKeys> keys_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<Meter> meter_;
+  std::unique_ptr<Deployments> deployments_;
+  std::unique_ptr<ProvisionedThroughput> throughput_;
+  std::unique_ptr<ContentPolicies> content_policies_;
   std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
 
   // Reads again what other gateways may have changed, where the database is one that they share.
   void keep_fresh();
+  absl::Status refresh();
   std::mutex mutex_;
   std::condition_variable stopped_;
   bool stopping_ = false;  // protected by mutex_

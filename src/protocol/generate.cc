@@ -12,6 +12,8 @@ std::string_view finish_reason_name(FinishReason reason) {
       return "length";
     case FinishReason::cancelled:
       return "cancelled";
+    case FinishReason::content_filter:
+      return "content_filter";
     case FinishReason::error:
       return "error";
   }

@@ -75,7 +75,8 @@ struct PositionLogprobs {
   std::vector<TokenLogprob> top;  // descending; at most top_logprobs
 };
 
-enum class FinishReason : std::uint8_t { none, stop, length, cancelled, error };
+// content_filter is the gateway's own: no worker ends a choice for it.
+enum class FinishReason : std::uint8_t { none, stop, length, cancelled, error, content_filter };
 std::string_view finish_reason_name(FinishReason reason);
 
 struct Usage {

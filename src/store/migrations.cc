@@ -87,12 +87,20 @@ constexpr const char* kMoney[] = {
     "create table ledger_month (month text primary key)",
 };
 
+constexpr const char* kDocuments[] = {
+    // What administrators declare and programs read whole, as JSON.
+    "create table document ("
+    " kind text not null, scope text not null, name text not null, body text not null,"
+    " created_s bigint not null, updated_s bigint not null, primary key (kind, scope, name))",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
-constexpr std::array kMigrations = {Migration{kKeys}, Migration{kTenants}, Migration{kMoney, true}};
+constexpr std::array kMigrations = {Migration{kKeys}, Migration{kTenants}, Migration{kMoney, true},
+                                    Migration{kDocuments}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

@@ -5,9 +5,11 @@
 
 namespace plinth::api {
 
-AnswerShape shape_for(const Services& services, std::string_view id_prefix,
+AnswerShape shape_for(const Exchange& exchange, std::string_view id_prefix,
                       const protocol::GenerateRequest& request, const StreamOptions& stream) {
+  const auto& services = exchange.services();
   AnswerShape shape;
+  shape.azure = exchange.dialect == Dialect::azure;
   shape.id = next_id(services.clock, id_prefix);
   shape.model = request.model;
   shape.created = services.clock.unix_seconds();
@@ -47,6 +49,44 @@ void DocumentAnswer::add(std::size_t call, protocol::GenerateEvent event, std::s
     choices_.at(shape_.index_of(call, end->index)).reason =
         protocol::finish_reason_name(end->reason);
   }
+}
+
+void DocumentAnswer::prompts_checked(const std::string& results, std::string&) {
+  prompt_results_ = results;
+}
+
+void DocumentAnswer::checked(std::size_t call, std::int32_t choice, const std::string& results) {
+  choices_.at(shape_.index_of(call, choice)).filter_results = results;
+}
+
+void DocumentAnswer::append_results(const Choice& choice, std::string& out) const {
+  if (!shape_.azure || prompt_results_.empty()) return;
+  out += R"(,"content_filter_results":)";
+  out += choice.filter_results.empty() ? "{}" : choice.filter_results;
+}
+
+void DocumentAnswer::append_prompt_results(std::string& out) const {
+  if (!shape_.azure || prompt_results_.empty()) return;
+  out += R"(,"prompt_filter_results":)" + prompt_results_;
+}
+
+// Clients of other services stumble over a chunk without choices: Azure's know it.
+void StreamAnswer::prompts_checked(const std::string& results, std::string& out) {
+  annotates_ = shape_.azure;
+  if (!annotates_) return;
+  out += R"(data: {"choices":[],"created":0,"id":"","model":"","object":"",)";
+  out += R"("prompt_filter_results":)" + results + "}\n\n";
+}
+
+void StreamAnswer::checked(std::size_t call, std::int32_t choice, const std::string& results) {
+  filter_results_.at(shape_.index_of(call, choice)) = results;
+}
+
+void StreamAnswer::append_results(std::size_t choice, bool text, std::string& out) const {
+  const auto& results = filter_results_.at(choice);
+  if (!annotates_ || (text && results.empty())) return;
+  out += R"(,"content_filter_results":)";
+  out += text ? results : "{}";
 }
 
 void StreamAnswer::set_head(const base::json::object& head) {

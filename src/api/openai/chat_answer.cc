@@ -34,9 +34,13 @@ class ChatDocument final : public DocumentAnswer {
         append_chat_logprobs(out, choice.logprobs);
       else
         out += "null";
-      fmt::format_to(std::back_inserter(out), R"(,"finish_reason":"{}"}})", choice.reason);
+      fmt::format_to(std::back_inserter(out), R"(,"finish_reason":"{}")", choice.reason);
+      append_results(choice, out);
+      out += '}';
     }
-    out += "]}\n";
+    out += ']';
+    append_prompt_results(out);
+    out += "}\n";
   }
 };
 
@@ -67,13 +71,28 @@ class ChatStream final : public StreamAnswer {
       else
         out += "null";
       out += R"(,"finish_reason":null)";
+      append_results(static_cast<std::size_t>(delta->index), true, out);
       end_chunk(delta->text.size(), out);
     } else if (const auto* end = std::get_if<protocol::ChoiceEnd>(&event)) {
       begin_choice(end->index, out);
       out += R"({},"logprobs":null,"finish_reason":)";
       base::append_json_string(out, protocol::finish_reason_name(end->reason));
+      append_results(static_cast<std::size_t>(end->index),
+                     end->reason == protocol::FinishReason::content_filter, out);
       end_chunk(0, out);
     }
+  }
+
+  void checked_until(std::size_t, std::int32_t index, std::size_t characters,
+                     std::string& out) override {
+    if (!shape_.azure) return;
+    out += before_choices_;
+    fmt::format_to(std::back_inserter(out),
+                   R"({{"index":{},"finish_reason":null,"logprobs":null,"content_filter_offsets":)"
+                   R"({{"check_offset":{},"start_offset":0,"end_offset":{}}})",
+                   index, characters, characters);
+    append_results(static_cast<std::size_t>(index), true, out);
+    end_chunk(0, out);
   }
 
  private:
@@ -87,6 +106,7 @@ class ChatStream final : public StreamAnswer {
     out += R"({"role":"assistant","content":"","refusal":null},"logprobs":)";
     out += shape_.logprobs ? R"({"content":[],"refusal":null})" : "null";
     out += R"(,"finish_reason":null)";
+    append_results(static_cast<std::size_t>(index), false, out);
     end_chunk(0, out);
   }
 };

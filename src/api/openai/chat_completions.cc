@@ -4,11 +4,12 @@
 
 #include <set>
 
+#include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/generation.h"
 #include "api/openai/chat_answer.h"
 #include "api/openai/chat_schema.h"
-#include "api/openai/models.h"
+#include "api/target.h"
 
 namespace plinth::api {
 
@@ -136,6 +137,7 @@ absl::StatusOr<base::json::value> parse_body(std::string_view body, const Schema
     return base::invalid_argument(
         "We could not parse the JSON body of your request. The server expects a JSON object.");
   }
+  if (!options.model.empty()) document->get_object()["model"] = options.model;
   RETURN_IF_ERROR(validate(schema, *document, options));
   return document;
 }
@@ -158,20 +160,20 @@ absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body,
 }
 
 void create_chat_completion(const ExchangePtr& exchange) {
-  auto& services = exchange->services();
-  auto request = parse_chat_request(exchange->request().body, services.validation());
+  auto request = parse_chat_request(exchange->request().body, validation_of(*exchange));
   if (!request.ok()) return exchange->refuse(request.status());
   auto& call = request->generate;
-  const auto card = generating_model(services, call.model, "chat completions");
-  if (!card.ok()) return exchange->refuse(card.status());
-  apply_defaults(card->sampling, request->left_out, call.sampling);
-  AnswerShape shape = shape_for(services, "chatcmpl-", call, request->stream);
+  auto target = open_target(exchange, call.model, Purpose::generate, "chat completions");
+  if (!target.ok()) return exchange->refuse(target.status());
+  apply_deployment(*target, request->left_out, call);
+  apply_defaults(target->card.sampling, request->left_out, call.sampling);
+  AnswerShape shape = shape_for(*exchange, "chatcmpl-", call, request->stream);
   call.request_id = shape.id;
   auto answer = request->stream.stream ? make_chat_stream(std::move(shape))
                                        : make_chat_document(std::move(shape));
   std::vector<protocol::GenerateRequest> calls;
   calls.push_back(std::move(call));
-  generate(exchange, std::move(calls), std::move(answer));
+  generate(exchange, *std::move(target), std::move(calls), std::move(answer));
 }
 
 }  // namespace plinth::api

@@ -195,7 +195,9 @@ Schema logprobs() {
       .or_null();
 }
 
-Schema finish_reason() { return one_string_of({"stop", "length"}, "Why the choice ended."); }
+Schema finish_reason() {
+  return one_string_of({"stop", "length", "content_filter"}, "Why the choice ended.");
+}
 
 std::vector<Field> envelope(const char* object_name, Schema choices) {
   return {required("id", string("")),
@@ -210,6 +212,10 @@ std::vector<Field> envelope(const char* object_name, Schema choices) {
 
 }  // namespace
 
+Field filter_results_field(const char* name) {
+  return optional(name, any("On Azure's paths: what the content policy found."));
+}
+
 const Schema& chat_answer_schema() {
   static const Schema schema = [] {
     const Schema message = object(
@@ -221,10 +227,12 @@ const Schema& chat_answer_schema() {
     const Schema choice =
         object("ChatChoice",
                {required("index", integer(0, kChoicesMax - 1, "")), required("message", message),
-                required("logprobs", logprobs()), required("finish_reason", finish_reason())},
+                required("logprobs", logprobs()), required("finish_reason", finish_reason()),
+                filter_results_field("content_filter_results")},
                "");
     auto fields = envelope("chat.completion", choice);
     fields.push_back(required("usage", usage_schema()));
+    fields.push_back(filter_results_field("prompt_filter_results"));
     return object("ChatCompletion", std::move(fields), "");
   }();
   return schema;
@@ -240,7 +248,8 @@ const Schema& chat_chunk_schema() {
     const Schema choice = object(
         "ChatChunkChoice",
         {required("index", integer(0, kChoicesMax - 1, "")), required("delta", delta),
-         required("logprobs", logprobs()), required("finish_reason", finish_reason().or_null())},
+         required("logprobs", logprobs()), required("finish_reason", finish_reason().or_null()),
+         filter_results_field("content_filter_results")},
         "");
     auto fields = envelope("chat.completion.chunk", choice);
     fields.push_back(optional("usage", usage_schema().or_null()));

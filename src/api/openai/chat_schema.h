@@ -12,4 +12,7 @@ const Schema& chat_chunk_schema();
 // usage of every endpoint that generates, with its details.
 const Schema& usage_schema();
 
+// Of answers and their choices.
+Field filter_results_field(const char* name);
+
 }  // namespace plinth::api

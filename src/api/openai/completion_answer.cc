@@ -35,9 +35,13 @@ class CompletionDocument final : public DocumentAnswer {
         append_completion_logprobs(out, choice.logprobs, characters);
       else
         out += "null";
-      fmt::format_to(std::back_inserter(out), R"(,"finish_reason":"{}"}})", choice.reason);
+      fmt::format_to(std::back_inserter(out), R"(,"finish_reason":"{}")", choice.reason);
+      append_results(choice, out);
+      out += '}';
     }
-    out += R"(],"usage":)" + base::to_json(usage_object(usage)) + "}\n";
+    out += ']';
+    append_prompt_results(out);
+    out += R"(,"usage":)" + base::to_json(usage_object(usage)) + "}\n";
   }
 };
 
@@ -71,6 +75,7 @@ class CompletionStream final : public StreamAnswer {
       out += "null";
     out += R"(,"finish_reason":)";
     out += reason;
+    append_results(index, !text.empty() || reason == R"("content_filter")", out);
     end_chunk(text.size(), out);
   }
 

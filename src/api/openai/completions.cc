@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/generation.h"
 #include "api/limits.h"
 #include "api/openai/chat_completions.h"
 #include "api/openai/chat_schema.h"
 #include "api/openai/completion_answer.h"
-#include "api/openai/models.h"
 #include "api/openai/prompts.h"
+#include "api/target.h"
 
 namespace plinth::api {
 
@@ -59,7 +60,8 @@ Schema completion_choice(const char* name, Schema finish_reason) {
   return object(name,
                 {required("index", integer(0, INT32_MAX, "Prompt number x n + choice.")),
                  required("text", string("")), required("logprobs", logprobs),
-                 required("finish_reason", std::move(finish_reason))},
+                 required("finish_reason", std::move(finish_reason)),
+                 filter_results_field("content_filter_results")},
                 "");
 }
 
@@ -77,9 +79,10 @@ std::vector<Field> envelope(Schema choice) {
 
 const Schema& completion_answer_schema() {
   static const Schema schema = [] {
-    auto fields =
-        envelope(completion_choice("CompletionChoice", one_string_of({"stop", "length"}, "")));
+    auto fields = envelope(completion_choice(
+        "CompletionChoice", one_string_of({"stop", "length", "content_filter"}, "")));
     fields.push_back(required("usage", usage_schema()));
+    fields.push_back(filter_results_field("prompt_filter_results"));
     return object("Completion", std::move(fields), "");
   }();
   return schema;
@@ -87,8 +90,9 @@ const Schema& completion_answer_schema() {
 
 const Schema& completion_chunk_schema() {
   static const Schema schema = [] {
-    auto fields = envelope(completion_choice("CompletionChunkChoice",
-                                             one_string_of({"stop", "length"}, "").or_null()));
+    auto fields = envelope(
+        completion_choice("CompletionChunkChoice",
+                          one_string_of({"stop", "length", "content_filter"}, "").or_null()));
     fields.push_back(optional("usage", usage_schema().or_null()));
     fields.push_back(optional("obfuscation", string("")));
     return object("CompletionChunk", std::move(fields), "");
@@ -156,14 +160,14 @@ absl::StatusOr<CompletionRequest> parse_completion_request(std::string_view body
 }
 
 void create_completion(const ExchangePtr& exchange) {
-  auto& services = exchange->services();
-  auto request = parse_completion_request(exchange->request().body, services.validation());
+  auto request = parse_completion_request(exchange->request().body, validation_of(*exchange));
   if (!request.ok()) return exchange->refuse(request.status());
   auto& common = request->generate;
-  const auto card = generating_model(services, common.model, "completions");
-  if (!card.ok()) return exchange->refuse(card.status());
-  apply_defaults(card->sampling, request->left_out, common.sampling);
-  AnswerShape shape = shape_for(services, "cmpl-", common, request->stream);
+  auto target = open_target(exchange, common.model, Purpose::generate, "completions");
+  if (!target.ok()) return exchange->refuse(target.status());
+  apply_deployment(*target, request->left_out, common);
+  apply_defaults(target->card.sampling, request->left_out, common.sampling);
+  AnswerShape shape = shape_for(*exchange, "cmpl-", common, request->stream);
   shape.prompts = request->prompts.size();
   std::vector<protocol::GenerateRequest> calls;
   for (std::size_t i = 0; i < request->prompts.size(); ++i) {
@@ -173,7 +177,7 @@ void create_completion(const ExchangePtr& exchange) {
   }
   auto answer = request->stream.stream ? make_completion_stream(std::move(shape))
                                        : make_completion_document(std::move(shape));
-  generate(exchange, std::move(calls), std::move(answer));
+  generate(exchange, *std::move(target), std::move(calls), std::move(answer));
 }
 
 }  // namespace plinth::api

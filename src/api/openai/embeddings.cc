@@ -11,13 +11,14 @@
 #include <span>
 
 #include "absl/strings/escaping.h"
+#include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/limits.h"
 #include "api/openai/chat_completions.h"
-#include "api/openai/models.h"
 #include "api/openai/prompts.h"
 #include "api/request_meter.h"
 #include "api/request_metrics.h"
+#include "api/target.h"
 
 namespace plinth::api {
 
@@ -212,20 +213,18 @@ std::int64_t tokens_max(const protocol::EmbedRequest& request) {
 }  // namespace
 
 void create_embedding(const ExchangePtr& exchange) {
-  auto& services = exchange->services();
-  auto request = parse_embedding_request(exchange->request().body, services.validation());
+  auto request = parse_embedding_request(exchange->request().body, validation_of(*exchange));
   if (!request.ok()) return exchange->refuse(request.status());
   auto& embed = request->embed;
-  if (const auto status = check_embeds(services, embed.model); !status.ok())
-    return exchange->refuse(status);
+  auto target = open_target(exchange, embed.model, Purpose::embed, "embeddings");
+  if (!target.ok()) return exchange->refuse(target.status());
+  embed.model = target->card.id;
   embed.request_id = exchange->id();
-  auto meter = RequestMeter::begin(exchange, embed.model);
-  if (!meter.ok()) return exchange->refuse(meter.status());
-  if (const auto status = meter->reserve(tokens_max(embed), 0); !status.ok())
+  if (const auto status = target->meter.reserve(tokens_max(embed), 0); !status.ok())
     return exchange->refuse(status);
   // Shared by the exchange and the call until both are over.
   const auto embedding =
-      std::make_shared<Embedding>(exchange, *std::move(meter), embed.model, request->base64);
+      std::make_shared<Embedding>(exchange, std::move(target->meter), embed.model, request->base64);
   embedding->start(std::move(embed));
 }
 

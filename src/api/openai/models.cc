@@ -25,6 +25,14 @@ base::json::object model_object(const cluster::ModelCard& card) {
           {"owned_by", card.owned_by}};
 }
 
+// A name that can be called like a model.
+base::json::object deployment_object(const governance::Deployment& deployment) {
+  return {{"id", deployment.name},
+          {"object", "model"},
+          {"created", deployment.created_s},
+          {"owned_by", deployment.project}};
+}
+
 }  // namespace
 
 const Schema& model_schema() {
@@ -56,11 +64,17 @@ absl::Status model_not_found(std::string_view name, bool with_param) {
 void list_models(const ExchangePtr& exchange) {
   base::json::array data;
   for (const auto& card : exchange->services().models.list()) data.push_back(model_object(card));
+  const auto& project = exchange->principal.project;
+  for (const auto& deployment : exchange->services().governance.deployments().list(project))
+    data.push_back(deployment_object(*deployment));
   exchange->send_json({{"object", "list"}, {"data", std::move(data)}});
 }
 
 void retrieve_model(const ExchangePtr& exchange) {
   const auto& name = exchange->parameter(0);
+  const auto deployment =
+      exchange->services().governance.deployments().deployment(exchange->principal.project, name);
+  if (deployment != nullptr) return exchange->send_json(deployment_object(*deployment));
   const auto card = exchange->services().models.find(name);
   if (!card.ok()) return exchange->refuse(model_not_found(name, true));
   exchange->send_json(model_object(*card));
@@ -85,11 +99,12 @@ absl::StatusOr<cluster::ModelCard> generating_model(const Services& services,
   return card;
 }
 
-absl::Status check_embeds(const Services& services, const std::string& model) {
-  const auto card = services.models.find(model);
+absl::StatusOr<cluster::ModelCard> embedding_model(const Services& services,
+                                                   const std::string& model) {
+  auto card = services.models.find(model);
   if (absl::IsNotFound(card.status())) return model_not_found(model, false);
-  RETURN_IF_ERROR(card.status());
-  return card->embeds ? absl::OkStatus() : wrong_kind(*card, "embeddings");
+  if (card.ok() && !card->embeds) return wrong_kind(*card, "embeddings");
+  return card;
 }
 
 }  // namespace plinth::api

@@ -23,6 +23,7 @@ absl::Status model_not_found(std::string_view name, bool with_param);
 absl::StatusOr<cluster::ModelCard> generating_model(const Services& services,
                                                     const std::string& model,
                                                     std::string_view endpoint);
-absl::Status check_embeds(const Services& services, const std::string& model);
+absl::StatusOr<cluster::ModelCard> embedding_model(const Services& services,
+                                                   const std::string& model);
 
 }  // namespace plinth::api

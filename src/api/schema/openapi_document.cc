@@ -66,13 +66,16 @@ class Document {
            {{"application/json",
              {{"schema", json_schema(*operation.request, request, components_)}}}}}};
     }
+    const auto& error = operation.azure ? azure_error_schema() : error_schema();
     Object responses{{"200", success(operation)}};
     for (const int status : operation.errors) {
       responses[std::to_string(status)] = {
           {"description", meaning(status)},
           {"headers", headers(status)},
-          {"content", {{"application/json", {{"schema", answer(error_schema())}}}}}};
+          {"content", {{"application/json", {{"schema", answer(error)}}}}}};
     }
+    if (operation.azure && operation.method == "DELETE")
+      responses["204"] = {{"description", "There was none."}};
     item["responses"] = std::move(responses);
     std::string method = operation.method;
     for (char& c : method) c = static_cast<char>(c | 0x20);
@@ -158,6 +161,12 @@ class Document {
 };
 
 }  // namespace
+
+const Schema& azure_error_schema() {
+  static const Schema schema = object(
+      "AzureError", {required("error", map(any(""), SIZE_MAX, "code and message at least."))}, "");
+  return schema;
+}
 
 const Schema& error_schema() {
   static const Schema schema = object(

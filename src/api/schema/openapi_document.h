@@ -15,6 +15,7 @@ struct Operation {
   std::string id;      // "createChatCompletion"
   std::string summary;
   bool needs_key = true;
+  bool azure = false;               // errors in Azure's form; DELETE may say 204
   const Schema* request = nullptr;  // the JSON body, if it takes one
   const Schema* query = nullptr;    // an object whose fields the URL's query has
   const Schema* answer = nullptr;   // of status 200; null = text/plain
@@ -24,6 +25,8 @@ struct Operation {
 
 // {"error": {"message", "type", "param", "code"}}
 const Schema& error_schema();
+// {"error": {"code", "message"}} and what the model's own errors have besides.
+const Schema& azure_error_schema();
 
 struct OpenApiOptions {
   std::string version;

@@ -16,6 +16,8 @@ enum class Direction : std::uint8_t {
 struct ValidateOptions {
   Direction direction = Direction::request;
   bool ignore_unknown_fields = false;
+  // Requests: what stands for the field `model`, whatever the body says; "" = the body's own.
+  std::string model = {};
 };
 
 // The first problem found, as InvalidArgument with param (`messages[0].content`) and code; fields

@@ -1,0 +1,105 @@
+#include "api/target.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "api/error_map.h"
+#include "api/openai/models.h"
+#include "governance/refusal.h"
+
+namespace plinth::api {
+
+namespace {
+
+struct Found {
+  governance::Called called;
+  cluster::ModelCard card;
+};
+
+absl::StatusOr<Found> find(const Exchange& exchange, const std::string& name, Purpose purpose,
+                           std::string_view endpoint) {
+  auto& services = exchange.services();
+  // Ids are random.
+  const auto draw = static_cast<std::int64_t>(std::hash<std::string>()(exchange.id()) % 100);
+  Found found;
+  auto& deployments = services.governance.deployments();
+  ASSIGN_OR_RETURN(found.called, deployments.find(exchange.principal.project, name, draw));
+  ASSIGN_OR_RETURN(found.card, purpose == Purpose::generate
+                                   ? generating_model(services, found.called.model, endpoint)
+                                   : embedding_model(services, found.called.model));
+  return found;
+}
+
+absl::StatusOr<std::shared_ptr<const governance::ContentFilter>> filter_of(
+    const Exchange& exchange, const governance::Called& called) {
+  const auto& services = exchange.services();
+  const bool own = called.deployment != nullptr && !called.deployment->content_policy.empty();
+  const auto& name = own ? called.deployment->content_policy : services.content_policy;
+  ASSIGN_OR_RETURN(auto filter,
+                   services.governance.content_policies().filter(exchange.principal.project, name));
+  const bool active = filter->active(governance::ContentSource::prompt) ||
+                      filter->active(governance::ContentSource::completion);
+  return active ? filter : nullptr;
+}
+
+// `allowed`: the name that the caller's key must be allowed to call.
+absl::StatusOr<Target> open(const ExchangePtr& exchange, const std::string& name,
+                            const std::string& allowed, Purpose purpose,
+                            std::string_view endpoint) {
+  ASSIGN_OR_RETURN(auto found, find(*exchange, name, purpose, endpoint));
+  ASSIGN_OR_RETURN(auto filter, filter_of(*exchange, found.called));
+  ASSIGN_OR_RETURN(auto meter, RequestMeter::begin(exchange, allowed, found.called));
+  if (exchange->dialect == Dialect::azure) {
+    exchange->set_headers({{"x-ms-deployment-name", name},
+                           {"x-ms-rai-invoked", filter != nullptr ? "true" : "false"}});
+  }
+  return Target{found.called.deployment, std::move(found.card), std::move(filter),
+                std::move(meter)};
+}
+
+// Where a refused request for the deployment may go; "" where nowhere.
+std::string spillover_of(const Exchange& exchange, const std::string& name) {
+  const auto deployment =
+      exchange.services().governance.deployments().deployment(exchange.principal.project, name);
+  if (deployment == nullptr || deployment->service_class != "provisioned") return {};
+  const std::string asked(exchange.request().header("x-ms-spillover-deployment"));
+  return asked.empty() ? deployment->spillover : asked;
+}
+
+}  // namespace
+
+absl::StatusOr<Target> open_target(const ExchangePtr& exchange, const std::string& name,
+                                   Purpose purpose, std::string_view endpoint) {
+  auto target = open(exchange, name, name, purpose, endpoint);
+  if (target.ok() || !governance::refusal_of(target.status())) return target;
+  const auto spillover = spillover_of(*exchange, name);
+  if (spillover.empty()) return target;
+  // What the deployment names itself, its callers may use; what they name, if they may call it.
+  const bool asked = !exchange->request().header("x-ms-spillover-deployment").empty();
+  auto spilled = open(exchange, spillover, asked ? spillover : name, purpose, endpoint);
+  // Its own refusal would speak of a deployment that the caller did not name.
+  if (!spilled.ok()) return target;
+  exchange->set_headers({{"x-ms-spillover-from-deployment", name},
+                         {"x-ms-spillover-deployment", spillover},
+                         {"x-ms-spillover-error", std::to_string(http_status(target.status()))}});
+  return spilled;
+}
+
+void apply_deployment(const Target& target, std::vector<std::string>& left_out,
+                      protocol::GenerateRequest& request) {
+  request.model = target.card.id;
+  if (target.deployment == nullptr) return;
+  const auto& deployment = *target.deployment;
+  if (!request.max_tokens && deployment.default_max_output)
+    request.max_tokens = static_cast<std::int32_t>(*deployment.default_max_output);
+  for (const auto& [name, value] : deployment.default_parameters) {
+    const auto place = std::find(left_out.begin(), left_out.end(), name);
+    if (place == left_out.end()) continue;
+    protocol::set_sampling(request.sampling, name, value);
+    left_out.erase(place);
+  }
+}
+
+}  // namespace plinth::api

@@ -1,0 +1,58 @@
+#include "store/document_store.h"
+
+#include <fmt/format.h>
+
+namespace plinth::store {
+
+absl::StatusOr<DocumentRow> DocumentStore::put(const DocumentRow& row, std::int64_t most) {
+  DocumentRow stored = row;
+  RETURN_IF_ERROR(database_.transaction("put a document", [&](Sql& sql) {
+    if (sql.dialect() == Dialect::postgresql)
+      sql.run("lock table document in share row exclusive mode");
+    sql.run(
+        "insert into document (kind, scope, name, body, created_s, updated_s)"
+        " values (?,?,?,?,?,?)"
+        " on conflict (kind, scope, name) do update"
+        " set body = excluded.body, updated_s = excluded.updated_s",
+        {row.kind, row.scope, row.name, row.body, row.created_s, row.updated_s});
+    const auto count = sql.first("select count(*) from document where kind = ? and scope = ?",
+                                 {row.kind, row.scope}, 1);
+    if (count->integer(0) > most) {
+      return base::resource_exhausted(
+          fmt::format("there are {} of kind {} already, the most there may be", most, row.kind));
+    }
+    stored.created_s =
+        sql.first("select created_s from document where kind = ? and scope = ? and name = ?",
+                  {row.kind, row.scope, row.name}, 1)
+            ->integer(0);
+    return absl::OkStatus();
+  }));
+  return stored;
+}
+
+absl::Status DocumentStore::remove(const std::string& kind, const std::string& scope,
+                                   const std::string& name) {
+  return database_.transaction("remove a document", [&](Sql& sql) {
+    const auto gone = sql.run("delete from document where kind = ? and scope = ? and name = ?",
+                              {kind, scope, name});
+    return gone > 0 ? absl::OkStatus() : base::not_found(fmt::format("No such {}: {}", kind, name));
+  });
+}
+
+absl::StatusOr<std::vector<DocumentRow>> DocumentStore::all(const std::string& kind) {
+  std::vector<DocumentRow> rows;
+  RETURN_IF_ERROR(database_.read("read documents", [&](Sql& sql) {
+    rows.clear();
+    sql.each(
+        "select kind, scope, name, body, created_s, updated_s from document where kind = ?"
+        " order by scope, name",
+        {kind}, 6, [&](const SqlRow& row) {
+          rows.push_back(
+              {row.text(0), row.text(1), row.text(2), row.text(3), row.integer(4), row.integer(5)});
+        });
+    return absl::OkStatus();
+  }));
+  return rows;
+}
+
+}  // namespace plinth::store
