@@ -102,7 +102,7 @@ absl::StatusOr<base::json::object> AdminClient::get(const std::string& path) con
 }
 
 absl::StatusOr<base::json::object> AdminClient::post(const std::string& path,
-                                                     const base::json::object& body) const {
+                                                     const base::json::value& body) const {
   return call(Method::post, path, base::to_json(body));
 }
 

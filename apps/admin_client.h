@@ -25,7 +25,7 @@ class AdminClient {
   // `path` below /v1/organization. A refusal is an error with the service's own words.
   absl::StatusOr<base::json::object> get(const std::string& path) const;
   absl::StatusOr<base::json::object> post(const std::string& path,
-                                          const base::json::object& body) const;
+                                          const base::json::value& body) const;
   absl::StatusOr<base::json::object> remove(const std::string& path) const;
   // The entries of every page of a list.
   absl::StatusOr<base::json::array> all(const std::string& path) const;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "apps/admin_client.h"
+#include "apps/admin_deployment_command.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 
@@ -415,6 +416,7 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   tree.add_budgets();
   tree.add_prices();
   tree.add_usage();
+  add_deployment_commands(*app.get_subcommand("admin"), home, exit_code);
 }
 
 }  // namespace plinth

@@ -2,6 +2,7 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cmath>
 #include <iterator>
 #include <memory>
 #include <numeric>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "apps/bench_command.h"
+#include "apps/serve/calibrate.h"
 #include "apps/serve/limits.h"
 #include "apps/serve/plot_files.h"
 #include "apps/serve/replay.h"
@@ -27,7 +29,7 @@ struct Arguments {
   serve::ReplayOptions replay;
   serve::ServiceLevel level;
   std::vector<double> rates = {1};
-  std::string trace, save_trace, plots;
+  std::string trace, save_trace, plots, calibrate;
   bool json = false;
 };
 
@@ -87,7 +89,52 @@ absl::Status save(const Arguments& arguments) {
   return base::write_file_atomic(arguments.save_trace, serve::to_trace(workload));
 }
 
+// One trial of a calibration: the shape's prompts and answers at a rate.
+absl::StatusOr<serve::Trial> try_rate(Arguments arguments, int words, int tokens, double rate,
+                                      std::size_t run, const ServiceConnection& service) {
+  arguments.workload.mix = "fixed";
+  arguments.workload.prompt_words = words;
+  arguments.workload.max_tokens = tokens;
+  arguments.replay.ignore_eos = true;
+  ASSIGN_OR_RETURN(const auto report, run_once(arguments, run, rate, service));
+  serve::Trial trial;
+  trial.good_share = static_cast<double>(report.good) / report.turns;
+  const double minutes = report.wall_s / 60;
+  trial.input_per_minute =
+      static_cast<double>(report.prompt_tokens - report.cached_tokens) / minutes;
+  trial.output_per_minute = static_cast<double>(report.completion_tokens) / minutes;
+  fmt::print(stderr, "{} words, {} tokens, {:.3g}/s: {:.0f} % good, {:.0f} + {:.0f} tokens/min\n",
+             words, tokens, rate, 100 * trial.good_share, trial.input_per_minute,
+             trial.output_per_minute);
+  return trial;
+}
+
+// Between two rates, where one is sustained and the other is not: an eighth of the lower one.
+constexpr int kHalvings = 3;
+
+absl::Status calibrate(const std::string& home, const Arguments& arguments) {
+  ASSIGN_OR_RETURN(const auto service, connect_service(home, arguments.service));
+  std::size_t run = 0;
+  const auto shape = [&](int words, int tokens) {
+    return serve::sustain(arguments.rates.front(), kHalvings, [&, words, tokens](double rate) {
+      return try_rate(arguments, words, tokens, rate, run++, service);
+    });
+  };
+  ASSIGN_OR_RETURN(const auto prompts, shape(400, 1));
+  ASSIGN_OR_RETURN(const auto answers, shape(16, 128));
+  const auto made = serve::calibrate(prompts, answers);
+  const auto text = base::to_json(base::json::object{
+      {"model", service.model},
+      {"unitTokensPerMinute", made.unit_tokens},
+      {"outputWeight", made.output_weight},
+      {"firstTokenMs", std::llround(arguments.level.first_token_s * 1e3)},
+      {"tokenUs", std::llround(arguments.level.between_tokens_s * 1e6)}});
+  fmt::print("{}\n", text);
+  return base::write_file_atomic(arguments.calibrate, text + "\n");
+}
+
 absl::Status bench(const std::string& home, const Arguments& arguments) {
+  if (!arguments.calibrate.empty()) return calibrate(home, arguments);
   // A wrong mix or trace shows before a service is started.
   RETURN_IF_ERROR(workload_of(arguments, arguments.rates.front()).status());
   if (!arguments.save_trace.empty()) return save(arguments);
@@ -178,6 +225,9 @@ void add_report_options(CLI::App& command, Arguments& arguments) {
                   "and its pieces, on average, in this time after one another")
       ->check(CLI::Range(0.0, serve::kSecondsMax))
       ->capture_default_str();
+  command.add_option("--calibrate", arguments.calibrate,
+                     "Find what is sustained at that level, and write the table of provisioned "
+                     "throughput to this file, for `plinth admin throughput accept`");
   command.add_option("--plots", arguments.plots, "Folder for plots as SVG and PNG");
   command.add_flag("--json", arguments.json, "One JSON document on stdout");
 }
@@ -192,6 +242,7 @@ void add_bench_serve_command(CLI::App& bench_group, const std::string& home, int
       "Examples:\n"
       "  plinth bench serve --mix chat --rate 2 --requests 60 --tenants 3\n"
       "  plinth bench serve --mix mixed --rates 0.5,1,2 --plots plots\n"
+      "  plinth bench serve --calibrate unit.json --slo-first-token-s 1 --requests 60\n"
       "  plinth bench serve --mix chat --save-trace day.jsonl; plinth bench serve --trace "
       "day.jsonl");
   const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "apps/serve/limits.h"
+#include "apps/serve/calibrate.h"
 #include "apps/serve/load_math.h"
 #include "apps/serve/plot.h"
 #include "apps/serve/report.h"
@@ -204,6 +205,33 @@ TEST(Plot, IsWellFormedWhateverIsPlotted) {
   EXPECT_EQ(svg.find("nan"), std::string::npos);
   EXPECT_EQ(svg.find("inf"), std::string::npos);
   EXPECT_NE(to_svg({}).find("</svg>"), std::string::npos);
+}
+
+// A service that keeps its level up to a rate.
+RunTrial service_up_to(double most, std::vector<double>& asked) {
+  return [most, &asked](double rate) -> absl::StatusOr<Trial> {
+    asked.push_back(rate);
+    return Trial{rate <= most ? 0.96 : 0.94, rate * 6000, rate * 60};
+  };
+}
+
+TEST(Calibrate, FindsTheHighestRateThatIsSustained) {
+  std::vector<double> asked;
+  const auto trial = sustain(1, 3, service_up_to(5.2, asked));
+  ASSERT_TRUE(trial.ok());
+  EXPECT_DOUBLE_EQ(trial->input_per_minute, 5 * 6000);
+  EXPECT_EQ(asked, (std::vector<double>{1, 2, 4, 8, 6, 5, 5.5}));
+  asked.clear();
+  EXPECT_DOUBLE_EQ(sustain(1, 0, service_up_to(0.3, asked))->input_per_minute, 0.25 * 6000);
+  EXPECT_TRUE(absl::IsFailedPrecondition(sustain(1, 3, service_up_to(0, asked)).status()));
+}
+
+TEST(Calibrate, AnOutputTokenIsWorthWhatItTakesFromPrompts) {
+  // 60,000 tokens of prompts a minute; or 2,900 of answers beside 2,000 of prompts.
+  const auto made = calibrate({1, 60'000, 100}, {1, 2'000, 2'900});
+  EXPECT_EQ(made.unit_tokens, 601);
+  EXPECT_EQ(made.output_weight, 20);
+  EXPECT_EQ(calibrate({1, 100, 0}, {1, 200, 50}).output_weight, 1);
 }
 
 }  // namespace

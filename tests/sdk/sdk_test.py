@@ -10,6 +10,7 @@ import traceback
 import openai
 
 import administration  # noqa: F401 - importing a file registers its tests
+import azure_dialect  # noqa: F401
 import chat  # noqa: F401
 import completions  # noqa: F401
 import embeddings  # noqa: F401

@@ -8,7 +8,7 @@ import path from "node:path";
 import readline from "node:readline";
 
 const [plinth, result, modules] = process.argv.slice(2);
-const { OpenAI } = createRequire(path.join(modules, "package.json"))("openai");
+const { OpenAI, AzureOpenAI } = createRequire(path.join(modules, "package.json"))("openai");
 const models = process.env.PLINTH_TEST_MODELS;
 const USER = [{ role: "user", content: "Name three colours." }];
 const EMBEDDER = "all-minilm-l6-v2";
@@ -36,6 +36,24 @@ const refused = (kind, expected, call) =>
   });
 
 const tests = {
+  async azure(client) {
+    const endpoint = client.baseURL.replace(/\/v1$/, "");
+    const azure = new AzureOpenAI({ endpoint, apiKey: client.apiKey, apiVersion: "2024-10-21", maxRetries: 0 });
+    const options = { model: "smollm2", messages: USER, max_tokens: 12, temperature: 0 };
+    const { data: answer, response } = await azure.chat.completions.create(options).withResponse();
+    assert.equal(response.headers.get("x-ms-deployment-name"), "smollm2");
+    assert.match(response.headers.get("apim-request-id"), /^req_/);
+    assert.equal(answer.choices[0].message.content, (await client.chat.completions.create(options)).choices[0].message.content);
+    let text = "";
+    for await (const chunk of await azure.chat.completions.create({ ...options, stream: true })) text += chunk.choices[0]?.delta.content ?? "";
+    assert.equal(text, answer.choices[0].message.content);
+    await refused(OpenAI.NotFoundError, { status: 404, code: "DeploymentNotFound" }, () => azure.chat.completions.create({ ...options, model: "none" }));
+    const wrong = new AzureOpenAI({ endpoint, apiKey: "wrong", apiVersion: "2024-10-21", maxRetries: 0 });
+    await refused(OpenAI.AuthenticationError, { status: 401, code: "401" }, () => wrong.chat.completions.create(options));
+    const vector = await azure.embeddings.create({ model: EMBEDDER, input: "Hi" });
+    assert.equal(vector.data[0].embedding.length, 384);
+  },
+
   async chat(client) {
     const answer = await client.chat.completions.create({ model: "smollm2", messages: USER, max_tokens: 12, temperature: 0 });
     assert.equal(answer.object, "chat.completion");
