@@ -28,7 +28,7 @@ class Bearer(SansIOHTTPPolicy):
 
 
 def management(client):
-    return CognitiveServicesManagementClient(None, "any", base_url=root(client),
+    return CognitiveServicesManagementClient(object(), "any", base_url=root(client),
                                              authentication_policy=Bearer(client.admin_api_key))
 
 
@@ -111,7 +111,7 @@ def an_account_has_two_keys(client):
     call(keys.key1), call(keys.key2)
     hidden = arm.accounts.list_keys(GROUP, ACCOUNT)
     assert hidden.key1 != keys.key1 and "*" in hidden.key1, hidden
-    fresh = arm.accounts.regenerate_key(GROUP, ACCOUNT, {"keyName": "Key2"})
+    fresh = arm.accounts.regenerate_key(GROUP, ACCOUNT, "Key2")
     expect(openai.AuthenticationError, lambda: call(keys.key2), status=401)
     call(keys.key1), call(fresh.key2)
 

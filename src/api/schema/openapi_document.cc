@@ -75,7 +75,7 @@ class Document {
           {"content", {{"application/json", {{"schema", answer(error)}}}}}};
     }
     if (operation.azure && operation.method == "DELETE")
-      responses["204"] = {{"description", "There was none."}};
+      responses["204"] = {{"description", "There is none, or no longer."}};
     item["responses"] = std::move(responses);
     std::string method = operation.method;
     for (char& c : method) c = static_cast<char>(c | 0x20);
