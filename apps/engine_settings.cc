@@ -3,17 +3,42 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
+#include "absl/strings/numbers.h"
 #include "base/cpu_affinity.h"
 #include "base/cpu_limit.h"
 #include "base/log.h"
 #include "base/memory_limit.h"
+#include "protocol/limits.h"
 
 namespace plinth {
 
 namespace {
 
 constexpr char kByMachine[] = "this machine";
+
+absl::StatusOr<std::map<std::string, std::int32_t>> parse_weights(
+    const std::vector<std::string>& entries) {
+  std::map<std::string, std::int32_t> weights;
+  for (const auto& entry : entries) {
+    const auto equals = entry.find('=');
+    const auto project = entry.substr(0, equals);
+    std::int32_t weight = 0;
+    const bool parsed =
+        equals != std::string::npos && absl::SimpleAtoi(entry.substr(equals + 1), &weight);
+    if (!parsed || project.empty() || weight < 1 || weight > protocol::kTenantWeightMax) {
+      return base::invalid_argument(fmt::format(
+          "engine.project_weights: '{}' is not PROJECT=WEIGHT with a weight from 1 to {}", entry,
+          protocol::kTenantWeightMax));
+    }
+    if (!weights.emplace(project, weight).second) {
+      return base::invalid_argument(
+          fmt::format("engine.project_weights: '{}' has two weights", project));
+    }
+  }
+  return weights;
+}
 
 }  // namespace
 
@@ -34,12 +59,15 @@ std::vector<std::string> worker_arguments(const base::Settings& settings) {
     const auto table = setting.key.substr(0, setting.key.find('.'));
     if (std::find(kWorkerTables.begin(), kWorkerTables.end(), table) == kWorkerTables.end())
       continue;
-    arguments.push_back(fmt::format("{}={}", setting.flag_name(), settings.as_text(setting.key)));
+    const auto value = settings.as_text(setting.key);
+    // A list of nothing, which is no flag's value.
+    if (value.empty()) continue;
+    arguments.push_back(fmt::format("{}={}", setting.flag_name(), value));
   }
   return arguments;
 }
 
-engine::EngineOptions engine_options(const base::Settings& settings) {
+absl::StatusOr<engine::EngineOptions> engine_options(const base::Settings& settings) {
   engine::EngineOptions options;
   options.context_tokens = static_cast<std::int32_t>(settings.integer("engine.ctx"));
   options.kv_bytes = static_cast<std::size_t>(settings.integer("engine.kv_mib")) << 20;
@@ -47,6 +75,11 @@ engine::EngineOptions engine_options(const base::Settings& settings) {
   options.sequences_max = static_cast<std::int32_t>(settings.integer("engine.sequences_max"));
   options.queue_max = static_cast<std::int32_t>(settings.integer("engine.queue_max"));
   options.prefix_cache = settings.boolean("engine.prefix_cache");
+  options.prompt_token_cost =
+      static_cast<std::int32_t>(settings.integer("engine.prompt_token_cost"));
+  options.output_token_cost =
+      static_cast<std::int32_t>(settings.integer("engine.output_token_cost"));
+  ASSIGN_OR_RETURN(options.tenant_weights, parse_weights(settings.list("engine.project_weights")));
   options.speculation = settings.text("engine.speculation") == "off" ? engine::Speculation::off
                                                                      : engine::Speculation::ngram;
   return options;

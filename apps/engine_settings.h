@@ -17,7 +17,8 @@ inline const std::vector<std::string_view> kWorkerTables{"engine", "log"};
 absl::Status resolve_machine(base::Settings& settings);
 // --ctx=4096 --threads=2 ...: kWorkerTables as flags.
 std::vector<std::string> worker_arguments(const base::Settings& settings);
-engine::EngineOptions engine_options(const base::Settings& settings);
+// InvalidArgument names the setting and the value.
+absl::StatusOr<engine::EngineOptions> engine_options(const base::Settings& settings);
 engine::ModelRunnerOptions runner_options(const base::Settings& settings);
 // Level and format of this process's log.
 void apply_log_settings(const base::Settings& settings);

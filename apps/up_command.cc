@@ -115,6 +115,8 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   ASSIGN_OR_RETURN(const std::string home, find_home(home_flag));
   ASSIGN_OR_RETURN(auto settings, load_settings(home, &flags));
   RETURN_IF_ERROR(resolve_machine(settings));
+  // Else the first worker would find it out.
+  RETURN_IF_ERROR(engine_options(settings).status());
   apply_log_settings(settings);
   ASSIGN_OR_RETURN(const auto listen, parse_listen(settings.text("server.listen"),
                                                    settings.boolean("server.allow_plaintext")));

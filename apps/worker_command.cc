@@ -32,7 +32,7 @@ absl::Status work(worker::WorkerOptions options, const SettingFlags& flags) {
   RETURN_IF_ERROR(flags.apply(settings));
   RETURN_IF_ERROR(resolve_machine(settings));
   apply_log_settings(settings);
-  options.engine = engine_options(settings);
+  ASSIGN_OR_RETURN(options.engine, engine_options(settings));
   options.runner = runner_options(settings);
   options.packed_cache = settings.boolean("engine.packed_cache");
   options.autotune = settings.boolean("engine.autotune");

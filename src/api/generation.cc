@@ -43,6 +43,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
     for (std::size_t i = 0; i < requests.size(); ++i) {
       // What one project sent must not show in another's answers, not even in how fast they come.
       requests[i].cache_salt = exchange_->principal.project;
+      requests[i].tenant = exchange_->principal.project;
+      requests[i].service_class = protocol::service_class_named(meter_.demand().service_class);
       requests[i].held = true;
       auto call = exchange_->services().models.generate(
           std::move(requests[i]),
@@ -58,7 +60,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   struct CallState {
     std::int32_t choices = 1;  // constant once the first has started
     std::unique_ptr<cluster::Call> call;
-    bool reserved = false;  // what it costs at most; it may be committed
+    bool reserved = false;       // what it costs at most; it may be committed
+    std::int64_t device_us = 0;  // that it took so far
   };
 
   // False where the answer is over already: the call, which then ends here, is not needed.
@@ -87,6 +90,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::int32_t tokens = 0;
     for (const auto& event : events) {
       if (const auto* delta = std::get_if<protocol::Delta>(&event)) tokens += delta->tokens;
+      count_time(states_[call], event);
     }
     if (tokens > 0) metrics_.tokens(tokens);
     produced_ += tokens;
@@ -122,6 +126,19 @@ class Generation : public std::enable_shared_from_this<Generation> {
   }
 
   // Called with mutex_ held, as all that follow.
+  static void count_time(CallState& call, const GenerateEvent& event) {
+    const auto* delta = std::get_if<protocol::Delta>(&event);
+    const auto* finished = std::get_if<protocol::Finished>(&event);
+    if (delta != nullptr && delta->device_us > 0) call.device_us = delta->device_us;
+    if (finished != nullptr) call.device_us = finished->usage.device_us;
+  }
+
+  std::int64_t device_us() const {
+    return std::accumulate(
+        states_.begin(), states_.end(), std::int64_t{0},
+        [](std::int64_t sum, const auto& state) { return sum + state.device_us; });
+  }
+
   absl::Status reserve(std::size_t call, const protocol::Prepared& prepared) {
     auto& state = states_[call];
     // Prepared once more by another worker, as the first one died.
@@ -180,6 +197,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     tell_prompts();
     if (streaming_) exchange_->stream().write(std::exchange(out_, {}));
     answer_->finish(usage_, rest_);
+    meter_.worked(device_us());
     meter_.settle({usage_.prompt_tokens, usage_.cached_tokens, usage_.completion_tokens}, choices(),
                   "ok", [self = shared_from_this()](const absl::Status& status) {
                     std::lock_guard lock(self->mutex_);
@@ -214,6 +232,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     if (admitted_.input == 0) return meter_.drop();
     governance::TokenCount tokens = admitted_;
     tokens.output = produced_;
+    meter_.worked(device_us());
     meter_.settle(tokens, choices(), "client_gone", [](const absl::Status&) {});
   }
 

@@ -76,6 +76,7 @@ void RequestMeter::settle(const governance::TokenCount& tokens, std::int64_t cho
   event.tokens = tokens;
   if (admitted_ != base::TimePoint{})
     event.queue_us = microseconds(admitted_ - exchange_->started());
+  event.device_us = device_us_;
   exchange_->services().governance.meter().settle(std::move(ticket_), event, std::move(done));
 }
 

@@ -22,6 +22,9 @@ class RequestMeter {
   absl::Status reserve(std::int64_t prompt_tokens, std::int64_t output_tokens);
   // The model has begun.
   void admitted();
+  // Of the model's time, what it took for the request: before settle(), where known.
+  void worked(std::int64_t device_us) { device_us_ = device_us; }
+  const governance::Demand& demand() const { return demand_; }
   // `done` runs on another thread once the charge is durable: only then may the answer be told.
   // Otherwise it is an error, and nothing is charged.
   void settle(const governance::TokenCount& tokens, std::int64_t choices, const std::string& status,
@@ -42,6 +45,7 @@ class RequestMeter {
   governance::Admission::Ticket ticket_;
   governance::ProvisionedThroughput::Use throughput_;  // of a provisioned deployment
   base::TimePoint admitted_{};
+  std::int64_t device_us_ = 0;
 };
 
 }  // namespace plinth::api

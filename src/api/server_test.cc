@@ -223,9 +223,10 @@ TEST_F(ServerTest, WhatAClientWasToldIsInTheLedger) {
   sink({protocol::Admitted{3, 2, "fp"}, protocol::Delta{0, "a", {}, 1}});
   EXPECT_TRUE(rows_of(*governance_).empty()) << "nothing is charged before the end";
   sink({protocol::ChoiceEnd{0, protocol::FinishReason::stop, ""},
-        protocol::Finished{absl::OkStatus(), {3, 2, 7}}});
+        protocol::Finished{absl::OkStatus(), {3, 2, 7, 123456}}});
   const auto answer = read_until(fd, "");
   EXPECT_THAT(answer, HasSubstr(R"("prompt_tokens":3,"completion_tokens":7)"));
+  EXPECT_THAT(answer, Not(HasSubstr("123456"))) << "device time is the ledger's alone";
   const auto rows = rows_of(*governance_);
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_THAT(answer, HasSubstr("x-request-id: " + rows[0].id + "\r\n"));
@@ -234,6 +235,7 @@ TEST_F(ServerTest, WhatAClientWasToldIsInTheLedger) {
   EXPECT_EQ(rows[0].input_tokens, 3);
   EXPECT_EQ(rows[0].cached_tokens, 2);
   EXPECT_EQ(rows[0].output_tokens, 7);
+  EXPECT_EQ(rows[0].device_us, 123456);
   EXPECT_EQ(rows[0].status, "ok");
 }
 
@@ -241,8 +243,9 @@ TEST_F(ServerTest, WhoLeavesPaysForWhatWasMadeAndErrorsCostNothing) {
   auto fd = connect();
   send(fd, request("POST /v1/chat/completions", chat(true)));
   auto sink = models_.next();
-  sink({protocol::Admitted{3, 0, "fp"}, protocol::Delta{0, "a", {}, 2}});
-  (void)read_until(fd, "\"a\"");
+  sink({protocol::Admitted{3, 0, "fp"}, protocol::Delta{0, "a", {}, 2, 70}});
+  sink({protocol::Delta{0, "c", {}, 0, 90}, protocol::Delta{0, "", {}, 0}});
+  (void)read_until(fd, "\"c\"");
   fd.reset();
   EXPECT_TRUE(models_.wait_for_ended(1));
   fd = connect();
@@ -255,6 +258,7 @@ TEST_F(ServerTest, WhoLeavesPaysForWhatWasMadeAndErrorsCostNothing) {
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].status, "client_gone");
   EXPECT_EQ(rows[0].output_tokens, 2);
+  EXPECT_EQ(rows[0].device_us, 90);
 }
 
 TEST_F(ServerTest, AnAnswerWhoseRowCannotBeWrittenIsAnErrorAndNoUsage) {

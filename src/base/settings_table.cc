@@ -85,6 +85,17 @@ const std::vector<Setting>& declared_settings() {
        "Requests that may wait inside one model; more are answered with 503.", "0.1"},
       {"engine.step_tokens_max", "", kInteger, "512", 16, 1 << 20, "tokens", "",
        "Prompt, answer and guessed tokens that one step of a model computes.", "0.1"},
+      {"engine.prompt_token_cost", "", kInteger, "1", 1, 1000, "units", "",
+       "What a computed token of a prompt counts where projects that wait share a model, and where "
+       "a "
+       "step's time is shared out to requests.",
+       "0.1"},
+      {"engine.output_token_cost", "", kInteger, "2", 1, 1000, "units", "",
+       "What a token of an answer counts there.", "0.1"},
+      {"engine.project_weights", "", kList, "", 0, 0, "", "",
+       "Shares of each model for projects that wait for it at the same time: PROJECT=WEIGHT, whole "
+       "numbers from 1 to 1000. Projects that are not named have 1.",
+       "0.1"},
       {"engine.speculation", "", kText, "ngram", 0, 0, "", "ngram|off",
        "Guess the next tokens where an answer repeats its prompt or itself, and verify several in "
        "one step. Answers are the same; it pauses by itself where it does not pay.",

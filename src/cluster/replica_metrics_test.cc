@@ -15,6 +15,7 @@ TEST(ReplicaMetrics, CountersGoOnOverAWorkersRestartAndGaugesShowNow) {
     beat.completion_tokens = tokens;
     beat.steps = steps;
     beat.step_ns = steps * 500'000'000;
+    beat.idle_ns = steps * 250'000'000;
     beat.drafted_tokens = 2 * tokens;
     beat.accepted_tokens = tokens / 10;
     beat.blocks_total = 10;
@@ -33,6 +34,7 @@ TEST(ReplicaMetrics, CountersGoOnOverAWorkersRestartAndGaugesShowNow) {
   EXPECT_THAT(text, HasSubstr("plinth_model_drafted_tokens_total{model=\"m\"} 300"));
   EXPECT_THAT(text, HasSubstr("plinth_model_accepted_tokens_total{model=\"m\"} 15"));
   EXPECT_THAT(text, HasSubstr("plinth_model_step_seconds_total{model=\"m\"} 3"));
+  EXPECT_THAT(text, HasSubstr("plinth_model_idle_seconds_total{model=\"m\"} 1.5"));
   EXPECT_THAT(text, HasSubstr("plinth_model_kv_pages{model=\"m\",state=\"held\"} 7"));
   EXPECT_THAT(text, HasSubstr("plinth_model_kv_pages{model=\"m\",state=\"cached\"} 2"));
 }

@@ -58,6 +58,9 @@ std::vector<protocol::GenerateRequest> mixed_requests(const Subject& subject) {
     request.prompt = std::move(prompt);
     request.max_tokens = pick(1, subject.output_max);
     request.n = i % 4 == 0 ? 2 : 1;
+    request.tenant = std::to_string(i % 3);
+    request.tenant_weight = 1 + i % 3;
+    if (i % 5 == 0) request.service_class = protocol::ServiceClass::batch;
     request.sampling.seed = random();
     request.sampling.temperature = i % 3 == 0 ? 0.0 : 0.9;
     request.sampling.top_p = i % 2 == 0 ? 0.9 : 1.0;

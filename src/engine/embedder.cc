@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "engine/request/device_time.h"
 #include "protocol/limits.h"
 
 namespace plinth::engine {
@@ -48,6 +49,7 @@ struct Request {
   std::vector<std::vector<std::int32_t>> inputs;  // tokens of spec.inputs, from its start
   std::size_t computed = 0;                       // inputs whose vectors are there
   std::int64_t tokens = 0;
+  base::Duration device_time{0};
   std::int32_t dimensions = 0;
   std::vector<float> vectors;  // [computed, dimensions]
   bool finished = false;
@@ -58,13 +60,16 @@ struct Request {
 class EmbedderLoop final : public Embedder {
  public:
   EmbedderLoop(const EmbedderOptions& options, std::unique_ptr<EmbeddingRunner> runner,
-               std::unique_ptr<model::Tokenizer> tokenizer)
+               std::unique_ptr<model::Tokenizer> tokenizer, const base::Clock& clock)
       : options_(options),
         runner_(std::move(runner)),
         tokenizer_(std::move(tokenizer)),
+        clock_(clock),
         context_(options.context_tokens > 0
                      ? std::min(options.context_tokens, runner_->context_tokens_max())
                      : runner_->context_tokens_max()),
+        device_time_(clock.now()),
+        published_(clock.now()),
         thread_([this] { loop(); }) {}
 
   ~EmbedderLoop() override {
@@ -105,7 +110,9 @@ class EmbedderLoop final : public Embedder {
 
   EmbedderStats stats() const override {
     std::lock_guard lock(mutex_);
-    return stats_;
+    auto stats = stats_;
+    if (resting_) stats.idle_ns += (clock_.now() - published_).count();
+    return stats;
   }
 
   void drain(base::Duration grace) override {
@@ -128,9 +135,12 @@ class EmbedderLoop final : public Embedder {
           return stopping_ || !inbox_.empty() || !cancelled_.empty() || !requests_.empty();
         });
         if (stopping_) break;
+        // What stats() said is not taken back.
+        if (std::exchange(resting_, false)) stats_.idle_ns += (clock_.now() - published_).count();
         fresh.swap(inbox_);
         cancelled.swap(cancelled_);
       }
+      device_time_.begin_step(clock_.now());
       for (auto& request : fresh) admit(std::move(request));
       for (auto& request : requests_) {
         if (cancelled.contains(request->spec.request_id)) {
@@ -247,6 +257,9 @@ class EmbedderLoop final : public Embedder {
     publish(owners, tokens);
     std::vector<float> vectors;
     const auto status = runner_->embed(batch, vectors);
+    TimeShares shares(device_time_.take_busy(clock_.now()), tokens);
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      owners[i]->device_time += shares.take(static_cast<std::int64_t>(batch[i].size()));
     const auto width = static_cast<std::size_t>(runner_->dimensions());
     CHECK(!status.ok() || vectors.size() == batch.size() * width);
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -274,6 +287,7 @@ class EmbedderLoop final : public Embedder {
     result.dimensions = request.dimensions;
     result.vectors = std::move(request.vectors);
     result.usage.prompt_tokens = static_cast<std::int32_t>(request.tokens);
+    result.usage.device_us = whole_microseconds(request.device_time);
     finish(request, std::move(result));
   }
 
@@ -291,7 +305,12 @@ class EmbedderLoop final : public Embedder {
 
   void forget_finished() {
     std::erase_if(requests_, [](const auto& request) { return request->finished; });
+    device_time_.end_step(!requests_.empty());
     std::lock_guard lock(mutex_);
+    resting_ = requests_.empty();
+    published_ = clock_.now();
+    stats_.step_ns = device_time_.busy().count();
+    stats_.idle_ns = device_time_.idle(published_).count();
     stats_.running = 0;
     stats_.waiting = held_;
     if (held_ == 0) idle_.notify_all();
@@ -310,18 +329,22 @@ class EmbedderLoop final : public Embedder {
   const EmbedderOptions options_;
   const std::unique_ptr<EmbeddingRunner> runner_;
   const std::unique_ptr<model::Tokenizer> tokenizer_;
+  const base::Clock& clock_;
   const std::int32_t context_;
 
   // Of the loop thread.
   std::vector<std::unique_ptr<Request>> requests_;
   std::size_t first_ = 0;  // whose turn it is
+  DeviceTime device_time_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, idle_;
   std::deque<std::unique_ptr<Request>> inbox_;  // protected by mutex_, as are the following
   std::set<std::string> cancelled_;
   EmbedderStats stats_;
-  std::int32_t held_ = 0;  // requests taken and not finished
+  base::TimePoint published_;  // when the times among them were taken
+  bool resting_ = true;        // no request since then
+  std::int32_t held_ = 0;      // requests taken and not finished
   std::size_t held_bytes_ = 0;
   bool stopping_ = false, draining_ = false;
 
@@ -332,8 +355,9 @@ class EmbedderLoop final : public Embedder {
 
 std::unique_ptr<Embedder> Embedder::create(const EmbedderOptions& options,
                                            std::unique_ptr<EmbeddingRunner> runner,
-                                           std::unique_ptr<model::Tokenizer> tokenizer) {
-  return std::make_unique<EmbedderLoop>(options, std::move(runner), std::move(tokenizer));
+                                           std::unique_ptr<model::Tokenizer> tokenizer,
+                                           const base::Clock& clock) {
+  return std::make_unique<EmbedderLoop>(options, std::move(runner), std::move(tokenizer), clock);
 }
 
 }  // namespace plinth::engine

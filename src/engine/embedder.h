@@ -1,7 +1,7 @@
 // The engine of embeddings: requests of texts in, one vector for each text out. One loop thread
 // owns all state; submit() and cancel() post to a bounded queue from any thread.
 //
-//   Embedder::create(options, runner, tokenizer)
+//   Embedder::create(options, runner, tokenizer, clock)
 //   embedder->submit(request, sink)  -> Status only for a full queue; all else goes to the sink
 //   embedder->cancel(request_id)     -> its texts leave before the next step
 //
@@ -41,21 +41,24 @@ struct EmbedderStats {
   std::int32_t running = 0;  // requests of which a text has run
   std::int32_t waiting = 0;  // the other requests
   std::int64_t steps = 0, tokens = 0;
+  std::int64_t step_ns = 0, idle_ns = 0;  // as EngineStats has them
 };
 
 class Embedder {
  public:
-  // Starts the loop thread; owns both.
+  // Starts the loop thread; owns the runner and the tokenizer. The clock outlives it.
   static std::unique_ptr<Embedder> create(const EmbedderOptions& options,
                                           std::unique_ptr<EmbeddingRunner> runner,
-                                          std::unique_ptr<model::Tokenizer> tokenizer);
+                                          std::unique_ptr<model::Tokenizer> tokenizer,
+                                          const base::Clock& clock);
   virtual ~Embedder() = default;
 
   // Texts get the model's special tokens around them; token arrays run as they are. To the sink
   // come: InvalidArgument with the parameter for an input that is empty or longer than
   // context_tokens() (never cut), a token outside the vocabulary, more than kEmbedTokensMax tokens
   // in all, and dimensions beyond the model's; Cancelled; Unavailable when the embedder ends.
-  // usage.prompt_tokens counts every token that ran, special ones included.
+  // usage.prompt_tokens counts every token that ran, special ones included; usage.device_us has the
+  // request's part of each step by its tokens.
   virtual absl::Status submit(protocol::EmbedRequest request, EmbedSink sink) = 0;
   virtual void cancel(const std::string& request_id) = 0;
   virtual EmbedderStats stats() const = 0;

@@ -7,6 +7,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "engine/fake_embedding_runner.h"
 #include "engine/fake_runner.h"
@@ -48,6 +49,8 @@ class Gate {
   bool entered_ = false, open_ = false;
 };
 
+const base::RealClock kClock;
+
 EmbedRequest texts(const std::string& id, const std::vector<std::string>& inputs,
                    std::int32_t dimensions = 0) {
   EmbedRequest request;
@@ -78,7 +81,8 @@ Outcome submit(Embedder& embedder, EmbedRequest request) {
 
 std::unique_ptr<Embedder> make(FakeEmbeddingRunnerOptions runner = {},
                                EmbedderOptions options = {}) {
-  return Embedder::create(options, make_fake_embedding_runner(runner), make_byte_tokenizer());
+  return Embedder::create(options, make_fake_embedding_runner(runner), make_byte_tokenizer(),
+                          kClock);
 }
 
 TEST(Embedder, GivesEachInputItsVectorInOrderAndCountsTokens) {
@@ -91,6 +95,37 @@ TEST(Embedder, GivesEachInputItsVectorInOrderAndCountsTokens) {
                                                  b + 3, zz, zz + 1, zz + 2, zz + 3}));
   EXPECT_EQ(result->usage.prompt_tokens, 6);
   EXPECT_EQ(result->usage.completion_tokens, 0);
+}
+
+// A runner that takes its time by the test's clock.
+TEST(Embedder, SharesItsTimeOutByTokens) {
+  base::FakeClock clock;
+  Gate gate;
+  FakeEmbeddingRunnerOptions runner;
+  int step = 0;
+  runner.on_batch = [&](Batch batch) {
+    if (step++ == 0) return gate.enter();
+    clock.advance(std::chrono::microseconds(1000 * batch.size()));
+    return absl::OkStatus();
+  };
+  const auto embedder =
+      Embedder::create({}, make_fake_embedding_runner(runner), make_byte_tokenizer(), clock);
+  clock.advance(std::chrono::microseconds(400));
+  auto first = submit(*embedder, texts("first", {"a"}));
+  gate.wait_entered();
+  auto one = submit(*embedder, texts("1", {"aaaaaa"})), two = submit(*embedder, texts("2", {"bb"}));
+  clock.advance(std::chrono::microseconds(50));
+  gate.open();
+  ASSERT_TRUE(first.get().ok());
+  const auto whole = one.get(), part = two.get();
+  ASSERT_TRUE(whole.ok() && part.ok());
+  EXPECT_EQ(whole->usage.device_us, 1500);
+  EXPECT_EQ(part->usage.device_us, 500);
+  while (embedder->stats().step_ns < 2'050'000) std::this_thread::yield();
+  clock.advance(std::chrono::microseconds(30));
+  const auto stats = embedder->stats();
+  EXPECT_EQ(stats.step_ns, 2'050'000);
+  EXPECT_EQ(stats.step_ns + stats.idle_ns, 2'480'000);
 }
 
 TEST(Embedder, TakesTokenArraysAsTheyAre) {

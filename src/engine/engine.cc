@@ -71,6 +71,7 @@ class EngineLoop final : public Engine {
     std::lock_guard lock(mutex_);
     auto stats = stats_;
     stats.waiting = waiting_;
+    if (core_idle_) stats.idle_ns += idle_since_published();
     return stats;
   }
 
@@ -114,9 +115,13 @@ class EngineLoop final : public Engine {
   // Called with mutex_ held.
   void publish() {
     stats_ = core_->stats();
+    published_ = clock_.now();
     waiting_ = stats_.waiting;
     for (const auto& one : inbox_) waiting_ += queue_places(one.request.spec);
   }
+
+  // Called with mutex_ held, while the loop waits: its core cannot be asked.
+  std::int64_t idle_since_published() const { return (clock_.now() - published_).count(); }
 
   // Waits for mail where there is nothing to do. False: it is time to end.
   bool read_mail() {
@@ -131,6 +136,8 @@ class EngineLoop final : public Engine {
       wake_.wait(
           lock, [&] { return stopping_ || !inbox_.empty() || !cancelled_.empty() || !core_idle_; });
       if (stopping_ && core_idle_ && inbox_.empty()) return false;
+      // What stats() said while it waited is not taken back in the step to come.
+      if (core_idle_) stats_.idle_ns += idle_since_published();
       core_idle_ = false;
       mail_.store(false, std::memory_order_relaxed);
       fresh.swap(inbox_);
@@ -160,7 +167,8 @@ class EngineLoop final : public Engine {
   std::vector<Fresh> inbox_;  // protected by mutex_, as are the following
   std::set<std::string> cancelled_;
   EngineStats stats_;
-  std::int32_t waiting_ = 0;  // choices, those in the inbox included
+  base::TimePoint published_ = clock_.now();  // when stats_ was taken
+  std::int32_t waiting_ = 0;                  // choices, those in the inbox included
   std::optional<base::TimePoint> drain_;
   bool stopping_ = false, core_idle_ = true;
   // Set with mutex_ held by who changes any of it for the loop.

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,10 @@ struct EngineOptions {
   // Seeds requests that bring none, and the prefix cache's hashes; tests fix it.
   std::uint64_t seed_base = 0;
   Speculation speculation = Speculation::ngram;
+  // What a computed token of a prompt and a sampled one count, in fairness between tenants and in
+  // the shares of a step's time; at least 1 each (sched/fair_queue.h says why these).
+  std::int32_t prompt_token_cost = 1, output_token_cost = 2;
+  std::map<std::string, std::int32_t> tenant_weights;  // over what their requests say
 };
 
 // Called from the engine's loop; must not block, nor call the engine's core. One call carries the
@@ -48,7 +53,8 @@ struct EngineStats {
   std::int32_t blocks_total = 0, blocks_free = 0, blocks_cached = 0;
   std::int64_t steps = 0, step_failures = 0;
   std::int64_t batch_tokens = 0;  // computed, over all steps
-  std::int64_t step_ns = 0;       // time in steps
+  std::int64_t step_ns = 0;       // time with requests, all of it some step's
+  std::int64_t idle_ns = 0;       // time without any; together, the engine's age
   std::int64_t requests = 0;      // admitted
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   std::int64_t preemptions = 0, cache_evictions = 0;

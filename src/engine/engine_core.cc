@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "engine/limits.h"
 #include "engine/request/admission.h"
+#include "engine/request/device_time.h"
 #include "engine/request/prompt_renderer.h"
 #include "engine/request/request.h"
 #include "engine/sample/logprobs.h"
@@ -43,8 +44,10 @@ class Core final : public EngineCore {
                     options.sequences_max,
                     {options.prefix_cache, options.seed_base, runner_->info().position_cost},
                     runner_->info().short_rope_tokens_max,
-                    runner_->info().prompts_apart}),
-        speculator_(make_drafter(options.speculation)) {
+                    runner_->info().prompts_apart,
+                    {options.prompt_token_cost, options.output_token_cost}}),
+        speculator_(make_drafter(options.speculation)),
+        device_time_(clock.now()) {
     stats_.blocks_total = blocks;
   }
 
@@ -96,6 +99,7 @@ class Core final : public EngineCore {
 
   void step() override {
     const auto begin = clock_.now();
+    device_time_.begin_step(begin);
     if (drain_ && begin >= *drain_) {
       for (auto& request : requests_) {
         finish(*request, base::unavailable("the model is shutting down"));
@@ -107,9 +111,10 @@ class Core final : public EngineCore {
     if (const auto freed = scheduler_.take_freed(); !freed.empty()) runner_->clear_blocks(freed);
     if (!chunks.empty()) {
       run(chunks);
-      stats_.step_ns += (clock_.now() - begin).count();
+      share_time(chunks, device_time_.take_busy(clock_.now()));
     }
     deliver();
+    device_time_.end_step(!requests_.empty());
   }
 
   bool idle() const override { return requests_.empty(); }
@@ -124,6 +129,8 @@ class Core final : public EngineCore {
     stats.cache_evictions = scheduler_.cache().evictions();
     stats.drafted_tokens = speculator_.drafted();
     stats.accepted_tokens = speculator_.accepted();
+    stats.step_ns = device_time_.busy().count();
+    stats.idle_ns = device_time_.idle(clock_.now()).count();
     return stats;
   }
 
@@ -139,6 +146,8 @@ class Core final : public EngineCore {
     for (std::int32_t i = 0; i < request.spec.n; ++i) {
       auto& choice =
           *request.choices.emplace_back(std::make_unique<Choice>(request, i, *tokenizer_));
+      const auto weight = options_.tenant_weights.find(request.spec.tenant);
+      if (weight != options_.tenant_weights.end()) choice.owner.weight = weight->second;
       if (request.spec.prompt_logprobs) choice.chunk_tokens_max = kPromptRowsMax;
       if (request.spec.sampling.repetition_penalty != 1.0) {
         for (const auto token : request.prompt) ++choice.counts.prompt[token];
@@ -208,6 +217,24 @@ class Core final : public EngineCore {
       advance(chunks[i], batch_[i].position, rows);
     }
     speculator_.observe(chunks, clock_.now() - begin);
+  }
+
+  // A decode weighs what a sampled token costs, every other token, computed again or guessed too,
+  // what one of a prompt does: they come many at a time.
+  std::int64_t time_weight(const ScheduledChunk& chunk, const BatchEntry& entry) const {
+    const bool decode = chunk.tokens == 1 && !chunk.prompt;
+    return std::int64_t{decode ? options_.output_token_cost : 0} +
+           std::int64_t{options_.prompt_token_cost} *
+               (static_cast<std::int64_t>(entry.tokens.size()) - (decode ? 1 : 0));
+  }
+
+  void share_time(const std::vector<ScheduledChunk>& chunks, base::Duration time) {
+    std::int64_t weight = 0;
+    for (std::size_t i = 0; i < chunks.size(); ++i) weight += time_weight(chunks[i], batch_[i]);
+    TimeShares shares(time, weight);
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+      choice_of(chunks[i]).request.device_time += shares.take(time_weight(chunks[i], batch_[i]));
+    }
   }
 
   // rows: [wanted logits, vocab], the last ones of the chunk, which begins at `position`, and then
@@ -330,8 +357,8 @@ class Core final : public EngineCore {
   void finish(Request& request, const absl::Status& status) {
     if (request.finished) return;
     request.finished = true;
+    request.status = status;
     for (auto& choice : request.choices) remove(*choice);
-    request.events.push_back(protocol::Finished{status, request.usage});
   }
 
   void remove(Choice& choice) {
@@ -341,9 +368,20 @@ class Core final : public EngineCore {
 
   void deliver() {
     for (auto& request : requests_) {
-      if (!request->events.empty()) request->sink(std::exchange(request->events, {}));
+      if (!request->events.empty() || request->finished) deliver(*request);
     }
     std::erase_if(requests_, [](const auto& request) { return request->finished; });
+  }
+
+  void deliver(Request& request) {
+    auto& events = request.events;
+    request.usage.device_us = whole_microseconds(request.device_time);
+    const auto last = std::find_if(events.rbegin(), events.rend(), [](const auto& event) {
+      return std::holds_alternative<protocol::Delta>(event);
+    });
+    if (last != events.rend()) std::get<protocol::Delta>(*last).device_us = request.usage.device_us;
+    if (request.finished) events.push_back(protocol::Finished{request.status, request.usage});
+    request.sink(std::exchange(events, {}));
   }
 
   // Constant after construction.
@@ -362,6 +400,7 @@ class Core final : public EngineCore {
   std::vector<BatchEntry> batch_;                   // of one step
   std::uint64_t unseeded_ = 0;
   std::optional<base::TimePoint> drain_;
+  DeviceTime device_time_;
   EngineStats stats_;
 };
 
@@ -382,6 +421,9 @@ absl::StatusOr<std::unique_ptr<EngineCore>> EngineCore::create(
     const base::Clock& clock) {
   if (options.step_tokens_max < 1 || options.sequences_max < 1) {
     return base::invalid_argument("[engine] a step needs at least one token and one sequence");
+  }
+  if (options.prompt_token_cost < 1 || options.output_token_cost < 1) {
+    return base::invalid_argument("[engine] a token costs at least 1");
   }
   const auto& info = runner->info();
   const auto blocks = static_cast<std::int32_t>(

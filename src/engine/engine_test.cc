@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "engine/fake_runner.h"
@@ -232,6 +233,46 @@ TEST_F(EngineTest, DrainEndsWhatOutlivesItsGraceAndRefusesTheNew) {
   EXPECT_EQ(collector.wait(1).at("long").status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(engine->submit(request("new", "a", 1), collector.sink("new")).code(),
             absl::StatusCode::kUnavailable);
+}
+
+// A heartbeat that fell would be taken for another worker's.
+TEST_F(EngineTest, IdleTimeGoesOnWhileItWaitsAndIsNeverTakenBack) {
+  const auto engine = make({});
+  const auto idle_reaches = [&](std::chrono::seconds wanted) {
+    // The loop comes to rest a moment after the last event.
+    while (std::chrono::nanoseconds(engine->stats().idle_ns) < wanted) std::this_thread::yield();
+    EXPECT_EQ(std::chrono::nanoseconds(engine->stats().idle_ns), wanted);
+  };
+  idle_reaches(std::chrono::seconds(0));
+  clock_.advance(std::chrono::seconds(5));
+  idle_reaches(std::chrono::seconds(5));
+  // The step waits in the sink, after the loop has taken its mail.
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool entered = false, go_on = false;
+  const auto sink = [&](const std::vector<protocol::GenerateEvent>&) {
+    std::unique_lock lock(mutex);
+    entered = true;
+    changed.notify_all();
+    changed.wait(lock, [&] { return go_on; });
+  };
+  ASSERT_TRUE(engine->submit(request("a", "hello", 2), sink).ok());
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return entered; });
+  }
+  EXPECT_EQ(engine->stats().idle_ns, std::chrono::nanoseconds(std::chrono::seconds(5)).count());
+  clock_.advance(std::chrono::seconds(3));
+  EXPECT_EQ(engine->stats().idle_ns, std::chrono::nanoseconds(std::chrono::seconds(5)).count());
+  {
+    std::lock_guard lock(mutex);
+    go_on = true;
+    changed.notify_all();
+  }
+  engine->drain(std::chrono::hours(1));  // which ends it by itself
+  clock_.advance(std::chrono::seconds(1));
+  idle_reaches(std::chrono::seconds(6));
+  EXPECT_EQ(std::chrono::nanoseconds(engine->stats().step_ns), std::chrono::seconds(3));
 }
 
 }  // namespace

@@ -20,6 +20,12 @@ inline constexpr std::int32_t kNgramSlots = 4096;
 // How often a cached page counts as found: once nobody comes back, it outlives at most so many
 // turnovers of the whole cache.
 inline constexpr std::int32_t kFoundMax = 8;
+// Tenants that are remembered without a request, each some 200 bytes: projects that all were served
+// more, not long ago, than those that wait now.
+inline constexpr std::int32_t kIdleTenantsMax = 1024;
+// How far a tenant with something running may fall behind by asking for little, in full steps: then
+// it takes so many of them alone at most, which is some seconds.
+inline constexpr std::int32_t kCreditSteps = 8;
 inline constexpr std::int32_t kChoicesMax = 128;     // OpenAI's limit on n
 inline constexpr std::int32_t kTopLogprobsMax = 20;  // OpenAI's limit on top_logprobs
 inline constexpr std::int32_t kBlocksMax = 1

@@ -8,6 +8,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "engine/model_runner.h"
+#include "engine/sched/scheduler.h"
 #include "engine/testing/stepped_engine.h"
 
 // The sanitizer's own header is not installed everywhere.
@@ -98,6 +99,38 @@ TEST_P(ForwardPass, AllocatesNothing) {
 INSTANTIATE_TEST_SUITE_P(Models, ForwardPass,
                          ::testing::Values("model/tiny_llama.gguf", "architecture/gpt2",
                                            "architecture/qwen3moe", "architecture/gemma2"));
+
+// Tenants whose turns change from step to step, and one that waits for a place.
+TEST_F(TokenPath, PlanningAStepAllocatesNothing) {
+  constexpr int kRunning = 6;
+  SchedulerOptions options;
+  options.sequences_max = kRunning;
+  Scheduler scheduler(64, options);
+  std::vector<Sequence> sequences(kRunning + 2);
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    sequences[i].tokens.reserve(64);
+    sequences[i].tokens.assign(i + 1, 3);
+    sequences[i].prompt_tokens = static_cast<std::int32_t>(i + 1);
+    sequences[i].owner = {
+        std::to_string(i % 4), static_cast<std::int32_t>(1 + i % 3),
+        i == 5 ? protocol::ServiceClass::batch : protocol::ServiceClass::standard};
+    scheduler.add(sequences[i]);
+  }
+  const auto step = [&] {
+    for (const auto& chunk : scheduler.plan()) {
+      scheduler.commit(chunk);
+      chunk.sequence->tokens.push_back(7);
+    }
+  };
+  step();
+  step();
+  ASSERT_EQ(scheduler.running(), kRunning);
+  ASSERT_GT(scheduler.waiting(), 0);
+  EXPECT_EQ(allocations_of([&] {
+              for (int i = 0; i < 6; ++i) step();
+            }),
+            0);
+}
 
 // The list of a request's events goes to its sink: with it the step's text, where it does not fit
 // into the string itself.

@@ -116,12 +116,19 @@ void put(const GenerateRequest& in, wire::Generate& out) {
   out.set_ignore_prefix_cache(in.ignore_prefix_cache);
   out.set_cache_salt(in.cache_salt);
   out.set_held(in.held);
+  out.set_tenant(in.tenant);
+  out.set_tenant_weight(in.tenant_weight);
+  out.set_service_class(static_cast<int>(in.service_class));
 }
 
 absl::Status take(const wire::Generate& in, GenerateRequest& out) {
   if (in.n() < 1 || in.n() > kChoicesMax) return bad("n");
   if (in.stop_size() > kStopMax) return bad("stop");
   if (in.top_logprobs() < 0 || in.top_logprobs() > 20) return bad("top_logprobs");
+  if (in.tenant().size() > kTenantBytesMax) return bad("tenant");
+  if (in.tenant_weight() < 1 || in.tenant_weight() > kTenantWeightMax) return bad("tenant_weight");
+  if (in.service_class() < 0 || in.service_class() > static_cast<int>(ServiceClass::batch))
+    return bad("service_class");
   out.request_id = in.request_id();
   out.model = in.model();
   RETURN_IF_ERROR(take(in.prompt(), out.prompt));
@@ -137,6 +144,9 @@ absl::Status take(const wire::Generate& in, GenerateRequest& out) {
   out.ignore_prefix_cache = in.ignore_prefix_cache();
   out.cache_salt = in.cache_salt();
   out.held = in.held();
+  out.tenant = in.tenant();
+  out.tenant_weight = in.tenant_weight();
+  out.service_class = static_cast<ServiceClass>(in.service_class());
   return absl::OkStatus();
 }
 
@@ -144,12 +154,14 @@ void put(const Usage& in, wire::Usage& out) {
   out.set_prompt(in.prompt_tokens);
   out.set_cached(in.cached_tokens);
   out.set_completion(in.completion_tokens);
+  out.set_device_us(in.device_us);
 }
 
 absl::Status take(const wire::Usage& in, Usage& out) {
   if (in.prompt() < 0 || in.cached() < 0 || in.completion() < 0 || in.cached() > in.prompt())
     return bad("usage");
-  out = {in.prompt(), in.cached(), in.completion()};
+  if (in.device_us() < 0 || in.device_us() > kDeviceUsMax) return bad("usage: device time");
+  out = {in.prompt(), in.cached(), in.completion(), in.device_us()};
   return absl::OkStatus();
 }
 
@@ -180,6 +192,7 @@ void put(const GenerateEvent& event, wire::Event& out) {
                    to.set_index(in.index);
                    to.set_text(in.text);
                    to.set_tokens(in.tokens);
+                   to.set_device_us(in.device_us);
                    for (const auto& position : in.logprobs) {
                      auto& row = *to.add_logprobs();
                      put(position.chosen, *row.mutable_chosen());
@@ -201,8 +214,9 @@ void put(const GenerateEvent& event, wire::Event& out) {
 }
 
 absl::Status take(const wire::Delta& in, GenerateEvent& out) {
-  Delta delta{in.index(), in.text(), {}, in.tokens()};
+  Delta delta{in.index(), in.text(), {}, in.tokens(), in.device_us()};
   if (in.index() < 0 || in.index() >= kChoicesMax || in.tokens() < 0) return bad("delta");
+  if (in.device_us() < 0 || in.device_us() > kDeviceUsMax) return bad("delta: device time");
   for (const auto& row : in.logprobs()) {
     auto& position = delta.logprobs.emplace_back();
     position.chosen = take(row.chosen());
@@ -324,6 +338,7 @@ void put(const Heartbeat& in, wire::Heartbeat& out) {
   out.set_cache_evictions(in.cache_evictions);
   out.set_drafted_tokens(in.drafted_tokens);
   out.set_accepted_tokens(in.accepted_tokens);
+  out.set_idle_ns(in.idle_ns);
 }
 
 absl::StatusOr<Heartbeat> take(const wire::Heartbeat& in) {
@@ -345,12 +360,13 @@ absl::StatusOr<Heartbeat> take(const wire::Heartbeat& in) {
   out.cache_evictions = in.cache_evictions();
   out.drafted_tokens = in.drafted_tokens();
   out.accepted_tokens = in.accepted_tokens();
+  out.idle_ns = in.idle_ns();
   for (const std::int64_t count :
        {std::int64_t{out.running}, std::int64_t{out.waiting}, std::int64_t{out.blocks_total},
         std::int64_t{out.blocks_free}, std::int64_t{out.blocks_cached}, out.steps,
         out.step_failures, out.step_ns, out.batch_tokens, out.requests, out.prompt_tokens,
         out.cached_tokens, out.completion_tokens, out.preemptions, out.cache_evictions,
-        out.drafted_tokens, out.accepted_tokens}) {
+        out.drafted_tokens, out.accepted_tokens, out.idle_ns}) {
     if (count < 0) return bad("heartbeat");
   }
   return out;

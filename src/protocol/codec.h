@@ -46,12 +46,13 @@ struct Heartbeat {
   std::int32_t running = 0, waiting = 0;                              // choices
   std::int32_t blocks_total = 0, blocks_free = 0, blocks_cached = 0;  // KV pages
   std::int64_t steps = 0, step_failures = 0;
-  std::int64_t step_ns = 0;       // time in steps
+  std::int64_t step_ns = 0;       // time with requests, all of it some step's
   std::int64_t batch_tokens = 0;  // computed
   std::int64_t requests = 0;      // admitted
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   std::int64_t preemptions = 0, cache_evictions = 0;
   std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // computed as guesses; of these, right
+  std::int64_t idle_ns = 0;  // without a request; with step_ns, the time since the start
   bool operator==(const Heartbeat&) const = default;
 };
 using ToGateway = std::variant<Hello, Ready, LoadFailed, Step, EmbedReply, Heartbeat>;

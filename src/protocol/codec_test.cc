@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/cord.h"
+#include "protocol/limits.h"
 
 namespace plinth::protocol {
 namespace {
@@ -24,6 +25,9 @@ GenerateRequest full_request() {
   request.logprobs = true;
   request.top_logprobs = 20;
   request.cache_salt = "tenant";
+  request.tenant = std::string("proj\0\xff", 6);
+  request.tenant_weight = kTenantWeightMax;
+  request.service_class = ServiceClass::batch;
   return request;
 }
 
@@ -42,6 +46,53 @@ TEST(Codec, GenerateRequestKeepsEveryField) {
   EXPECT_EQ(start.request.stop, full_request().stop);
   EXPECT_EQ(start.request.top_logprobs, 20);
   EXPECT_EQ(start.request.cache_salt, "tenant");
+  EXPECT_EQ(start.request.tenant, full_request().tenant);
+  EXPECT_EQ(start.request.tenant_weight, kTenantWeightMax);
+  EXPECT_EQ(start.request.service_class, ServiceClass::batch);
+}
+
+TEST(Codec, AShareOfTheEngineHasBounds) {
+  const auto decoded = [](const auto& change) {
+    auto request = full_request();
+    change(request);
+    return decode_to_worker(encode(ToWorker(StartGenerate{1, request}))).status();
+  };
+  EXPECT_TRUE(decoded([](GenerateRequest& r) { r.tenant = std::string(256, 'x'); }).ok());
+  EXPECT_TRUE(decoded([](GenerateRequest& r) { r.tenant.clear(); }).ok());
+  const auto bad = [](const char* field) {
+    return base::invalid_argument(std::string("[rpc] frame: ") + field);
+  };
+  EXPECT_EQ(decoded([](GenerateRequest& r) { r.tenant = std::string(257, 'x'); }), bad("tenant"));
+  for (const int weight : {0, -1, kTenantWeightMax + 1, INT32_MAX, INT32_MIN}) {
+    EXPECT_EQ(decoded([&](GenerateRequest& r) { r.tenant_weight = weight; }), bad("tenant_weight"))
+        << weight;
+  }
+  EXPECT_EQ(decoded([](GenerateRequest& r) { r.service_class = ServiceClass(2); }),
+            bad("service_class"));
+  EXPECT_EQ(service_class_named("batch"), ServiceClass::batch);
+  EXPECT_EQ(service_class_named("standard"), ServiceClass::standard);
+}
+
+TEST(Codec, DeviceTimeGoesBothWaysWithinItsBounds) {
+  const auto step_of = [](std::int64_t delta, std::int64_t finished) {
+    Step step;
+    step.calls.push_back(
+        {7, {Delta{0, "a", {}, 1, delta}, Finished{absl::OkStatus(), {5, 2, 9, finished}}}});
+    return decode_to_gateway(encode(ToGateway(step)));
+  };
+  const auto back = step_of(123, kDeviceUsMax);
+  ASSERT_TRUE(back.ok()) << back.status();
+  const auto& events = std::get<Step>(*back).calls[0].events;
+  EXPECT_EQ(std::get<Delta>(events[0]).device_us, 123);
+  EXPECT_EQ(std::get<Finished>(events[1]).usage.device_us, kDeviceUsMax);
+  for (const std::int64_t broken : {std::int64_t{-1}, std::int64_t{kDeviceUsMax} + 1, INT64_MAX}) {
+    EXPECT_FALSE(step_of(broken, 0).ok()) << broken;
+    EXPECT_FALSE(step_of(0, broken).ok()) << broken;
+  }
+  const auto embedded =
+      decode_to_gateway(encode(ToGateway(EmbedReply{3, EmbedResult{1, {1}, {6, 0, 0, 77}}})));
+  ASSERT_TRUE(embedded.ok()) << embedded.status();
+  EXPECT_EQ(std::get<EmbedReply>(*embedded).result->usage.device_us, 77);
 }
 
 TEST(Codec, AbsentOptionalsStayAbsent) {
@@ -108,13 +159,16 @@ TEST(Codec, EmbedReplyRoundTripsAndRefusesRaggedVectors) {
 }
 
 TEST(Codec, HeartbeatKeepsEveryCount) {
-  const Heartbeat beat{1,  2,  3,  4,  5,  6,  7, std::int64_t{8} << 40, 9, 10,
-                       11, 12, 13, 14, 15, 16, 17};
+  const Heartbeat beat{1,  2,  3,  4,  5,  6,  7, std::int64_t{8} << 40, 9, 10, 11,
+                       12, 13, 14, 15, 16, 17, 18};
   const auto back = decode_to_gateway(encode(ToGateway(beat)));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(std::get<Heartbeat>(*back), beat);
   auto broken = beat;
   broken.cached_tokens = -1;
+  EXPECT_FALSE(decode_to_gateway(encode(ToGateway(broken))).ok());
+  broken = beat;
+  broken.idle_ns = -1;
   EXPECT_FALSE(decode_to_gateway(encode(ToGateway(broken))).ok());
   broken = beat;
   broken.accepted_tokens = -1;

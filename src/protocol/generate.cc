@@ -20,4 +20,8 @@ std::string_view finish_reason_name(FinishReason reason) {
   return "unknown";
 }
 
+ServiceClass service_class_named(std::string_view name) {
+  return name == "batch" ? ServiceClass::batch : ServiceClass::standard;
+}
+
 }  // namespace plinth::protocol

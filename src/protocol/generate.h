@@ -44,6 +44,12 @@ struct SamplingParams {
   std::optional<std::uint64_t> seed;
 };
 
+// What a request may expect of the engine beside others. `batch` runs where nothing of the standard
+// class waits, and is the first to give up what it holds.
+enum class ServiceClass : std::uint8_t { standard, batch };
+// Of the class of that name; every other class is served as standard.
+ServiceClass service_class_named(std::string_view name);
+
 struct GenerateRequest {
   std::string request_id;
   std::string model;
@@ -62,6 +68,10 @@ struct GenerateRequest {
   // Render and count, say so (Prepared), then wait until the call is committed: whoever asks knows
   // what it costs at most before it costs anything.
   bool held = false;
+  // Whom the engine is fair to: a project. "" is a tenant too.
+  std::string tenant;
+  std::int32_t tenant_weight = 1;  // shares of the engine, 1 to kTenantWeightMax
+  ServiceClass service_class = ServiceClass::standard;
 };
 
 struct TokenLogprob {
@@ -83,6 +93,8 @@ struct Usage {
   std::int32_t prompt_tokens = 0;
   std::int32_t cached_tokens = 0;      // of prompt_tokens, read from the prefix cache
   std::int32_t completion_tokens = 0;  // all choices together
+  // Of the engine's time, what this request's tokens took. For the ledger, never for clients.
+  std::int64_t device_us = 0;
 };
 
 // Of held requests, before everything else: what they cost at most.
@@ -103,6 +115,9 @@ struct Delta {
   std::string text;  // valid UTF-8
   std::vector<PositionLogprobs> logprobs;
   std::int32_t tokens = 0;  // produced by this delta
+  // Usage::device_us of the whole request until then; 0 = not said. A step's last delta of a
+  // request says it, so that a request whose end nobody hears is not without it.
+  std::int64_t device_us = 0;
 };
 // One choice is over.
 struct ChoiceEnd {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace plinth::protocol {
 
@@ -14,6 +15,11 @@ inline constexpr int kStopMax = 64;                  // the dialects allow 4 to 
 inline constexpr int kLogitBiasMax = 4096;           // OpenAI allows 1024
 inline constexpr int kChoicesMax = 128;              // OpenAI's limit on n
 inline constexpr int kPromptTokensMax = 4 << 20;     // past any model's context
+inline constexpr std::size_t kTenantBytesMax = 256;  // a project's id has some 30
+// Shares of one tenant over another's one: more would leave the other hardly a token a second.
+inline constexpr int kTenantWeightMax = 1000;
+// 30 days, past any request's deadline; a sum of 64 bits holds three million of them.
+inline constexpr std::int64_t kDeviceUsMax = std::int64_t{30} * 86'400 * 1'000'000;
 inline constexpr std::size_t kStatusTextMax = 4096;  // an error message is for a person
 
 }  // namespace plinth::protocol

@@ -34,6 +34,7 @@ protocol::Heartbeat heartbeat_of(const engine::EngineStats& stats) {
   beat.steps = stats.steps;
   beat.step_failures = stats.step_failures;
   beat.step_ns = stats.step_ns;
+  beat.idle_ns = stats.idle_ns;
   beat.batch_tokens = stats.batch_tokens;
   beat.requests = stats.requests;
   beat.prompt_tokens = stats.prompt_tokens;
@@ -152,6 +153,10 @@ class EmbeddingModel final : public ServedModel {
     protocol::Heartbeat beat;
     beat.running = stats.running;
     beat.waiting = stats.waiting;
+    beat.steps = stats.steps;
+    beat.batch_tokens = stats.tokens;
+    beat.step_ns = stats.step_ns;
+    beat.idle_ns = stats.idle_ns;
     return beat;
   }
   void start(protocol::StartGenerate start) override {
@@ -179,6 +184,7 @@ class EmbeddingModel final : public ServedModel {
 };
 
 absl::StatusOr<std::unique_ptr<ServedModel>> load_encoder(const WorkerOptions& options,
+                                                          const base::Clock& clock,
                                                           Outbox& outbox) {
   ASSIGN_OR_RETURN(auto file, model::open_encoder(options.model_path));
   auto tokenizer = model::make_tokenizer(std::move(file->tokenizer));
@@ -195,7 +201,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_encoder(const WorkerOptions& o
   embedder.context_tokens = options.engine.context_tokens;
   embedder.queue_max = options.engine.queue_max;
   return std::make_unique<EmbeddingModel>(
-      engine::Embedder::create(embedder, std::move(runner), *std::move(tokenizer)),
+      engine::Embedder::create(embedder, std::move(runner), *std::move(tokenizer), clock),
       options.engine.queue_max, outbox);
 }
 
@@ -224,7 +230,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> ServedModel::load(const WorkerOptio
                                                                const base::Clock& clock,
                                                                Outbox& outbox) {
   ASSIGN_OR_RETURN(const bool encoder, model::is_encoder(options.model_path));
-  return encoder ? load_encoder(options, outbox) : load_decoder(options, clock, outbox);
+  return encoder ? load_encoder(options, clock, outbox) : load_decoder(options, clock, outbox);
 }
 
 }  // namespace plinth::worker

@@ -83,6 +83,7 @@ TEST_F(ServedModelTest, AnEncoderEmbedsAndRefusesToGenerate) {
   ASSERT_TRUE(reply.result.ok()) << reply.result.status();
   EXPECT_EQ(reply.result->dimensions, 24);
   EXPECT_EQ(reply.result->usage.prompt_tokens, 6);
+  EXPECT_GT(reply.result->usage.device_us, 0);
   // "a" is [CLS] a [SEP], which is what the token array spells.
   const auto& vectors = reply.result->vectors;
   ASSERT_EQ(vectors.size(), 48u);
@@ -149,6 +150,7 @@ TEST_F(ServedModelTest, AHeldRequestSaysWhatItCostsAndRunsOnceItIsCommitted) {
   ASSERT_TRUE(end.has_value());
   EXPECT_TRUE(end->status.ok()) << end->status;
   EXPECT_EQ(end->usage.completion_tokens, 4);
+  EXPECT_GT(end->usage.device_us, 0);
 }
 
 TEST_F(ServedModelTest, ACancelledHeldRequestNeverRuns) {

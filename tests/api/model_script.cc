@@ -187,7 +187,10 @@ base::json::object asked_json(const protocol::GenerateRequest& request) {
                          {"echo", request.echo},
                          {"prompt_logprobs", request.prompt_logprobs},
                          {"ignore_prefix_cache", request.ignore_prefix_cache},
-                         {"cache_salt", request.cache_salt}};
+                         {"cache_salt", request.cache_salt},
+                         {"tenant", request.tenant},
+                         {"tenant_weight", request.tenant_weight},
+                         {"batch", request.service_class == protocol::ServiceClass::batch}};
   if (sampling.seed) out["seed"] = static_cast<std::int64_t>(*sampling.seed);
   if (request.max_tokens) out["max_tokens"] = *request.max_tokens;
   return out;

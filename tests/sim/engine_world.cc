@@ -185,6 +185,9 @@ class EngineWorld {
     request.prompt_logprobs = request.echo && request.logprobs;
     request.ignore_prefix_cache = chance_.one_in(8);
     request.cache_salt = std::to_string(chance_.pick(0, 2));
+    request.tenant = request.cache_salt;
+    request.tenant_weight = chance_.pick(1, 5);
+    if (chance_.one_in(5)) request.service_class = protocol::ServiceClass::batch;
     if (chance_.one_in(40)) request.n = 0;
     if (chance_.one_in(40)) request.max_tokens = 100'000;
     return request;
@@ -256,15 +259,20 @@ class EngineWorld {
     if (stats.blocks_free + stats.blocks_cached != stats.blocks_total) violate("a page leaked");
     if (stats.running + stats.waiting != 0) violate("a sequence was left over");
     std::int64_t tokens = 0;
+    auto age = stats.idle_ns;
     for (const auto& client : clients_) {
       if (!client->sent) continue;
       const auto& record = client->record;
       tokens += record.usage.completion_tokens;
+      age += record.usage.device_us * 1000;
       if (!record.finished) violate(client->request.request_id + ": no Finished");
       if (violations_.empty()) compare(*client);
     }
     if (violations_.empty() && tokens != stats.completion_tokens)
       violate("the usages do not add up to the engine's tokens");
+    const auto elapsed = std::chrono::nanoseconds(clock_.now() - start_).count();
+    if (std::abs(elapsed - age) > elapsed / 1000)
+      violate("device and idle time do not add up to the engine's age");
   }
 
   void compare(const Client& client) {
@@ -330,6 +338,7 @@ class EngineWorld {
 
   Chance chance_;
   base::FakeClock clock_;
+  const base::TimePoint start_ = clock_.now();
   std::vector<std::string> violations_;
   std::int32_t vocab_ = 256, period_ = 0;
   bool apart_ = false;  // prompts are computed apart

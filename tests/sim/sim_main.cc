@@ -16,7 +16,8 @@ struct World {
   plinth::sim::Outcome (*run)(std::uint64_t seed);
 };
 
-constexpr World kWorlds[] = {{"engine", plinth::sim::run_engine_world}};
+constexpr World kWorlds[] = {{"engine", plinth::sim::run_engine_world},
+                             {"fairness", plinth::sim::run_fairness_world}};
 
 constexpr std::uint64_t kSeedsThatShowAll = 40;
 

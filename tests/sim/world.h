@@ -36,5 +36,8 @@ class Chance {
 
 // One engine under clients that cancel, read slowly or ask for nonsense, on a runner that fails.
 Outcome run_engine_world(std::uint64_t seed);
+// One engine under tenants that always have more waiting than it has places for, and one that comes
+// now and then: what each is served.
+Outcome run_fairness_world(std::uint64_t seed);
 
 }  // namespace plinth::sim

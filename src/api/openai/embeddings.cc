@@ -165,6 +165,7 @@ class Embedding : public std::enable_shared_from_this<Embedding> {
     std::lock_guard lock(mutex_);
     if (std::exchange(over_, true)) return;
     metrics_.over(result->usage, "");
+    meter_.worked(result->usage.device_us);
     meter_.settle(
         {result->usage.prompt_tokens, 0, 0}, 1, "ok",
         [self = shared_from_this(), body = *std::move(body)](const absl::Status& status) mutable {

@@ -18,7 +18,7 @@ struct Request;
 
 // The scheduler moves it as a Sequence; the engine knows that each of its sequences is a Choice.
 struct Choice : Sequence {
-  Choice(Request& owner, std::int32_t choice_index, const model::Tokenizer& tokenizer);
+  Choice(Request& its_request, std::int32_t choice_index, const model::Tokenizer& tokenizer);
 
   Request& request;
   const std::int32_t index;
@@ -50,7 +50,9 @@ struct Request {
   std::int32_t prompt_rows_sent = 0;  // positions whose log-probabilities were reported
   bool admitted = false;
   bool finished = false;
+  absl::Status status;  // once it is finished
   protocol::Usage usage;
+  base::Duration device_time{0};
   std::vector<protocol::GenerateEvent> events;  // of this step
 
   bool wants_prompt_rows() const {
@@ -58,13 +60,17 @@ struct Request {
   }
 };
 
-inline Choice::Choice(Request& owner, std::int32_t choice_index, const model::Tokenizer& tokenizer)
-    : request(owner), index(choice_index), output(choice_index, tokenizer, owner.spec) {
-  scope.salt = owner.spec.cache_salt;
-  tokens.reserve(owner.prompt.size() + static_cast<std::size_t>(owner.output_tokens_max) + 1);
-  tokens = owner.prompt;
-  prompt_tokens = static_cast<std::int32_t>(owner.prompt.size());
-  if (owner.spec.ignore_prefix_cache || owner.spec.prompt_logprobs) cache_reads_max = 0;
+inline Choice::Choice(Request& its_request, std::int32_t choice_index,
+                      const model::Tokenizer& tokenizer)
+    : request(its_request), index(choice_index), output(choice_index, tokenizer, its_request.spec) {
+  const protocol::GenerateRequest& spec = its_request.spec;
+  scope.salt = spec.cache_salt;
+  owner = {spec.tenant, spec.tenant_weight, spec.service_class};
+  tokens.reserve(its_request.prompt.size() +
+                 static_cast<std::size_t>(its_request.output_tokens_max) + 1);
+  tokens = its_request.prompt;
+  prompt_tokens = static_cast<std::int32_t>(its_request.prompt.size());
+  if (spec.ignore_prefix_cache || spec.prompt_logprobs) cache_reads_max = 0;
 }
 
 }  // namespace plinth::engine

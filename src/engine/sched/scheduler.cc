@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "engine/limits.h"
 
 namespace plinth::engine {
 
@@ -16,30 +17,41 @@ bool is_prompt(const Sequence& sequence, std::int32_t tokens) {
   return sequence.computed + tokens <= sequence.prompt_tokens;
 }
 
-void insert_by_arrival(std::vector<Sequence*>& list, Sequence& sequence) {
-  const auto place = std::upper_bound(
-      list.begin(), list.end(), &sequence,
-      [](const Sequence* a, const Sequence* b) { return a->arrival < b->arrival; });
-  list.insert(place, &sequence);
-}
+bool earlier(const Sequence* a, const Sequence* b) { return goes_before(*a, *b); }
 
 }  // namespace
 
 Scheduler::Scheduler(std::int32_t blocks, const SchedulerOptions& options)
     : cache_(blocks, options.cache),
       options_(options),
-      running_max_(std::min(options.sequences_max, options.step_tokens_max)) {
+      running_max_(std::min(options.sequences_max, options.step_tokens_max)),
+      queues_{FairQueue(options.costs, std::min(kCreditSteps * step_cost_max(), ahead_max())),
+              FairQueue(options.costs, std::min(kCreditSteps * step_cost_max(), ahead_max()))} {
   CHECK(blocks > 0 && running_max_ > 0);
+}
+
+FairQueue& Scheduler::queue_of(const Sequence& sequence) {
+  return queues_[static_cast<std::size_t>(sequence.owner.service_class)];
+}
+
+const FairQueue& Scheduler::queue_of(const Sequence& sequence) const {
+  return queues_[static_cast<std::size_t>(sequence.owner.service_class)];
+}
+
+Sequence* Scheduler::next_waiting() const {
+  Sequence* standard = queues_[0].front();
+  return standard != nullptr ? standard : queues_[1].front();
 }
 
 void Scheduler::add(Sequence& sequence, Sequence* leader) {
   sequence.arrival = ++arrivals_;
   sequence.leader = leader;
   sequence.scope.long_rope = outgrows_short_rope(sequence);
+  queue_of(sequence).join(sequence);
   if (leader != nullptr)
     followers_.push_back(&sequence);
   else
-    waiting_.push_back(&sequence);
+    queue_of(sequence).push(sequence, true);
 }
 
 void Scheduler::release(Sequence& sequence) {
@@ -51,14 +63,19 @@ void Scheduler::release(Sequence& sequence) {
 
 void Scheduler::remove(Sequence& sequence) {
   release(sequence);
-  for (auto* list : {&running_, &waiting_, &followers_}) std::erase(*list, &sequence);
+  if (sequence.tenant == nullptr) return;
+  queue_of(sequence).pop(sequence);
+  queue_of(sequence).leave(sequence);
+  sequence.running = false;
+  for (auto* list : {&running_, &followers_}) std::erase(*list, &sequence);
   free_followers(sequence);
 }
 
 void Scheduler::preempt(Sequence& sequence) {
   release(sequence);
   std::erase(running_, &sequence);
-  insert_by_arrival(waiting_, sequence);
+  sequence.running = false;
+  queue_of(sequence).push(sequence);
   ++preemptions_;
 }
 
@@ -110,18 +127,24 @@ void Scheduler::free_followers(const Sequence& leader) {
     cache_.share(sequence.blocks);
     sequence.published = pages;
     sequence.computed = static_cast<std::int32_t>(pages) * kBlockTokens;
-    insert_by_arrival(waiting_, sequence);
+    queue_of(sequence).push(sequence);
   }
   followers_.erase(freed, followers_.end());
 }
 
 bool Scheduler::reclaim_from_waiting(const Sequence& needy) {
-  for (auto it = waiting_.rbegin(); it != waiting_.rend(); ++it) {
-    if (*it == &needy || (*it)->blocks.empty()) continue;
-    release(**it);
-    return true;
+  Sequence* last = nullptr;
+  for (const auto& queue : queues_) {
+    for (const Tenant* tenant : queue.tenants()) {
+      for (Sequence* sequence : tenant->waiting) {
+        if (sequence == &needy || sequence->blocks.empty()) continue;
+        if (last == nullptr || goes_before(*last, *sequence)) last = sequence;
+      }
+    }
   }
-  return false;
+  if (last == nullptr) return false;
+  release(*last);
+  return true;
 }
 
 bool Scheduler::reserve(Sequence& sequence, std::int32_t tokens, bool may_preempt) {
@@ -131,65 +154,179 @@ bool Scheduler::reserve(Sequence& sequence, std::int32_t tokens, bool may_preemp
       sequence.blocks.push_back(*block);
     } else if (!reclaim_from_waiting(sequence)) {
       if (!may_preempt || running_.back() == &sequence) return false;
+      grown_over_others_ = true;
       preempt(*running_.back());
     }
   }
   return true;
 }
 
-void Scheduler::extend(Sequence& sequence) {
-  const auto tokens = chunk_tokens(sequence);
-  // The youngest of all and no page left: it steps back until an older one ends.
-  if (!reserve(sequence, tokens, true)) return preempt(sequence);
+void Scheduler::add_chunk(Sequence& sequence, std::int32_t tokens) {
   chunks_.push_back({&sequence, tokens, is_prompt(sequence, tokens), false});
   budget_ -= tokens;
+  queue_of(sequence).plan(sequence, tokens);
+}
+
+void Scheduler::extend(Sequence& sequence) {
+  const auto tokens = chunk_tokens(sequence);
+  // The last of all and no page left: it steps back until another one ends.
+  if (!reserve(sequence, tokens, true)) {
+    grown_over_others_ = true;
+    return preempt(sequence);
+  }
+  add_chunk(sequence, tokens);
+}
+
+bool Scheduler::fits(const Sequence& sequence) const {
+  const auto pages = static_cast<std::int32_t>(
+      pages_for(static_cast<std::int32_t>(sequence.tokens.size())) + 1 - sequence.blocks.size());
+  return pages <= cache_.available() || running_.empty();
+}
+
+// Whether it could start, were there a place.
+bool Scheduler::has_room(Sequence& sequence) {
+  const bool looked_up = sequence.blocks.empty();
+  if (looked_up) take_cached(sequence);
+  const bool room = fits(sequence);
+  if (looked_up) release(sequence);
+  return room;
 }
 
 bool Scheduler::start(Sequence& sequence) {
+  if (running() >= running_max_) return false;
   const bool looked_up = sequence.blocks.empty();
   if (looked_up) take_cached(sequence);
-  const auto tokens = chunk_tokens(sequence);
-  const auto pages = static_cast<std::int32_t>(
-      pages_for(static_cast<std::int32_t>(sequence.tokens.size())) + 1 - sequence.blocks.size());
-  const bool room = pages <= cache_.available() || running_.empty();
-  if (!room) {
+  if (!fits(sequence)) {
     if (looked_up) release(sequence);
     return false;
   }
+  const auto tokens = chunk_tokens(sequence);
   if (looked_up) cache_.count_found(sequence.blocks);
   // There is room, or nothing runs and the pool holds any one sequence.
   CHECK(reserve(sequence, tokens, false));
-  std::erase(waiting_, &sequence);
-  insert_by_arrival(running_, sequence);
+  queue_of(sequence).pop(sequence);
+  running_.insert(std::upper_bound(running_.begin(), running_.end(), &sequence, earlier),
+                  &sequence);
+  sequence.running = true;
   if (!sequence.started && looked_up) sequence.cached = sequence.computed;
-  chunks_.push_back(
-      {&sequence, tokens, is_prompt(sequence, tokens), !std::exchange(sequence.started, true)});
-  budget_ -= tokens;
+  add_chunk(sequence, tokens);
   return true;
 }
 
-std::vector<ScheduledChunk>& Scheduler::plan() {
+double Scheduler::service_bound() const {
+  return static_cast<double>(std::max(options_.costs.prompt, options_.costs.output)) *
+         cache_.total() * kBlockTokens;
+}
+
+// What one step can cost at most: each of its tokens as much as the dearest, and each sequence
+// samples one.
+double Scheduler::step_cost_max() const {
+  const auto& costs = options_.costs;
+  const auto tokens = std::min(options_.step_tokens_max, cache_.total() * kBlockTokens);
+  return static_cast<double>(std::max(costs.prompt, costs.output)) * tokens +
+         static_cast<double>(costs.output) * std::min(running_max_, cache_.total());
+}
+
+// From here on one more step could lead past the bound.
+double Scheduler::ahead_max() const {
+  return std::max(service_bound() - step_cost_max(), service_bound() / 2);
+}
+
+void Scheduler::begin_step() {
   chunks_.clear();
   budget_ = options_.step_tokens_max;
+  grown_over_others_ = false;
+  may_give_way_ = running_.size();
+  for (std::size_t i = 0; i < queues_.size(); ++i) {
+    rest_above_[i] = queues_[i].least() + ahead_max();
+    for (Tenant* tenant : queues_[i].tenants()) tenant->planned = 0;
+  }
   for (auto* sequence : running_) {
+    sequence->tenant->planned = 0;
     if (!sequence->scope.long_rope && outgrows_short_rope(*sequence))
       begin_again_with_long_rope(*sequence);
   }
-  const auto preemptions = preemptions_;
-  for (const bool decodes : {true, false}) {
-    for (std::size_t i = 0; i < running_.size() && budget_ > 0; ++i) {
-      // Preemption takes from the end: what is before i stays where it is.
-      if ((running_[i]->missing() == 1) == decodes) extend(*running_[i]);
+  if (!std::is_sorted(running_.begin(), running_.end(), earlier))
+    std::sort(running_.begin(), running_.end(), earlier);
+}
+
+bool Scheduler::rests(const Sequence& sequence) const {
+  return sequence.tenant->counter >
+         rest_above_[static_cast<std::size_t>(sequence.owner.service_class)];
+}
+
+// Whether the running sequence gives way to one that waits.
+bool Scheduler::yields(const Sequence& sequence, const Sequence& next) const {
+  if (sequence.owner.service_class != next.owner.service_class)
+    return sequence.owner.service_class == protocol::ServiceClass::batch;
+  return rests(sequence);
+}
+
+void Scheduler::make_room() {
+  Sequence* next = next_waiting();
+  if (next == nullptr) return;
+  while (!running_.empty() && yields(*running_.back(), *next) &&
+         (running() >= running_max_ || !has_room(*next))) {
+    preempt(*running_.back());
+  }
+}
+
+// One place or more pages for who is next, though the plan had them for another. False where that
+// is not to be.
+bool Scheduler::give_way(const Sequence& next) {
+  if (may_give_way_ == 0 || running_.empty() || !yields(*running_.back(), next)) return false;
+  --may_give_way_;
+  Sequence& last = *running_.back();
+  // It may start again in this very step.
+  std::erase_if(chunks_, [&](const ScheduledChunk& chunk) {
+    if (chunk.sequence != &last) return false;
+    budget_ += chunk.tokens;
+    return true;
+  });
+  std::replace(prompts_.begin(), prompts_.end(), &last, static_cast<Sequence*>(nullptr));
+  preempt(last);
+  return true;
+}
+
+void Scheduler::extend_decodes() {
+  prompts_.clear();
+  for (std::size_t i = 0; i < running_.size() && budget_ > 0; ++i) {
+    Sequence& sequence = *running_[i];
+    if (rests(sequence)) continue;
+    // Preemption takes from the end: what is before i stays where it is.
+    if (sequence.missing() == 1)
+      extend(sequence);
+    else
+      prompts_.push_back(&sequence);
+  }
+}
+
+void Scheduler::extend_and_start_prompts() {
+  bool blocked = false;
+  for (std::size_t at = 0; budget_ > 0;) {
+    // Preempted by one before it.
+    while (at < prompts_.size() && (prompts_[at] == nullptr || !prompts_[at]->running)) ++at;
+    Sequence* prompt = at < prompts_.size() ? prompts_[at] : nullptr;
+    Sequence* fresh = blocked || grown_over_others_ ? nullptr : next_waiting();
+    if (fresh != nullptr && (prompt == nullptr || has_turn_before(*fresh, *prompt))) {
+      blocked = !start(*fresh) && !give_way(*fresh);
+    } else if (prompt != nullptr) {
+      extend(*prompt);
+      ++at;
+    } else {
+      break;
     }
   }
-  // A chunk whose sequence was preempted by an older one later in the plan has no pages any more.
-  std::erase_if(chunks_, [&](const ScheduledChunk& chunk) {
-    return std::find(running_.begin(), running_.end(), chunk.sequence) == running_.end();
-  });
-  while (budget_ > 0 && preemptions_ == preemptions && !waiting_.empty() &&
-         running() < running_max_) {
-    if (!start(*waiting_.front())) break;
-  }
+}
+
+std::vector<ScheduledChunk>& Scheduler::plan() {
+  begin_step();
+  make_room();
+  extend_decodes();
+  extend_and_start_prompts();
+  // A chunk whose sequence was preempted later in the plan has no pages any more.
+  std::erase_if(chunks_, [](const ScheduledChunk& chunk) { return !chunk.sequence->running; });
+  for (auto& chunk : chunks_) chunk.first = !std::exchange(chunk.sequence->started, true);
   return chunks_;
 }
 
@@ -225,6 +362,7 @@ void Scheduler::drop_drafts(Sequence& sequence) {
 }
 
 void Scheduler::advance(Sequence& sequence, std::int32_t tokens) {
+  queue_of(sequence).charge(sequence, tokens);
   sequence.computed += tokens;
   const auto kept = std::min(sequence.computed, cached_tokens_max(sequence));
   const auto full = static_cast<std::size_t>(kept / kBlockTokens);

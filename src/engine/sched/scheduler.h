@@ -5,15 +5,17 @@
 //
 // The rules:
 //  1. A step computes at most step_tokens_max tokens. First every running sequence that lacks one
-//     token (decode), then running prompts in chunks, oldest first, then new sequences.
-//  2. Sequences start in the order of their arrival; none is passed over. The next one starts when
-//     there are pages for all of its tokens and one more, or when nothing runs.
+//     token (decode), then running prompts in chunks and new sequences, by turns.
+//  2. A turn belongs to the standard class before the batch class, then to the tenant that was
+//     served least, what this step gives it counted in (fair_queue.h), then to its oldest sequence.
+//     Nobody passes over who is next: it starts when there are pages for all of its tokens and one
+//     more, or when nothing runs.
 //  3. A running sequence that lacks a page takes it, in this order, from: the free pages; the
-//     prefix cache's pages that nobody holds; waiting sequences that hold pages; the youngest
-//     running sequence, which gives up all its pages and waits again at its place by arrival. A
-//     step that preempted starts nothing.
+//     prefix cache's pages that nobody holds; waiting sequences that hold pages; the running
+//     sequence that comes last in the order of rule 2 (without this step), which gives up all its
+//     pages and waits again. From then on the step starts nothing.
 //  4. At most min(sequences_max, step_tokens_max) sequences run, so that every step moves each
-//     decode by its token and the oldest prompt by one at least.
+//     decode by its token and the first prompt by one at least.
 //  5. The choices of one request share their prompt's full pages: the first choice computes them,
 //     the others start from them.
 //  6. A sequence that grows past short_rope_tokens_max gives up its pages, whose keys are
@@ -26,14 +28,22 @@
 //  8. Where RunnerInfo::prompts_apart, no chunk has tokens of a prompt and others, and the prefix
 //     cache has pages of prompts alone: what a sequence made is computed again where it comes back
 //     as another's prompt.
-// No starvation: the oldest sequence is never preempted and moves in every step, so it ends; then
-// the next one is the oldest.
+//  9. While a tenant waits, no other one of its class gets further ahead of it than
+//  service_bound():
+//     the sequences of one that might in this step rest, and give up their places and pages to who
+//     is next. Batch sequences do so for every standard one.
+// No starvation: preemption takes pages and no tokens, so that what was served stays served. Who
+// comes first, of those that run and those that can start, moves in every step and is not
+// preempted; that moves its tenant's counter up, so that each tenant of a class comes first again
+// and again, and its oldest sequence ends.
 #pragma once
 
+#include <array>
 #include <utility>
 #include <vector>
 
 #include "engine/kv/prefix_cache.h"
+#include "engine/sched/fair_queue.h"
 #include "engine/sched/sequence.h"
 
 namespace plinth::engine {
@@ -44,6 +54,7 @@ struct SchedulerOptions {
   PrefixCacheOptions cache;
   std::int32_t short_rope_tokens_max = INT32_MAX;  // RunnerInfo's
   bool prompts_apart = false;                      // likewise
+  TokenCosts costs = {};
 };
 
 struct ScheduledChunk {
@@ -81,14 +92,32 @@ class Scheduler {
   // Pages to be cleared before the next forward pass.
   std::vector<BlockId> take_freed() { return cache_.take_freed(); }
 
+  // How far a tenant may get ahead of one of its class that waits, in costs over weight: what the
+  // pool's tokens cost. Of two tenants that wait all the time, the services over any time differ by
+  // twice this at most (where a step has no more tokens than half the pool).
+  double service_bound() const;
+
   const PrefixCache& cache() const { return cache_; }
   std::int32_t running() const { return static_cast<std::int32_t>(running_.size()); }
   std::int32_t waiting() const {
-    return static_cast<std::int32_t>(waiting_.size() + followers_.size());
+    return queues_[0].size() + queues_[1].size() + static_cast<std::int32_t>(followers_.size());
   }
   std::int64_t preemptions() const { return preemptions_; }
 
  private:
+  double step_cost_max() const;
+  double ahead_max() const;
+  FairQueue& queue_of(const Sequence& sequence);
+  const FairQueue& queue_of(const Sequence& sequence) const;
+  Sequence* next_waiting() const;
+  void begin_step();
+  void make_room();
+  bool give_way(const Sequence& next);
+  bool rests(const Sequence& sequence) const;
+  bool yields(const Sequence& sequence, const Sequence& next) const;
+  void extend_decodes();
+  void extend_and_start_prompts();
+  void add_chunk(Sequence& sequence, std::int32_t tokens);
   void release(Sequence& sequence);
   void take_cached(Sequence& sequence);
   void preempt(Sequence& sequence);
@@ -98,6 +127,8 @@ class Scheduler {
   std::int32_t cached_tokens_max(const Sequence& sequence) const;
   void extend(Sequence& sequence);
   bool start(Sequence& sequence);
+  bool fits(const Sequence& sequence) const;
+  bool has_room(Sequence& sequence);
   // Pages for `tokens` more, by rule 3. False where even then there are not enough.
   bool reserve(Sequence& sequence, std::int32_t tokens, bool may_preempt);
   bool reclaim_from_waiting(const Sequence& needy);
@@ -107,11 +138,16 @@ class Scheduler {
   PrefixCache cache_;
   const SchedulerOptions options_;
   const std::int32_t running_max_;
-  std::vector<Sequence*> running_, waiting_;  // each oldest first
-  std::vector<Sequence*> followers_;          // whose leader still computes their prompt
+  std::vector<Sequence*> running_;      // as goes_before() orders them when a plan begins
+  std::array<FairQueue, 2> queues_;     // by service class
+  std::vector<Sequence*> followers_;    // whose leader still computes their prompt
+  std::array<double, 2> rest_above_{};  // of this step: the counter from which on a tenant rests
   std::uint64_t arrivals_ = 0;
   std::vector<ScheduledChunk> chunks_;  // of the step that plan() made
+  std::vector<Sequence*> prompts_;      // of the step that it makes
   std::int32_t budget_ = 0;             // left of it
+  bool grown_over_others_ = false;      // it preempted for a page
+  std::size_t may_give_way_ = 0;        // sequences, so that each does once at most
   std::int64_t preemptions_ = 0;
 };
 

@@ -49,6 +49,7 @@ class Model {
     options_.sequences_max = pick(1, 12);
     options_.cache = {pick(0, 3) > 0, seed};
     options_.prompts_apart = seed % 2 == 0;
+    tenants_ = seed % 3 == 0 ? 1 : 4;
     scheduler_ = std::make_unique<Scheduler>(blocks_, options_);
     memory_.assign(static_cast<std::size_t>(blocks_) * kBlockTokens, kCleared);
   }
@@ -84,9 +85,14 @@ class Model {
     Tokens tokens;
     for (int i = 0; i < prompt; ++i) tokens.push_back(i < fork ? stem * 7 + i % 5 : pick(0, 2));
     Sequence* leader = nullptr;
+    const int tenant = pick(1, tenants_), weight = pick(1, 3);
     for (int choice = 0, n = pick(0, 4) == 0 ? pick(2, 4) : 1; choice < n; ++choice) {
       auto& job = *jobs_.emplace_back(std::make_unique<Job>());
       job.sequence.scope.salt = std::to_string(salt);
+      // The last one asks for batch.
+      job.sequence.owner = {
+          std::to_string(tenant), weight,
+          tenant == 4 ? protocol::ServiceClass::batch : protocol::ServiceClass::standard};
       job.sequence.tokens = tokens;
       job.sequence.prompt_tokens = prompt;
       if (pick(0, 5) == 0) job.sequence.cache_reads_max = pick(0, 40);
@@ -220,21 +226,23 @@ class Model {
     EXPECT_LE(tokens, options_.step_tokens_max);
     EXPECT_LE(scheduler_->running(), std::min(options_.sequences_max, options_.step_tokens_max));
     EXPECT_EQ(chunks.empty(), jobs_.empty());
-    // The oldest that ran before moves.
+    if (tenants_ > 1) return;
+    // The oldest that ran before moves, or one that is older still.
     const Sequence* oldest = nullptr;
     for (const auto* sequence : running_before) {
       if (oldest == nullptr || sequence->arrival < oldest->arrival) oldest = sequence;
     }
     EXPECT_TRUE(oldest == nullptr || std::any_of(chunks.begin(), chunks.end(), [&](const auto& c) {
-                  return c.sequence == oldest;
+                  return c.sequence->arrival <= oldest->arrival;
                 }));
   }
 
   void check_start(Job& job) {
     const Sequence& sequence = job.sequence;
     if (job.follower) return;
-    EXPECT_GT(sequence.arrival, last_start_) << "passed over";
-    last_start_ = sequence.arrival;
+    auto& last_start = last_start_[sequence.owner.tenant];
+    EXPECT_GT(sequence.arrival, last_start) << "passed over";
+    last_start = sequence.arrival;
     // The naive cache: every prefix of full pages that was ever computed.
     const auto most = std::min(sequence.prompt_tokens - 1, sequence.cache_reads_max);
     std::int32_t known = 0;
@@ -298,7 +306,8 @@ class Model {
   std::vector<std::unique_ptr<Job>> jobs_;
   std::vector<Slot> memory_;                          // [blocks, kBlockTokens]
   std::map<std::string, std::set<Tokens>> computed_;  // by salt
-  std::uint64_t last_start_ = 0;
+  int tenants_ = 1;
+  std::map<std::string, std::uint64_t> last_start_;  // by tenant
   int kept_drafts_ = 0;
 };
 
