@@ -16,21 +16,25 @@ using governance::PermissionSet;
 constexpr std::string_view kOpening =
     R"(# Roles
 
-Written by `plinth admin role matrix > docs/roles.md`; a test holds this page to the tables that decide.
+Written by `plinth admin role matrix > docs/roles.md`; a test holds this page to the tables that
+decide.
 
-Whoever asks has permissions, and every route needs one: what no role gives, nobody may. A role counts in the whole organization
-or in one project. In a project it never gives what counts for the whole installation (marked *). Rights of a user are those of
-all their roles and of their groups' roles together. Nobody can give another more than they have, nor take from somebody who has
-more; the last owner of the organization stays.
+Whoever asks has permissions, and every route needs one: what no role gives, nobody may. A role
+counts in the whole organization or in one project. In a project it never gives what counts for the
+whole installation (marked *). Rights of a user are those of all their roles and of their groups'
+roles together. Nobody can give another more than they have, nor take from somebody who has more;
+the last owner of the organization stays.
 
-**Keys.** A project's key is a User of its project. A service account's key is that too where the account is a `member`, and Owner
-of the project where it is an `owner`. An admin key is an Owner that calls no models; it may hand out inference. A key of a user
-never gives more than the user has at the time, and ends with them. `scopes` (names of permissions) say instead, one by one, what
-a key that is nobody's may do, and restrict what others may.
+**Keys.** A project's key is a User of its project. A service account's key is that too where the
+account is a `member`, and Owner of the project where it is an `owner`. An admin key is an Owner
+that calls no models; it may hand out inference. A key of a user never gives more than the user has
+at the time, and ends with them. `scopes` (names of permissions) say instead, one by one, what a key
+that is nobody's may do, and restrict what others may.
 
-**OpenAI's words.** A user of the organization is `owner` where they have the role owner in it, else `reader`: by itself that gives
-nothing, projects and groups do. A user of a project is `owner` where they have that role there, else `member`; making somebody
-`member` gives the role user. Custom roles are OpenAI's roles resource, with the permissions below.
+**OpenAI's words.** A user of the organization is `owner` where they have the role owner in it, else
+`reader`: by itself that gives nothing, projects and groups do. A user of a project is `owner` where
+they have that role there, else `member`; making somebody `member` gives the role user. Custom roles
+are OpenAI's roles resource, with the permissions below.
 
 )";
 
