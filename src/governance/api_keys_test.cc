@@ -142,6 +142,8 @@ TEST_F(ApiKeysTest, WhatKeysOfEachKindMay) {
   auto scoped = laptop();
   scoped.scopes = PermissionSet{Permission::read_usage};
   EXPECT_EQ(rights(scoped).in("default"), *scoped.scopes);
+  KeySpec nowhere;
+  EXPECT_TRUE(rights(nowhere).anywhere().empty());
   KeySpec admin;
   admin.role = Role::admin;
   EXPECT_EQ(rights(admin).organization, all_permissions().without({Permission::infer}));

@@ -54,7 +54,8 @@ absl::StatusOr<KeyRights> KeyRightsReader::read(const store::KeyRow& row) {
     return rights;
   }
   ASSIGN_OR_RETURN(const auto own, of_project_key(row, scopes));
-  rights.grants.add(row.project, own);
+  // One of no project may nothing: "" would mean the organization.
+  if (!row.project.empty()) rights.grants.add(row.project, own);
   return rights;
 }
 

@@ -304,6 +304,25 @@ TEST(Email, IsOnePlainAddress) {
   }
 }
 
+TEST(GrantsOf, AProjectHoldsNothingOfTheWholeInstallation) {
+  Grants grants;
+  grants.add("p", all_permissions());
+  EXPECT_EQ(grants.in("p"), project_permissions());
+  EXPECT_TRUE(grants.in("").empty());
+  EXPECT_TRUE(grants.in("q").empty());
+  grants.add("", {Permission::operate});
+  EXPECT_EQ(grants.in("q"), PermissionSet{Permission::operate});
+  EXPECT_EQ(grants.anywhere(), project_permissions() | PermissionSet{Permission::operate});
+}
+
+TEST_P(PeopleTest, AnInviteNamesSoManyProjects) {
+  InviteSpec spec{"ada@example.com", "reader", {}};
+  for (std::size_t i = 0; i <= kInviteProjectsMax; ++i) spec.projects.emplace_back("p", "member");
+  EXPECT_EQ(invites_->create(owner_, spec).status().code(), kInvalid);
+  spec.projects.pop_back();
+  EXPECT_TRUE(invites_->create(owner_, spec).ok()) << "as often as it likes";
+}
+
 TEST(PermissionSets, AreNamed) {
   EXPECT_THAT(permission_names({Permission::operate, Permission::infer}),
               ElementsAre("infer", "operate"));
