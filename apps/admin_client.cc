@@ -78,7 +78,7 @@ absl::StatusOr<base::json::object> AdminClient::call(Method method, const std::s
   options.total_max = kAnswerMax;
   options.proxies = !is_this_machine(url_);
   const auto client = net::make_http_client(options);
-  const auto url = url_ + "/v1/organization" + path;
+  const auto url = url_ + (path.starts_with("/v1/") ? "" : "/v1/organization") + path;
   std::vector<std::string> headers{"Authorization: Bearer " + key_};
   std::string text;
   const net::BodySink sink = [&](std::string_view piece) {
@@ -120,7 +120,9 @@ absl::StatusOr<base::json::array> AdminClient::all(const std::string& path) cons
                                      after.empty() ? "" : "&after=" + url_escaped(after))));
     for (auto& entry : page.at("data").as_array()) entries.push_back(std::move(entry));
     if (!page.at("has_more").as_bool()) return entries;
-    after = std::string(page.at("last_id").as_string());
+    // The cursor of OpenAI's newer lists.
+    const auto* next = page.if_contains("next");
+    after = std::string((next != nullptr ? *next : page.at("last_id")).as_string());
   }
 }
 

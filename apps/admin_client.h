@@ -22,7 +22,8 @@ class AdminClient {
   // Unavailable where no service runs.
   static absl::StatusOr<AdminClient> connect(const std::string& home_flag, const AdminFlags& flags);
 
-  // `path` below /v1/organization. A refusal is an error with the service's own words.
+  // `path` below /v1/organization, or from /v1/ on. A refusal is an error with the service's own
+  // words.
   absl::StatusOr<base::json::object> get(const std::string& path) const;
   absl::StatusOr<base::json::object> post(const std::string& path,
                                           const base::json::value& body) const;

@@ -1,6 +1,5 @@
 #include "apps/admin_command.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <CLI/Config.hpp>
@@ -13,6 +12,8 @@
 
 #include "apps/admin_client.h"
 #include "apps/admin_deployment_command.h"
+#include "apps/admin_output.h"
+#include "apps/admin_people_command.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 
@@ -28,66 +29,22 @@ struct Arguments {
   AdminFlags service;
   std::string project = "default", name, model, period = "month", amount;
   std::string input, cached, output;
-  std::vector<std::string> models, networks;
+  std::vector<std::string> models, networks, scopes;
+  std::string user;
   std::int64_t days = 30, overlap_s = 86'400;
   std::map<std::string, std::string> limits;  // by the field's name: a number, or "none"
   bool organization = false;
   std::string by = "model";
 };
 
-std::string cell(const Object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  if (value == nullptr || value->is_null()) return "-";
-  if (value->is_string()) return std::string(value->get_string());
-  if (value->is_array()) {
-    std::vector<std::string> parts;
-    for (const auto& part : value->get_array()) parts.emplace_back(part.as_string());
-    return fmt::format("{}", fmt::join(parts, ","));
-  }
-  return base::to_json(*value);
-}
-
-std::string time_cell(const Object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  if (value == nullptr || !value->is_int64()) return "-";
-  return fmt::format("{:%Y-%m-%d %H:%M}",
-                     fmt::gmtime(static_cast<std::time_t>(value->get_int64())));
-}
-
-// Columns as wide as what is in them.
-void print_table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    fmt::print("{}\n", line);
-  }
-}
-
-// Entries as a table, or as they came.
 absl::Status show(const Arguments& arguments, const Array& entries, std::vector<std::string> titles,
                   const std::function<std::vector<std::string>(const Object&)>& row) {
-  if (arguments.service.json) {
-    fmt::print("{}\n", base::to_json(entries));
-    return absl::OkStatus();
-  }
-  std::vector<std::vector<std::string>> rows{std::move(titles)};
-  for (const auto& entry : entries) rows.push_back(row(entry.as_object()));
-  print_table(rows);
-  return absl::OkStatus();
+  return show_entries(arguments.service.json, entries, std::move(titles), row);
 }
 
-// One object: as JSON, or as a sentence.
 absl::Status tell(const Arguments& arguments, const absl::StatusOr<Object>& answer,
                   const std::function<std::string(const Object&)>& sentence) {
-  RETURN_IF_ERROR(answer.status());
-  fmt::print("{}\n", arguments.service.json ? base::to_json(*answer) : sentence(*answer));
-  return absl::OkStatus();
+  return tell_answer(arguments.service.json, answer, sentence);
 }
 
 std::string project_path(const Arguments& arguments) {
@@ -134,6 +91,9 @@ absl::Status create_key(const AdminClient& client, const Arguments& arguments) {
     body["models"] = Array(arguments.models.begin(), arguments.models.end());
   if (!arguments.networks.empty())
     body["networks"] = Array(arguments.networks.begin(), arguments.networks.end());
+  if (!arguments.scopes.empty())
+    body["scopes"] = Array(arguments.scopes.begin(), arguments.scopes.end());
+  if (!arguments.user.empty()) body["user_id"] = arguments.user;
   return tell(arguments, client.post(project_path(arguments) + "/api_keys", body),
               [](const Object& made) { return cell(made, "value"); });
 }
@@ -291,11 +251,14 @@ using Action = absl::Status (*)(const AdminClient&, const Arguments&);
 class Tree {
  public:
   Tree(CLI::App& app, const std::string& home, int& exit_code)
-      : admin_(app.add_subcommand("admin", "Projects, keys, limits, budgets, prices and usage")),
+      : admin_(app.add_subcommand("admin",
+                                  "People, projects, keys, limits, budgets, prices and usage")),
         home_(home),
         exit_code_(exit_code) {
     admin_->require_subcommand(1);
   }
+
+  CLI::App& top() { return *admin_; }
 
   void add_projects() {
     auto* project = group("project", "Who shares keys, limits and a budget");
@@ -312,6 +275,9 @@ class Tree {
     create->add_option("--model", arguments_->models, "A model it may call (several times)");
     create->add_option("--network", arguments_->networks,
                        "A network it may be used from: 10.0.0.0/8");
+    create->add_option("--scope", arguments_->scopes,
+                       "A permission that it has instead of those of its kind (several times)");
+    create->add_option("--user", arguments_->user, "Id of the user who owns it");
     auto* rotate = of_project(
         named(action(key, "rotate", "A new key in its place; prints it", rotate_key), "id"));
     rotate->add_option("--overlap-s", arguments_->overlap_s, "Seconds the old one is still good")
@@ -416,7 +382,8 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   tree.add_budgets();
   tree.add_prices();
   tree.add_usage();
-  add_deployment_commands(*app.get_subcommand("admin"), home, exit_code);
+  add_deployment_commands(tree.top(), home, exit_code);
+  add_admin_people_commands(tree.top(), home, exit_code);
 }
 
 }  // namespace plinth

@@ -12,9 +12,10 @@ namespace {
 
 // What an endpoint may answer besides 200 follows from what it needs and takes.
 std::vector<int> errors_of(const Route& route) {
-  if (route.needs == Needs::nothing)
+  if (route.needs.open() && !route.pattern.starts_with("/v1/"))
     return route.pattern == "/readyz" ? std::vector{503} : std::vector<int>{};
   std::vector<int> errors{401};
+  if (!route.needs.open()) errors.push_back(403);
   if (dialect_of(route.pattern) == Dialect::azure) errors.insert(errors.end(), {400, 404, 414});
   if (route.doc.request != nullptr || route.method == "POST") {
     for (const int status : {400, 404, 413, 429, 500, 503, 504}) errors.push_back(status);
@@ -23,8 +24,8 @@ std::vector<int> errors_of(const Route& route) {
   }
   // A cursor may name what does not exist, and a query may be longer than a URL.
   if (route.doc.query != nullptr) errors.insert(errors.end(), {400, 404, 414});
-  if (route.method == "DELETE" || route.needs == Needs::admin) errors.push_back(403);
-  if (route.needs == Needs::admin) errors.push_back(503);
+  // What is in the database, which may be away.
+  if (scope_of(route) != Scope::caller) errors.push_back(503);
   std::sort(errors.begin(), errors.end());
   errors.erase(std::unique(errors.begin(), errors.end()), errors.end());
   return errors;
@@ -44,7 +45,7 @@ Operation operation_of(const Route& route) {
     operation.path.erase(rest, 3);
   operation.id = route.doc.id;
   operation.summary = route.doc.summary;
-  operation.needs_key = route.needs != Needs::nothing;
+  operation.needs_key = !route.needs.open();
   operation.azure = dialect_of(route.pattern) == Dialect::azure;
   const auto schema = [](const Schema& (*of)()) { return of == nullptr ? nullptr : &of(); };
   operation.request = schema(route.doc.request);

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "absl/strings/cord.h"
+#include "api/authorize.h"
 #include "api/azure/dialect.h"
 #include "api/error_map.h"
+#include "api/query.h"
 #include "api/request_metrics.h"
 
 namespace plinth::api {
@@ -55,8 +59,7 @@ std::string_view key_of(const Exchange& exchange) {
   return bearer ? header.substr(kBearer.size()) : std::string_view();
 }
 
-absl::Status authenticate(Exchange& exchange, Needs needs) {
-  if (needs == Needs::nothing) return absl::OkStatus();
+absl::Status authenticate(Exchange& exchange) {
   const auto key = key_of(exchange);
   if (key.empty()) {
     return absl::UnauthenticatedError(
@@ -71,9 +74,6 @@ absl::Status authenticate(Exchange& exchange, Needs needs) {
     return status;
   }
   RETURN_IF_ERROR(principal.status());
-  if (needs == Needs::admin && principal->role != governance::Role::admin) {
-    return absl::PermissionDeniedError("This endpoint needs an admin key.");
-  }
   exchange.principal = *std::move(principal);
   return absl::OkStatus();
 }
@@ -109,18 +109,26 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
     return answer_preflight(exchange, match.allow);
   // The key before anything that costs work, and before 404s of /v1 tell a stranger anything.
   const bool azure = exchange->dialect == Dialect::azure;
-  const bool open = !azure && !exchange->request().path.starts_with("/v1/");
-  const Needs needs = match.route != nullptr ? match.route->needs
-                      : open                 ? Needs::nothing
-                                             : Needs::key;
-  if (const auto status = authenticate(*exchange, needs); !status.ok())
-    return exchange->refuse(status);
+  const bool open = match.route != nullptr
+                        ? match.route->needs.open()
+                        : !azure && !exchange->request().path.starts_with("/v1/");
+  if (!open) {
+    if (const auto status = authenticate(*exchange); !status.ok()) return exchange->refuse(status);
+  }
+  // Then what the key may do, which no endpoint is trusted to ask.
+  if (match.route != nullptr) {
+    const auto status = authorize(exchange->principal, *match.route, match.parameters);
+    if (!status.ok()) return exchange->refuse(status);
+  }
   if (const auto status = azure ? check_api_version(exchange->request()) : absl::OkStatus();
       !status.ok()) {
     return exchange->refuse(status);
   }
   // The route last: what it needs is known to be there.
   if (match.route == nullptr) return refuse_unrouted(exchange, match.allow);
+  // No database has what is no text.
+  if (!std::all_of(match.parameters.begin(), match.parameters.end(), is_text))
+    return exchange->refuse(unknown_url(exchange->request()));
   match.route->endpoint(exchange);
 }
 

@@ -40,6 +40,11 @@ std::string percent_decoded(std::string_view text, bool plus_is_space) {
   return out;
 }
 
+bool is_text(const std::string& decoded) {
+  return decoded.find('\0') == std::string::npos &&
+         base::parse_json(base::to_json(base::json::string(decoded))).ok();
+}
+
 absl::StatusOr<base::json::object> parse_query(std::string_view query, const Schema& schema,
                                                const ValidateOptions& options) {
   base::json::object out;
@@ -56,6 +61,8 @@ absl::StatusOr<base::json::object> parse_query(std::string_view query, const Sch
     const std::string text =
         equals == std::string_view::npos ? "" : percent_decoded(pair.substr(equals + 1), true);
     if (name.ends_with("[]")) name.resize(name.size() - 2);
+    if (!is_text(name) || !is_text(text))
+      return base::invalid_argument("The query holds what is no UTF-8 text, or a NUL.");
     const auto* field = schema.field(name);
     if (field != nullptr && field->schema.kind == Kind::array) {
       auto& list = out[name];

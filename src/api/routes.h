@@ -1,19 +1,47 @@
 // The route table: what the gateway answers, as data. A new endpoint is one function and one row.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "api/exchange.h"
+#include "governance/permission.h"
 
 namespace plinth::api {
 
-enum class Needs {
-  nothing,  // open to whoever reaches the port
-  key,      // any valid key
-  admin,    // an admin key
+// What a caller must be allowed. Has no value of its own, so that a row without one does not
+// compile: write a permission, or Needs::nothing for what is open to whoever reaches the port.
+class Needs {
+ public:
+  constexpr Needs(governance::Permission permission)  // NOLINT(google-explicit-constructor)
+      : open_(false), permission_(permission) {}
+  static const Needs nothing;
+
+  constexpr bool open() const { return open_; }
+  // Of one that is not open.
+  constexpr governance::Permission permission() const { return permission_; }
+
+ private:
+  enum class Open : std::uint8_t { yes };
+  constexpr explicit Needs(Open /*yes*/)
+      : open_(true), permission_(governance::Permission::infer) {}
+  bool open_;
+  governance::Permission permission_;
+};
+inline constexpr Needs Needs::nothing{Needs::Open::yes};
+static_assert(!std::is_default_constructible_v<Needs>);
+
+// Where the permission must be held.
+enum class Scope : std::uint8_t {
+  organization,  // /v1/organization/..., and what counts for the whole installation
+  project,       // of the path: /v1/.../projects/{project}, or Azure's .../accounts/{account}
+  caller,        // the project of the caller's key: all else
 };
 
 // Answers the exchange now or later. Bad input is refused, never thrown.
@@ -40,6 +68,10 @@ struct Route {
 };
 
 std::span<const Route> routes();
+// Follows from a route's pattern, and from its permission where that is organization_only.
+Scope scope_of(const Route& route);
+// Which of a pattern's {...} is the project, if one is.
+std::optional<std::size_t> project_parameter(std::string_view pattern);
 
 struct RouteMatch {
   const Route* route = nullptr;         // null: see `allow`

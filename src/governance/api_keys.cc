@@ -116,6 +116,7 @@ absl::StatusOr<Checked> to_checked(const store::KeyRow& row, base::TimePoint unt
   checked.principal.project = row.project;
   checked.principal.role = row.role == "admin" ? Role::admin : Role::project;
   checked.principal.service_account = row.service_account.value_or("");
+  checked.principal.user = row.person.value_or("");
   ASSIGN_OR_RETURN(checked.principal.models, from_array(row.models));
   ASSIGN_OR_RETURN(const auto networks, from_array(row.networks));
   for (const auto& text : networks) {
@@ -140,13 +141,13 @@ absl::Status check_use(const Checked& checked, std::string_view peer, std::int64
 
 }  // namespace
 
-bool Principal::may_call(std::string_view model) const {
-  return models.empty() || std::find(models.begin(), models.end(), model) != models.end();
-}
-
 struct ApiKeys::Impl {
   Impl(std::string home_, std::string pepper_, store::Database& database, const base::Clock& clock_)
-      : home(std::move(home_)), pepper(std::move(pepper_)), rows(database), clock(clock_) {}
+      : home(std::move(home_)),
+        pepper(std::move(pepper_)),
+        rows(database),
+        rights(database),
+        clock(clock_) {}
 
   // Notes the use of a key, and now and then writes what was noted.
   void touch(const std::string& id) {
@@ -168,11 +169,14 @@ struct ApiKeys::Impl {
   const std::string home;
   const std::string pepper;
   store::KeyStore rows;
+  KeyRightsReader rights;
   const base::Clock& clock;
   std::mutex mutex;
   std::map<std::string, Checked> checked;    // by HMAC; protected by mutex, as are the following
   std::map<std::string, std::int64_t> used;  // since touched_s
   std::int64_t touched_s = 0;
+  // Counts what made keys known before untrue, so that nobody remembers what they read before it.
+  std::uint64_t generation = 0;
 };
 
 ApiKeys::ApiKeys(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -202,6 +206,8 @@ absl::StatusOr<NewKey> ApiKeys::create(const KeySpec& spec) {
   row.secret_hmac = hmac_hex(impl_->pepper, made.text);
   row.hint = mask_key(made.text);
   if (!spec.service_account.empty()) row.service_account = spec.service_account;
+  if (!spec.user.empty()) row.person = spec.user;
+  if (spec.scopes) row.scopes = to_row(*spec.scopes);
   row.models = to_array(spec.models);
   row.networks = to_array(spec.networks);
   row.created_unix_s = impl_->clock.unix_seconds();
@@ -220,6 +226,10 @@ absl::StatusOr<NewKey> ApiKeys::rotate(const std::string& id, std::chrono::secon
   spec.name = old.name;
   spec.role = checked.principal.role;
   spec.service_account = checked.principal.service_account;
+  spec.user = checked.principal.user;
+  if (old.scopes) {
+    ASSIGN_OR_RETURN(spec.scopes, permissions_from_row(*old.scopes));
+  }
   spec.models = checked.principal.models;
   ASSIGN_OR_RETURN(spec.networks, from_array(old.networks));
   spec.expires_unix_s = old.expires_unix_s;
@@ -227,6 +237,7 @@ absl::StatusOr<NewKey> ApiKeys::rotate(const std::string& id, std::chrono::secon
   const auto end = impl_->clock.unix_seconds() + overlap.count();
   RETURN_IF_ERROR(impl_->rows.expire(id, std::min(end, old.expires_unix_s.value_or(end))));
   std::lock_guard lock(impl_->mutex);
+  ++impl_->generation;
   std::erase_if(impl_->checked,
                 [&](const auto& entry) { return entry.second.principal.key_id == id; });
   return made;
@@ -240,8 +251,10 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::strin
   const std::string hmac = hmac_hex(impl_->pepper, key);
   const auto now = impl_->clock.now();
   const auto now_s = impl_->clock.unix_seconds();
+  std::uint64_t generation = 0;
   {
     std::lock_guard lock(impl_->mutex);
+    generation = impl_->generation;
     const auto found = impl_->checked.find(hmac);
     if (found != impl_->checked.end() && now < found->second.until) {
       RETURN_IF_ERROR(check_use(found->second, peer, now_s));
@@ -257,12 +270,17 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::strin
     return refused();
   }
   ASSIGN_OR_RETURN(auto checked, to_checked(*row, now + kCacheSeconds));
+  auto rights = impl_->rights.read(*row);
+  if (absl::IsNotFound(rights.status())) return refused();
+  RETURN_IF_ERROR(rights.status());
+  checked.principal.grants = std::move(rights->grants);
+  checked.principal.delegable = rights->delegable;
   RETURN_IF_ERROR(check_use(checked, peer, now_s));
   const auto principal = checked.principal;
   {
     std::lock_guard lock(impl_->mutex);
     if (impl_->checked.size() >= kCacheEntriesMax) impl_->checked.clear();
-    impl_->checked[hmac] = std::move(checked);
+    if (impl_->generation == generation) impl_->checked[hmac] = std::move(checked);
   }
   // Once for each time that the key is read anew.
   impl_->touch(principal.key_id);
@@ -272,14 +290,40 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::strin
 absl::Status ApiKeys::revoke(const std::string& id) {
   RETURN_IF_ERROR(impl_->rows.revoke(id, impl_->clock.unix_seconds()));
   std::lock_guard lock(impl_->mutex);
+  ++impl_->generation;
   std::erase_if(impl_->checked,
                 [&](const auto& entry) { return entry.second.principal.key_id == id; });
   return absl::OkStatus();
 }
 
+absl::Status ApiKeys::set_scopes(const std::string& id,
+                                 const std::optional<PermissionSet>& scopes) {
+  RETURN_IF_ERROR(
+      impl_->rows.set_scopes(id, scopes ? std::optional(to_row(*scopes)) : std::nullopt));
+  forget();
+  return absl::OkStatus();
+}
+
+absl::Status ApiKeys::set_expiry(const std::string& id, std::int64_t unix_s) {
+  RETURN_IF_ERROR(impl_->rows.expire(id, unix_s));
+  forget();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<KeyRights> ApiKeys::rights(const store::KeyRow& row) {
+  return impl_->rights.read(row);
+}
+
+void ApiKeys::forget() {
+  std::lock_guard lock(impl_->mutex);
+  impl_->checked.clear();
+  ++impl_->generation;
+}
+
 absl::Status ApiKeys::revoke_project(const std::string& project) {
   RETURN_IF_ERROR(impl_->rows.revoke_project(project, impl_->clock.unix_seconds()));
   std::lock_guard lock(impl_->mutex);
+  ++impl_->generation;
   std::erase_if(impl_->checked,
                 [&](const auto& entry) { return entry.second.principal.project == project; });
   return absl::OkStatus();

@@ -12,23 +12,11 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "governance/key_rights.h"
+#include "governance/principal.h"
 #include "store/key_store.h"
 
 namespace plinth::governance {
-
-enum class Role { project, admin };
-
-// Who asks.
-struct Principal {
-  std::string key_id;
-  std::string organization = "default";
-  std::string project;
-  Role role = Role::project;
-  std::string service_account;      // whose key it is; "" = nobody's in particular
-  std::vector<std::string> models;  // that it may call; empty = every one
-
-  bool may_call(std::string_view model) const;
-};
 
 // What a key is made for.
 struct KeySpec {
@@ -37,9 +25,12 @@ struct KeySpec {
   std::string name;
   Role role = Role::project;
   std::string service_account = {};
+  std::string user = {};  // who owns it; its rights end with theirs
   std::vector<std::string> models = {};
   std::vector<std::string> networks = {};  // "10.0.0.0/8", "::1"; empty = from everywhere
   std::optional<std::int64_t> expires_unix_s = {};
+  // What it may do instead of what keys of its kind may: key_rights.h.
+  std::optional<PermissionSet> scopes = {};
 };
 
 struct NewKey {
@@ -72,6 +63,13 @@ class ApiKeys {
   // key's. Compares in constant time.
   absl::StatusOr<Principal> authenticate(std::string_view key, std::string_view peer = "");
   absl::Status revoke(const std::string& id);
+  // Changes what an existing key may do; nothing = what keys of its kind may.
+  absl::Status set_scopes(const std::string& id, const std::optional<PermissionSet>& scopes);
+  absl::Status set_expiry(const std::string& id, std::int64_t unix_s);
+  // What a key gives whoever holds it, as things stand.
+  absl::StatusOr<KeyRights> rights(const store::KeyRow& row);
+  // Reads every key anew at its next use: for whoever changed what people or programs may.
+  void forget();
   // Every key of a project.
   absl::Status revoke_project(const std::string& project);
   absl::StatusOr<store::KeyRow> find(const std::string& id);

@@ -132,6 +132,72 @@ TEST_F(ApiKeysTest, AProjectsKeysEndWithIt) {
   EXPECT_TRUE(keys_->authenticate(stays).ok());
 }
 
+TEST_F(ApiKeysTest, WhatKeysOfEachKindMay) {
+  const auto rights = [&](const KeySpec& spec) {
+    return keys_->authenticate(keys_->create(spec)->text)->grants;
+  };
+  const auto user = built_in_role("user")->permissions;
+  EXPECT_EQ(rights(laptop()).in("default"), user);
+  EXPECT_TRUE(rights(laptop()).in("other").empty());
+  auto scoped = laptop();
+  scoped.scopes = PermissionSet{Permission::read_usage};
+  EXPECT_EQ(rights(scoped).in("default"), *scoped.scopes);
+  KeySpec nowhere;
+  EXPECT_TRUE(rights(nowhere).anywhere().empty());
+  KeySpec admin;
+  admin.role = Role::admin;
+  EXPECT_EQ(rights(admin).organization, all_permissions().without({Permission::infer}));
+  admin.scopes = PermissionSet{Permission::infer, Permission::manage_keys};
+  EXPECT_EQ(rights(admin).organization, PermissionSet{Permission::manage_keys});
+
+  store::TenantStore tenants(*database_);
+  for (const char* role : {"owner", "member", "none"}) {
+    ASSERT_TRUE(tenants.insert_service_account({role, "default", role, role, 1}).ok());
+    auto spec = laptop();
+    spec.service_account = role;
+    const auto expected = role == std::string_view("owner")    ? project_permissions()
+                          : role == std::string_view("member") ? user
+                                                               : PermissionSet();
+    EXPECT_EQ(rights(spec).in("default"), expected) << role;
+  }
+}
+
+TEST_F(ApiKeysTest, AUsersKeyNeverGivesMoreThanTheUserHas) {
+  store::PersonStore people(*database_);
+  store::RoleStore roles(*database_);
+  store::PersonRow ada;
+  ada.id = "ada";
+  ASSERT_TRUE(people.insert(ada).ok());
+  auto spec = laptop();
+  spec.user = "ada";
+  const auto key = keys_->create(spec)->text;
+  const auto rights = [&] { return keys_->authenticate(key)->grants.in("default"); };
+  EXPECT_TRUE(rights().empty());
+  const auto subject = store::user_subject("ada");
+  ASSERT_TRUE(roles.change("default", subject, "default", {}, "user", 1).ok());
+  EXPECT_TRUE(rights().empty()) << "it is remembered";
+  keys_->forget();
+  EXPECT_EQ(rights(), built_in_role("user")->permissions);
+  EXPECT_EQ(keys_->authenticate(key)->user, "ada");
+  ASSERT_TRUE(roles.change("default", subject, "default", {"user"}, "usage_reader", 1).ok());
+  keys_->forget();
+  EXPECT_EQ(rights(), PermissionSet{Permission::read_models}) << "what both have";
+  ASSERT_TRUE(people.remove("default", "ada", 5).ok());
+  keys_->forget();
+  EXPECT_EQ(keys_->authenticate(key).status().code(), absl::StatusCode::kUnauthenticated);
+}
+
+TEST_F(ApiKeysTest, RotationKeepsWhatTheKeyMay) {
+  auto spec = laptop();
+  spec.scopes = PermissionSet{Permission::read_usage};
+  const auto old = *keys_->create(spec);
+  const auto fresh = keys_->rotate(old.row.id, std::chrono::minutes(10));
+  EXPECT_EQ(keys_->authenticate(fresh->text)->grants.in("default"), *spec.scopes);
+  ASSERT_TRUE(keys_->set_scopes(fresh->row.id, std::nullopt).ok());
+  EXPECT_EQ(keys_->authenticate(fresh->text)->grants.in("default"),
+            built_in_role("user")->permissions);
+}
+
 TEST_F(ApiKeysTest, FirstStartKeepsItsKeysPrivate) {
   const auto first = keys_->first_start();
   ASSERT_TRUE(first.ok()) << first.status();

@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kRefreshInterval{5};
 absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& home,
                                                              store::Database& database,
                                                              const base::Clock& clock) {
-  std::unique_ptr<Governance> made(new Governance(database));
+  std::unique_ptr<Governance> made(new Governance(database, clock));
   const auto now_s = clock.unix_seconds();
   RETURN_IF_ERROR(made->tenants_.ensure_organization({kDefaultTenant, kDefaultTenant, now_s}));
   if (absl::IsNotFound(made->tenants_.project(kDefaultTenant).status())) {

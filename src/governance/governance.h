@@ -12,7 +12,9 @@
 #include "governance/api_keys.h"
 #include "governance/content_policies.h"
 #include "governance/deployments.h"
+#include "governance/invites.h"
 #include "governance/meter.h"
+#include "governance/people.h"
 #include "governance/provisioned_throughput.h"
 #include "store/ledger_writer.h"
 #include "store/limit_store.h"
@@ -38,6 +40,8 @@ class Governance {
   Deployments& deployments() { return *deployments_; }
   ProvisionedThroughput& throughput() { return *throughput_; }
   ContentPolicies& content_policies() { return *content_policies_; }
+  People& people() { return people_; }
+  Invites& invites() { return invites_; }
   store::TenantStore& tenants() { return tenants_; }
   store::LimitStore& limits() { return limits_; }
   store::UsageStore& usage() { return usage_; }
@@ -46,14 +50,21 @@ class Governance {
   store::LedgerWriter& ledger() { return *ledger_; }
 
  private:
-  explicit Governance(store::Database& database)
-      : tenants_(database), limits_(database), usage_(database), documents_(database) {}
+  Governance(store::Database& database, const base::Clock& clock)
+      : tenants_(database),
+        limits_(database),
+        usage_(database),
+        documents_(database),
+        people_(database, clock, system_random_bytes, [this] { keys_->forget(); }),
+        invites_(database, people_, clock, system_random_bytes) {}
 
   store::TenantStore tenants_;
   store::LimitStore limits_;
   store::UsageStore usage_;
   store::DocumentStore documents_;
   std::unique_ptr<ApiKeys> keys_;
+  People people_;
+  Invites invites_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<Meter> meter_;
   std::unique_ptr<Deployments> deployments_;

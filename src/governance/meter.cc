@@ -12,7 +12,8 @@ store::LedgerRow to_ledger_row(const UsageEvent& event, const Price& price, std:
   row.organization = event.principal.organization;
   row.project = event.principal.project;
   row.api_key = event.principal.key_id;
-  row.user_id = event.principal.service_account;
+  row.user_id = event.principal.service_account.empty() ? event.principal.user
+                                                        : event.principal.service_account;
   row.deployment = event.demand.deployment;
   row.model = event.demand.model;
   row.operation = event.operation;

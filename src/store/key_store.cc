@@ -8,8 +8,8 @@ namespace {
 
 constexpr char kColumns[] =
     "id, organization, project, name, role, secret_hmac, hint, service_account, models, networks,"
-    " scopes, created_unix_s, expires_unix_s, revoked_unix_s, last_used_unix_s";
-constexpr std::size_t kCount = 15;
+    " scopes, person, created_unix_s, expires_unix_s, revoked_unix_s, last_used_unix_s";
+constexpr std::size_t kCount = 16;
 
 KeyRow to_row(const SqlRow& from) {
   KeyRow row;
@@ -18,7 +18,7 @@ KeyRow to_row(const SqlRow& from) {
                      &row.secret_hmac, &row.hint}) {
     *text = from.text(at++);
   }
-  for (auto* text : {&row.service_account, &row.models, &row.networks, &row.scopes}) {
+  for (auto* text : {&row.service_account, &row.models, &row.networks, &row.scopes, &row.person}) {
     *text = from.maybe_text(at++);
   }
   row.created_unix_s = from.integer(at++);
@@ -38,7 +38,7 @@ absl::Status KeyStore::insert(const KeyRow& row) {
         fmt::format("insert into api_key (seq, {}) values {}", kColumns, row_marks(1, kCount + 1)),
         {next_seq(sql, "api_key"), row.id, row.organization, row.project, row.name, row.role,
          row.secret_hmac, row.hint, or_null(row.service_account), or_null(row.models),
-         or_null(row.networks), or_null(row.scopes), row.created_unix_s,
+         or_null(row.networks), or_null(row.scopes), or_null(row.person), row.created_unix_s,
          or_null(row.expires_unix_s), or_null(row.revoked_unix_s), or_null(row.last_used_unix_s)});
     return absl::OkStatus();
   });
@@ -98,6 +98,14 @@ absl::Status KeyStore::expire(const std::string& id, std::int64_t unix_s) {
   return database_.transaction("expire key", [&](Sql& sql) {
     const bool found =
         sql.run("update api_key set expires_unix_s = ? where id = ?", {unix_s, id}) > 0;
+    return found ? absl::OkStatus() : no_key(id);
+  });
+}
+
+absl::Status KeyStore::set_scopes(const std::string& id, const std::optional<std::string>& scopes) {
+  return database_.transaction("change a key's scopes", [&](Sql& sql) {
+    const bool found =
+        sql.run("update api_key set scopes = ? where id = ?", {or_null(scopes), id}) > 0;
     return found ? absl::OkStatus() : no_key(id);
   });
 }

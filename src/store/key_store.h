@@ -17,10 +17,10 @@ struct KeyRow {
   std::string organization = "default";
   std::string project;
   std::string name;
-  std::string role;                            // "project" or "admin"
-  std::string secret_hmac;                     // lower-case hex
-  std::string hint;                            // what lists show of the key
-  std::optional<std::string> service_account;  // whose key it is
+  std::string role;                                    // "project" or "admin"
+  std::string secret_hmac;                             // lower-case hex
+  std::string hint;                                    // what lists show of the key
+  std::optional<std::string> service_account, person;  // whose key it is; at most one
   // JSON arrays of strings; nothing allows everything.
   std::optional<std::string> models, networks, scopes;
   std::int64_t created_unix_s = 0;
@@ -40,6 +40,7 @@ class KeyStore {
   absl::Status revoke(const std::string& id, std::int64_t unix_s);
   absl::Status revoke_project(const std::string& project, std::int64_t unix_s);
   absl::Status expire(const std::string& id, std::int64_t unix_s);
+  absl::Status set_scopes(const std::string& id, const std::optional<std::string>& scopes);
   // When keys were used last, written once in a while and in one transaction.
   absl::Status touch(const std::vector<std::pair<std::string, std::int64_t>>& used);
 

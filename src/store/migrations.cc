@@ -94,13 +94,71 @@ constexpr const char* kDocuments[] = {
     " created_s bigint not null, updated_s bigint not null, primary key (kind, scope, name))",
 };
 
+constexpr const char* kPeople[] = {
+    // email_key: the address in lower case, by which it is unique. issuer and subject: who signs
+    // in,
+    // as the identity provider names them; "local" where password_phc is ours.
+    "create table person ("
+    " id text primary key, seq bigint not null, organization text not null, email text,"
+    " email_key text, name text not null, issuer text, subject text, password_phc text,"
+    " added_s bigint not null, disabled_s bigint)",
+    "create unique index person_by_email on person (organization, email_key)",
+    "create unique index person_by_identity on person (issuer, subject)",
+    "create index person_by_organization on person (organization, seq)",
+
+    "create table person_group ("
+    " id text primary key, seq bigint not null, organization text not null, name text not null,"
+    " created_s bigint not null)",
+    "create index person_group_by_organization on person_group (organization, seq)",
+    "create table group_member ("
+    " group_id text not null, person text not null, seq bigint not null, added_s bigint not null,"
+    " primary key (group_id, person))",
+    "create index group_member_by_person on group_member (person)",
+
+    // permissions: a JSON array. project "" = of the organization.
+    "create table custom_role ("
+    " id text primary key, seq bigint not null, organization text not null, project text not null,"
+    " name text not null, description text, permissions text not null, created_s bigint not null,"
+    " updated_s bigint not null)",
+    "create unique index custom_role_by_name on custom_role (organization, project, name)",
+
+    // kind: 'user' or 'group'. project "" = in all of the organization.
+    "create table role_assignment ("
+    " kind text not null, subject text not null, project text not null, role text not null,"
+    " seq bigint not null, assigned_s bigint not null,"
+    " primary key (kind, subject, project, role))",
+    "create index role_assignment_by_role on role_assignment (role, project)",
+    "create table project_member ("
+    " project text not null, kind text not null, subject text not null, seq bigint not null,"
+    " added_s bigint not null, primary key (project, kind, subject))",
+    "create index project_member_by_subject on project_member (kind, subject)",
+
+    // projects: a JSON array of {"id", "role"}. token_hash: SHA-256 of what only the answer that
+    // made the invite shows.
+    "create table invite ("
+    " id text primary key, seq bigint not null, organization text not null, email text not null,"
+    " email_key text not null, role text not null, projects text not null,"
+    " token_hash text not null unique, created_s bigint not null, expires_s bigint not null,"
+    " accepted_s bigint)",
+    "create index invite_by_organization on invite (organization, seq)",
+
+    "create table person_session ("
+    " id_hash text primary key, person text not null, created_s bigint not null,"
+    " last_seen_s bigint not null, expires_s bigint not null)",
+    "create index person_session_by_person on person_session (person)",
+
+    // Whose key it is, where a person owns it.
+    "alter table api_key add column person text",
+    "create index api_key_by_person on api_key (person)",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
 constexpr std::array kMigrations = {Migration{kKeys}, Migration{kTenants}, Migration{kMoney, true},
-                                    Migration{kDocuments}};
+                                    Migration{kDocuments}, Migration{kPeople}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

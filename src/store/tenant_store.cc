@@ -20,14 +20,6 @@ absl::Status no(std::string_view kind, std::string_view id) {
   return base::not_found(fmt::format("No such {}: {}", kind, id));
 }
 
-// One row more than asked for tells whether there are more.
-template <typename Row>
-Page<Row> cut(std::vector<Row> rows, std::int64_t limit) {
-  const bool more = static_cast<std::int64_t>(rows.size()) > limit;
-  if (more) rows.pop_back();
-  return {std::move(rows), more};
-}
-
 }  // namespace
 
 absl::Status TenantStore::ensure_organization(const OrganizationRow& row) {
@@ -139,6 +131,14 @@ absl::StatusOr<Page<ServiceAccountRow>> TenantStore::service_accounts(const std:
     return absl::OkStatus();
   }));
   return cut(std::move(rows), page.limit);
+}
+
+absl::Status TenantStore::update_service_account(const ServiceAccountRow& row) {
+  return database_.transaction("change a service account", [&](Sql& sql) {
+    const bool found = sql.run("update service_account set name = ?, role = ? where id = ?",
+                               {row.name, row.role, row.id}) > 0;
+    return found ? absl::OkStatus() : no("service account", row.id);
+  });
 }
 
 absl::Status TenantStore::remove_service_account(const std::string& id) {

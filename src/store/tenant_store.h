@@ -47,6 +47,7 @@ class TenantStore {
   absl::StatusOr<ServiceAccountRow> service_account(const std::string& id);
   absl::StatusOr<Page<ServiceAccountRow>> service_accounts(const std::string& project,
                                                            const PageRequest& page);
+  absl::Status update_service_account(const ServiceAccountRow& row);  // its name and role
   absl::Status remove_service_account(const std::string& id);
 
  private:

@@ -171,6 +171,13 @@ class Reader {
       pending_ = rest;
       return absl::OkStatus();
     }
+    if (word == "keep") {
+      RETURN_IF_ERROR(close());
+      const std::size_t gap = rest.find(' ');
+      if (gap == std::string::npos) return base::invalid_argument("expected keep NAME /POINTER");
+      one.kept.emplace_back(rest.substr(0, gap), rest.substr(gap + 1));
+      return absl::OkStatus();
+    }
     if (word == "leave" || word == "cancelled" || word == "loading") {
       RETURN_IF_ERROR(close());
       if (word == "leave") one.leave_after_events = std::stoi(rest);

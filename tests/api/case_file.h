@@ -34,6 +34,8 @@ struct ApiCase {
   bool asked_nothing = false;
   int cancelled = 0;
   bool loading = false;  // the models are not ready
+  // Parts of the answer that later cases use: name and JSON pointer.
+  std::vector<std::pair<std::string, std::string>> kept;
 };
 
 struct CaseFile {

@@ -7,7 +7,9 @@
 
 #include <array>
 #include <filesystem>
+#include <functional>
 #include <iostream>
+#include <map>
 
 #include "api/answer_check.h"
 #include "api/server.h"
@@ -49,10 +51,10 @@ class Gateway {
     governance_ = governance::Governance::open(home_, *database_, clock_).value();
     governance::KeySpec spec;
     spec.project = "default";
-    key = governance_->keys().create(spec).value().text;
+    kept["KEY"] = governance_->keys().create(spec).value().text;
     spec = {};
     spec.role = governance::Role::admin;
-    admin_key = governance_->keys().create(spec).value().text;
+    kept["ADMIN"] = governance_->keys().create(spec).value().text;
     api::ServerOptions options;
     options.port = 0;
     options.ignore_unknown_fields = ignore_unknown_fields;
@@ -76,7 +78,8 @@ class Gateway {
   }
 
   cluster::FakeModelService models;
-  std::string key, admin_key;
+  // What $NAME stands for: keys, and what cases kept of their answers. Longer names come first.
+  std::map<std::string, std::string, std::greater<>> kept;
   std::unique_ptr<api::Server> server;
 
  private:
@@ -111,19 +114,27 @@ class ApiCaseTest : public ::testing::Test {
   }
 
  private:
+  // With what every $NAME stands for.
+  std::string filled(std::string text) const {
+    for (const auto& [name, value] : gateway_.kept) {
+      const std::string mark = "$" + name;
+      for (auto at = text.find(mark); at != std::string::npos;
+           at = text.find(mark, at + value.size()))
+        text.replace(at, mark.size(), value);
+    }
+    return text;
+  }
+
   HttpQuestion question() const {
-    HttpQuestion question{case_.method, case_.path, case_.body, {}, case_.leave_after_events};
+    HttpQuestion question{
+        case_.method, filled(case_.path), filled(case_.body), {}, case_.leave_after_events};
     bool key = case_.path.starts_with("/v1/");
     for (auto [name, value] : case_.headers) {
       if (name == "authorization") key = false;
       if (value == "none") continue;
-      if (const auto at = value.find("$KEY"); at != std::string::npos)
-        value.replace(at, 4, gateway_.key);
-      if (const auto at = value.find("$ADMIN"); at != std::string::npos)
-        value.replace(at, 6, gateway_.admin_key);
-      question.headers.emplace_back(name, value);
+      question.headers.emplace_back(name, filled(value));
     }
-    if (key) question.headers.emplace_back("authorization", "Bearer " + gateway_.key);
+    if (key) question.headers.emplace_back("authorization", "Bearer " + gateway_.kept.at("KEY"));
     if (!case_.body.empty()) question.headers.emplace_back("content-type", "application/json");
     return question;
   }
@@ -152,7 +163,14 @@ class ApiCaseTest : public ::testing::Test {
     ASSERT_TRUE(body.ok()) << body.status() << "\n" << answer.body;
     EXPECT_EQ(api::check_answer(case_.method, case_.path, answer.status, *body), absl::OkStatus());
     if (case_.expected_body) {
-      EXPECT_EQ(mismatch(*case_.expected_body, *body), "");
+      const auto expected = base::parse_json(filled(base::to_json(*case_.expected_body)));
+      EXPECT_EQ(mismatch(*expected, *body), "");
+    }
+    for (const auto& [name, pointer] : case_.kept) {
+      boost::system::error_code error;
+      const auto* part = body->find_pointer(pointer, error);
+      ASSERT_TRUE(part != nullptr && part->is_string()) << "keep " << name << " " << pointer;
+      gateway_.kept[name] = std::string(part->get_string());
     }
   }
 

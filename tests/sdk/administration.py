@@ -67,6 +67,127 @@ def a_spend_limit_limits(client):
     ask()
 
 
+def join(admin, client, email, name, **invite):
+    """Invites somebody and lets them accept: the token and its use are ours alone."""
+    made = admin.invites.create(email=email, **{"role": "reader", **invite})
+    assert made.status == "pending" and made.expires_at - made.created_at == 7 * 86400, made
+    joined = client.post("/organization/invites/accept", body={"token": made.token, "name": name}, cast_to=object)
+    assert admin.invites.retrieve(made.id).status == "accepted"
+    return admin.users.retrieve(joined["id"])
+
+
+@test
+def people_join_by_invites(client):
+    admin = organization(client)
+    project = admin.projects.create(name="people")
+    eve = admin.invites.create(email="eve@example.com", role="reader")
+    assert admin.invites.delete(eve.id).deleted and eve.id not in [i.id for i in admin.invites.list(limit=1)]
+    ada = join(admin, client, "Ada@example.com", "Ada", role="owner", projects=[{"id": project.id, "role": "owner"}])
+    bob = join(admin, client, "bob@example.com", "Bob")
+    assert (ada.object, ada.role, ada.name, ada.email) == ("organization.user", "owner", "Ada", "Ada@example.com"), ada
+    assert bob.role == "reader" and [u.id for u in admin.users.list(limit=1)] == [ada.id, bob.id]
+    assert [u.id for u in admin.users.list(emails=["BOB@example.com"])] == [bob.id]
+    error = expect(openai.BadRequestError, lambda: admin.users.update(ada.id, role="reader"), status=400)
+    assert "last owner" in str(error), error
+    assert admin.users.update(bob.id, role="owner").role == "owner"
+    assert admin.users.update(bob.id, role="reader").role == "reader"
+    member = admin.projects.users.create(project.id, user_id=bob.id, role="member")
+    assert (member.object, member.role, member.email) == ("organization.project.user", "member", "bob@example.com"), member
+    assert [(u.id, u.role) for u in admin.projects.users.list(project.id)] == [(ada.id, "owner"), (bob.id, "member")]
+    assert admin.projects.users.update(bob.id, project_id=project.id, role="owner").role == "owner"
+    assert admin.projects.users.retrieve(bob.id, project_id=project.id).role == "owner"
+    assert admin.projects.users.delete(bob.id, project_id=project.id).deleted
+    assert admin.users.delete(bob.id).deleted
+    expect(openai.NotFoundError, lambda: admin.users.retrieve(bob.id), status=404)
+
+
+@test
+def groups_and_roles(client):
+    admin = organization(client)
+    project = admin.projects.create(name="groups")
+    cyd = join(admin, client, "cyd@example.com", "Cyd")
+    group = admin.groups.create(name="Clerks")
+    assert admin.groups.update(group.id, name="Counters").name == "Counters"
+    assert admin.groups.retrieve(group.id).group_type == "group" and group.id in [g.id for g in admin.groups.list(limit=1)]
+    assert admin.groups.users.create(group.id, user_id=cyd.id).object == "group.user"
+    assert [u.email for u in admin.groups.users.list(group.id)] == ["cyd@example.com"]
+    assert admin.groups.users.retrieve(cyd.id, group_id=group.id).user_type == "user"
+
+    role = admin.roles.create(role_name="Counter", permissions=["usage.read"], description="counts")
+    assert (role.object, role.predefined_role, role.resource_type) == ("role", False, "api.organization"), role
+    assert admin.roles.update(role.id, permissions=["usage.read", "billing.read"]).permissions == ["usage.read", "billing.read"]
+    names = [r.id for r in admin.roles.list(limit=3)]
+    assert names[0] == "owner" and role.id in names and len(names) == len(set(names)), "pages are followed"
+    assert admin.roles.retrieve("auditor").predefined_role
+    given = admin.groups.roles.create(group.id, role_id=role.id)
+    assert (given.object, given.group.id, given.role.id) == ("group.role", group.id, role.id), given
+    through, = admin.users.roles.list(cyd.id)
+    assert (through.id, through.assignment_sources[0].principal_id) == (role.id, group.id), through
+    assert admin.users.roles.create(cyd.id, role_id="auditor").user.id == cyd.id
+    assert admin.users.roles.retrieve("auditor", user_id=cyd.id).name == "Auditor"
+    assert admin.users.roles.delete("auditor", user_id=cyd.id).deleted
+    assert admin.groups.roles.retrieve(role.id, group_id=group.id).id == role.id
+    assert [r.id for r in admin.groups.roles.list(group.id)] == [role.id]
+
+    keeper = admin.projects.roles.create(project.id, role_name="Keeper", permissions=["keys.manage"])
+    assert keeper.resource_type == "api.project" and keeper.id in [r.id for r in admin.projects.roles.list(project.id, limit=2)]
+    assert admin.projects.roles.retrieve(keeper.id, project_id=project.id).name == "Keeper"
+    assert admin.projects.roles.update(keeper.id, project_id=project.id, role_name="Keyholder").name == "Keyholder"
+    entered = admin.projects.groups.create(project.id, group_id=group.id, role=keeper.id)
+    assert (entered.object, entered.group_name) == ("project.group", "Counters"), entered
+    assert [g.group_id for g in admin.projects.groups.list(project.id)] == [group.id]
+    assert admin.projects.groups.retrieve(group.id, project_id=project.id).project_id == project.id
+    assert [r.id for r in admin.projects.groups.roles.list(group.id, project_id=project.id)] == [keeper.id]
+    assert admin.projects.groups.roles.create(group.id, project_id=project.id, role_id="user").object == "group.role"
+    assert admin.projects.groups.roles.delete("user", project_id=project.id, group_id=group.id).deleted
+    assert admin.projects.users.roles.create(cyd.id, project_id=project.id, role_id="user").role.id == "user"
+    assert {r.id for r in admin.projects.users.roles.list(cyd.id, project_id=project.id)} == {"user", keeper.id}
+    assert admin.projects.users.roles.delete("user", project_id=project.id, user_id=cyd.id).deleted
+    assert admin.projects.groups.delete(group.id, project_id=project.id).deleted
+    assert admin.projects.roles.delete(keeper.id, project_id=project.id).deleted
+    assert admin.groups.roles.delete(role.id, group_id=group.id).deleted
+    assert admin.groups.users.delete(cyd.id, group_id=group.id).deleted
+    assert admin.groups.delete(group.id).deleted and admin.roles.delete(role.id).deleted
+    assert admin.users.delete(cyd.id).deleted
+
+
+@test
+def keys_belong_to_users_and_accounts(client):
+    admin = organization(client)
+    project = admin.projects.create(name="owners")
+    dan = join(admin, client, "dan@example.com", "Dan", projects=[{"id": project.id, "role": "member"}])
+    made = client.with_options(api_key=client.admin_api_key).post(
+        f"/organization/projects/{project.id}/api_keys", body={"name": "laptop", "user_id": dan.id}, cast_to=object)
+    key, = admin.projects.api_keys.list(project.id)
+    assert (key.owner.type, key.owner.user.id, key.owner_project_access) == ("user", dan.id, "active"), key
+    laptop = client.with_options(api_key=made["value"])
+    assert list(laptop.models.list())
+    assert admin.projects.api_keys.update(key.id, project_id=project.id, scopes=["usage.read"]).id == key.id
+    expect(openai.PermissionDeniedError, lambda: laptop.models.list(), status=403)
+    admin.projects.api_keys.update(key.id, project_id=project.id, scopes=[])
+    assert list(laptop.models.list())
+    admin.users.delete(dan.id)
+    expect(openai.AuthenticationError, lambda: laptop.models.list(), status=401)
+
+    account = admin.projects.service_accounts.create(project.id, name="robot", create_service_account_only=True)
+    assert account.role == "none" and account.api_key is None, account
+    assert admin.projects.service_accounts.update(account.id, project_id=project.id, role="owner").role == "owner"
+    second = admin.projects.service_accounts.api_keys.create(account.id, project_id=project.id, name="second")
+    robot = client.with_options(admin_api_key=second.value).admin.organization
+    assert robot.projects.retrieve(project.id).name == "owners"
+    keys = robot.projects.api_keys.list(project.id)
+    assert [(k.owner.type, k.owner.service_account.role) for k in keys] == [("service_account", "owner")]
+    expect(openai.PermissionDeniedError, lambda: robot.projects.retrieve("default"), status=403)
+
+
+@test
+def an_admin_key_calls_no_models(client):
+    wrong = client.with_options(api_key=client.admin_api_key)
+    error = expect(openai.PermissionDeniedError, lambda: wrong.chat.completions.create(
+        model="smollm2", messages=USER, max_tokens=1), status=403)
+    assert "infer" in str(error), error
+
+
 @test
 def a_projects_key_administers_nothing(client):
     wrong = client.with_options(admin_api_key=client.api_key)

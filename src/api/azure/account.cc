@@ -9,6 +9,7 @@
 
 #include "api/azure/resource.h"
 #include "api/error_map.h"
+#include "api/openai/admin/keys.h"
 #include "api/openai/admin/listing.h"
 #include "api/openai/models.h"
 #include "governance/deployment_limits.h"
@@ -50,7 +51,7 @@ absl::StatusOr<std::string> make_key(const Exchange& exchange, const std::string
   spec.organization = exchange.principal.organization;
   spec.project = project;
   spec.name = stored_name(key_name);
-  ASSIGN_OR_RETURN(const auto made, governed(exchange).keys().create(spec));
+  ASSIGN_OR_RETURN(const auto made, api::make_key(exchange, spec));
   return made.text;
 }
 
@@ -195,8 +196,9 @@ void regenerate_account_key(const ExchangePtr& exchange) {
     if (name != kKeyNames[0] && name != kKeyNames[1])
       return parameter_error("'keyName' is Key1 or Key2.", "keyName", "invalid_value");
     ASSIGN_OR_RETURN(const auto old, find_key(*exchange, place.project, name));
-    if (old) RETURN_IF_ERROR(governed(*exchange).keys().revoke(old->id));
+    // First the new one, which the caller may be refused.
     ASSIGN_OR_RETURN(const auto made, make_key(*exchange, place.project, name));
+    if (old) RETURN_IF_ERROR(governed(*exchange).keys().revoke(old->id));
     return keys_object(*exchange, place.project, name, made);
   }());
 }

@@ -5,6 +5,7 @@
 #include "api/error_map.h"
 #include "api/openai/admin/listing.h"
 #include "api/openai/admin/projects.h"
+#include "api/openai/admin/users.h"
 #include "api/schema/values.h"
 
 namespace plinth::api {
@@ -17,7 +18,9 @@ using governance::Role;
 constexpr char kProjectKey[] = "organization.project.api_key";
 constexpr char kAdminKey[] = "organization.admin_api_key";
 constexpr std::size_t kNameMax = 256, kListMax = 256;
+constexpr std::size_t kScopesMax = 64;
 constexpr std::int64_t kOverlapMax = 90 * 86'400;
+constexpr std::int64_t kLifetimeMax = std::int64_t{100} * 365 * 86'400;
 
 governance::ApiKeys& keys(const Exchange& exchange) {
   return exchange.services().governance.keys();
@@ -30,29 +33,81 @@ std::vector<std::string> texts(const base::json::value* list) {
   return out;
 }
 
+std::vector<std::string> texts_of(const std::optional<std::string>& row) {
+  if (!row) return {};
+  const auto parsed = base::parse_json(*row);
+  return parsed.ok() ? texts(&*parsed) : std::vector<std::string>();
+}
+
 base::json::value list_or_null(const std::optional<std::string>& text) {
   if (!text) return nullptr;
   auto parsed = base::parse_json(*text);
   return parsed.ok() ? *std::move(parsed) : base::json::value(nullptr);
 }
 
-Object key_object(const char* kind, const store::KeyRow& row) {
-  Object owner{{"type", "service_account"}, {"service_account", nullptr}, {"user", nullptr}};
-  if (row.service_account) owner["service_account"] = Object{{"id", *row.service_account}};
-  return {{"object", kind},
-          {"id", row.id},
-          {"name", row.name},
-          {"redacted_value", row.hint},
-          {"created_at", row.created_unix_s},
-          {"expires_at", time_or_null(row.expires_unix_s)},
-          {"last_used_at", time_or_null(row.last_used_unix_s)},
-          {"models", list_or_null(row.models)},
-          {"networks", list_or_null(row.networks)},
-          {"owner", std::move(owner)}};
+absl::StatusOr<Object> owner_object(const Exchange& exchange, const store::KeyRow& row) {
+  Object owner{{"type", nullptr}, {"service_account", nullptr}, {"user", nullptr}};
+  auto& governance = exchange.services().governance;
+  if (row.service_account) {
+    owner["type"] = "service_account";
+    const auto account = governance.tenants().service_account(*row.service_account);
+    if (absl::IsNotFound(account.status())) return owner;
+    RETURN_IF_ERROR(account.status());
+    owner["service_account"] = Object{{"id", account->id},
+                                      {"name", account->name},
+                                      {"role", account->role},
+                                      {"created_at", account->created_s}};
+  }
+  if (row.person) {
+    owner["type"] = "user";
+    const auto user = find_user(exchange, *row.person);
+    if (absl::IsNotFound(user.status())) return owner;
+    RETURN_IF_ERROR(user.status());
+    ASSIGN_OR_RETURN(const auto roles,
+                     governance.people().assignments().all_roles_of_user(user->id));
+    const auto word = row.project.empty() ? governance::organization_word(roles)
+                                          : governance::project_word(roles, row.project);
+    owner["user"] = Object{{"id", user->id},
+                           {"email", user->email.value_or("")},
+                           {"name", user->name},
+                           {"role", base::json::string(word)},
+                           {"created_at", user->added_s}};
+  }
+  return owner;
 }
 
-Object with_value(Object object, const std::string& text) {
-  object["value"] = text;
+absl::StatusOr<Object> key_object(const Exchange& exchange, const char* kind,
+                                  const store::KeyRow& row) {
+  ASSIGN_OR_RETURN(auto owner, owner_object(exchange, row));
+  const auto rights = keys(exchange).rights(row);
+  const bool active = rights.ok() && !rights->grants.anywhere().empty();
+  return Object{{"object", kind},
+                {"id", row.id},
+                {"name", row.name},
+                {"redacted_value", row.hint},
+                {"created_at", row.created_unix_s},
+                {"expires_at", time_or_null(row.expires_unix_s)},
+                {"last_used_at", time_or_null(row.last_used_unix_s)},
+                {"models", list_or_null(row.models)},
+                {"networks", list_or_null(row.networks)},
+                {"scopes", list_or_null(row.scopes)},
+                {"owner_project_access", active ? "active" : "inactive"},
+                {"owner", std::move(owner)}};
+}
+
+absl::StatusOr<Object> key_page(const Exchange& exchange, const char* kind,
+                                const store::Page<store::KeyRow>& page) {
+  base::json::array data;
+  for (const auto& row : page.rows) {
+    ASSIGN_OR_RETURN(data.emplace_back(nullptr), key_object(exchange, kind, row));
+  }
+  return list_object(std::move(data), page.has_more);
+}
+
+absl::StatusOr<Object> with_value(const Exchange& exchange, const char* kind,
+                                  const governance::NewKey& made) {
+  ASSIGN_OR_RETURN(auto object, key_object(exchange, kind, made.row));
+  object["value"] = made.text;
   return object;
 }
 
@@ -69,14 +124,23 @@ Schema key_schema(const char* name, const char* kind) {
                 array(string(""), 0, SIZE_MAX, "It may call; null = every one.").or_null()),
        required("networks",
                 array(string(""), 0, SIZE_MAX, "It may be used from; null = every one.").or_null()),
-       required("owner", any("Whose key it is."))},
+       required("scopes",
+                array(string(""), 0, SIZE_MAX, "Permissions that it has; null = those of its kind.")
+                    .or_null()),
+       required("owner_project_access",
+                one_string_of({"active", "inactive"}, "Whether it may do anything now.")),
+       required("owner", any("Whose key it is: a user's, a service account's or nobody's."))},
       "");
 }
 
 std::vector<Field> restriction_fields() {
   return {optional("expires_at", integer(0, INT64_MAX, "Seconds since 1970.")),
           optional("networks", array(string("").length(1, 64), 0, kListMax,
-                                     "Networks it may be used from: 10.0.0.0/8, ::1."))};
+                                     "Networks it may be used from: 10.0.0.0/8, ::1.")),
+          optional("user_id", string("Who owns it: it ends with them, and never gives more than "
+                                     "they have.")
+                                  .length(1, 256)),
+          scopes_field()};
 }
 
 // A key of this kind that belongs to the caller's organization, and to the project where one is
@@ -92,39 +156,107 @@ absl::StatusOr<store::KeyRow> find_key(const Exchange& exchange, const std::stri
   return row;
 }
 
-governance::KeySpec spec_of(const Exchange& exchange, const Object& body) {
+absl::StatusOr<governance::KeySpec> spec_of(const Exchange& exchange, const Object& body,
+                                            Role role) {
   governance::KeySpec spec;
   spec.organization = exchange.principal.organization;
+  spec.role = role;
   spec.name = std::string(body.at("name").get_string());
   const auto* models = body.if_contains("models");
   spec.models = texts(models);
   spec.networks = texts(body.if_contains("networks"));
   const auto* expires = body.if_contains("expires_at");
   if (expires != nullptr && !expires->is_null()) spec.expires_unix_s = to_integer(*expires);
+  ASSIGN_OR_RETURN(spec.scopes, read_scopes(body, role));
+  const auto* user = body.if_contains("user_id");
+  if (user != nullptr && !user->is_null()) {
+    const auto owner = find_user(exchange, std::string(user->get_string()));
+    if (absl::IsNotFound(owner.status()))
+      return parameter_error(base::message(owner.status()), "user_id", "invalid_value");
+    RETURN_IF_ERROR(owner.status());
+    if (owner->disabled_s)
+      return parameter_error("The user is disabled.", "user_id", "invalid_value");
+    spec.user = owner->id;
+  }
   return spec;
 }
 
-// A network that is none is the caller's own mistake.
-absl::StatusOr<governance::NewKey> make_key(const Exchange& exchange,
-                                            const governance::KeySpec& spec) {
-  auto made = keys(exchange).create(spec);
-  if (absl::IsInvalidArgument(made.status()))
-    return parameter_error(base::message(made.status()), "networks", "invalid_value");
-  return made;
-}
-
-absl::Status archived(const store::ProjectRow& project) {
-  if (!project.archived_s) return absl::OkStatus();
-  return base::invalid_argument("The project " + project.id + " is archived.");
+absl::Status check_shown_to(const Exchange& exchange, const store::KeyRow& row) {
+  const auto rights = keys(exchange).rights(row);
+  // One whose owner is gone gives nothing.
+  if (absl::IsNotFound(rights.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(rights.status());
+  return governance::check_may_hand_out(exchange.principal, row.project, *rights,
+                                        texts_of(row.models));
 }
 
 absl::StatusOr<Object> remove_key(const Exchange& exchange, const store::KeyRow& row,
                                   const char* kind) {
+  const auto rights = keys(exchange).rights(row);
+  if (rights.ok()) {
+    RETURN_IF_ERROR(exchange.principal.check_may_take(
+        rights->grants.in(row.project) | rights->delegable, row.project));
+  } else if (!absl::IsNotFound(rights.status())) {
+    return rights.status();
+  }
   RETURN_IF_ERROR(keys(exchange).revoke(row.id));
   return deletion_object(kind, row.id);
 }
 
 }  // namespace
+
+absl::StatusOr<governance::NewKey> make_key(const Exchange& exchange,
+                                            const governance::KeySpec& spec) {
+  store::KeyRow row;
+  row.organization = spec.organization;
+  row.project = spec.project;
+  row.role = spec.role == Role::admin ? "admin" : "project";
+  if (!spec.service_account.empty()) row.service_account = spec.service_account;
+  if (!spec.user.empty()) row.person = spec.user;
+  if (spec.scopes) row.scopes = governance::to_row(*spec.scopes);
+  ASSIGN_OR_RETURN(const auto rights, keys(exchange).rights(row));
+  if (row.person && rights.grants.anywhere().empty()) {
+    return parameter_error("The user may do nothing that the key could be for.", "user_id",
+                           "invalid_value");
+  }
+  RETURN_IF_ERROR(
+      governance::check_may_hand_out(exchange.principal, spec.project, rights, spec.models));
+  auto made = keys(exchange).create(spec);
+  // A network that is none is the caller's own mistake.
+  if (absl::IsInvalidArgument(made.status()))
+    return parameter_error(base::message(made.status()), "networks", "invalid_value");
+  return made;
+}
+
+Field scopes_field() {
+  return optional("scopes", array(string("").length(1, 64), 0, kScopesMax,
+                                  "Permissions it has, named as in docs/roles.md; absent or "
+                                  "empty = those of its kind."));
+}
+
+Field lifetime_field() {
+  return optional("expires_in_seconds",
+                  integer(1, kLifetimeMax, "How long it is good from now on."));
+}
+
+std::optional<std::int64_t> read_lifetime(const Exchange& exchange, const Object& body) {
+  const auto* lifetime = body.if_contains("expires_in_seconds");
+  if (lifetime == nullptr || lifetime->is_null()) return std::nullopt;
+  return exchange.services().clock.unix_seconds() + to_integer(*lifetime);
+}
+
+absl::StatusOr<std::optional<governance::PermissionSet>> read_scopes(const Object& body,
+                                                                     Role role) {
+  const auto names = texts(body.if_contains("scopes"));
+  if (names.empty()) return std::nullopt;
+  const auto set = governance::parse_permissions(names);
+  if (!set.ok()) return parameter_error(base::message(set.status()), "scopes", "invalid_value");
+  if (role == Role::project && !governance::project_permissions().covers(*set)) {
+    return parameter_error("A key of a project cannot have permissions of the whole installation.",
+                           "scopes", "invalid_value");
+  }
+  return *set;
+}
 
 const Schema& plain_page_query() {
   static const Schema schema = page_query();
@@ -176,6 +308,12 @@ const Schema& admin_key_request_schema() {
   return schema;
 }
 
+const Schema& project_key_change_schema() {
+  static const Schema schema =
+      object("ProjectApiKeyChange", {lifetime_field(), scopes_field()}, "");
+  return schema;
+}
+
 const Schema& key_rotation_schema() {
   static const Schema schema = object(
       "ApiKeyRotation",
@@ -191,19 +329,18 @@ void list_project_keys(const ExchangePtr& exchange) {
     ASSIGN_OR_RETURN(const auto query, read_query(*exchange, plain_page_query()));
     ASSIGN_OR_RETURN(const auto page, keys(*exchange).list(Role::project, project.id,
                                                            page_of(plain_page_query(), query)));
-    return list_object(page, [](const auto& row) { return key_object(kProjectKey, row); });
+    return key_page(*exchange, kProjectKey, page);
   }());
 }
 
 void create_project_key(const ExchangePtr& exchange) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
-    ASSIGN_OR_RETURN(const auto project, find_project(*exchange, exchange->parameter(0)));
-    RETURN_IF_ERROR(archived(project));
+    ASSIGN_OR_RETURN(const auto project, find_open_project(*exchange, exchange->parameter(0)));
     ASSIGN_OR_RETURN(const auto body, read_body(*exchange, project_key_request_schema()));
-    auto spec = spec_of(*exchange, body);
+    ASSIGN_OR_RETURN(auto spec, spec_of(*exchange, body, Role::project));
     spec.project = project.id;
     ASSIGN_OR_RETURN(const auto made, make_key(*exchange, spec));
-    return with_value(key_object(kProjectKey, made.row), made.text);
+    return with_value(*exchange, kProjectKey, made);
   }());
 }
 
@@ -212,21 +349,43 @@ void retrieve_project_key(const ExchangePtr& exchange) {
     ASSIGN_OR_RETURN(const auto project, find_project(*exchange, exchange->parameter(0)));
     ASSIGN_OR_RETURN(const auto row,
                      find_key(*exchange, exchange->parameter(1), "project", project.id));
-    return key_object(kProjectKey, row);
+    return key_object(*exchange, kProjectKey, row);
+  }());
+}
+
+void modify_project_key(const ExchangePtr& exchange) {
+  answer(exchange, [&]() -> absl::StatusOr<Object> {
+    ASSIGN_OR_RETURN(const auto project, find_project(*exchange, exchange->parameter(0)));
+    ASSIGN_OR_RETURN(auto row, find_key(*exchange, exchange->parameter(1), "project", project.id));
+    ASSIGN_OR_RETURN(const auto body, read_body(*exchange, project_key_change_schema()));
+    const auto now_s = exchange->services().clock.unix_seconds();
+    if (row.expires_unix_s && *row.expires_unix_s <= now_s)
+      return base::invalid_argument("The key has expired: make another one.");
+    const auto* scopes = body.if_contains("scopes");
+    if (scopes != nullptr && !scopes->is_null()) {
+      ASSIGN_OR_RETURN(const auto set, read_scopes(body, Role::project));
+      row.scopes = set ? std::optional(governance::to_row(*set)) : std::nullopt;
+      RETURN_IF_ERROR(check_shown_to(*exchange, row));
+      RETURN_IF_ERROR(keys(*exchange).set_scopes(row.id, set));
+    }
+    if (const auto expires_s = read_lifetime(*exchange, body))
+      RETURN_IF_ERROR(keys(*exchange).set_expiry(row.id, *expires_s));
+    ASSIGN_OR_RETURN(const auto changed, keys(*exchange).find(row.id));
+    return key_object(*exchange, kProjectKey, changed);
   }());
 }
 
 void rotate_project_key(const ExchangePtr& exchange) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
-    ASSIGN_OR_RETURN(const auto project, find_project(*exchange, exchange->parameter(0)));
-    RETURN_IF_ERROR(archived(project));
+    ASSIGN_OR_RETURN(const auto project, find_open_project(*exchange, exchange->parameter(0)));
     ASSIGN_OR_RETURN(const auto row,
                      find_key(*exchange, exchange->parameter(1), "project", project.id));
     ASSIGN_OR_RETURN(const auto body, read_body(*exchange, key_rotation_schema()));
+    RETURN_IF_ERROR(check_shown_to(*exchange, row));
     const auto overlap = Values(key_rotation_schema(), body).integer("overlap_seconds");
     ASSIGN_OR_RETURN(const auto made,
                      keys(*exchange).rotate(row.id, std::chrono::seconds(overlap)));
-    return with_value(key_object(kProjectKey, made.row), made.text);
+    return with_value(*exchange, kProjectKey, made);
   }());
 }
 
@@ -244,24 +403,23 @@ void list_admin_keys(const ExchangePtr& exchange) {
     ASSIGN_OR_RETURN(const auto query, read_query(*exchange, plain_page_query()));
     ASSIGN_OR_RETURN(const auto page,
                      keys(*exchange).list(Role::admin, "", page_of(plain_page_query(), query)));
-    return list_object(page, [](const auto& row) { return key_object(kAdminKey, row); });
+    return key_page(*exchange, kAdminKey, page);
   }());
 }
 
 void create_admin_key(const ExchangePtr& exchange) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
     ASSIGN_OR_RETURN(const auto body, read_body(*exchange, admin_key_request_schema()));
-    auto spec = spec_of(*exchange, body);
-    spec.role = Role::admin;
+    ASSIGN_OR_RETURN(const auto spec, spec_of(*exchange, body, Role::admin));
     ASSIGN_OR_RETURN(const auto made, make_key(*exchange, spec));
-    return with_value(key_object(kAdminKey, made.row), made.text);
+    return with_value(*exchange, kAdminKey, made);
   }());
 }
 
 void retrieve_admin_key(const ExchangePtr& exchange) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
     ASSIGN_OR_RETURN(const auto row, find_key(*exchange, exchange->parameter(0), "admin", ""));
-    return key_object(kAdminKey, row);
+    return key_object(*exchange, kAdminKey, row);
   }());
 }
 

@@ -25,13 +25,38 @@ Schema list_schema(const char* name, Schema item) {
                 "");
 }
 
+Schema next_page_query() {
+  return object(
+      "",
+      {optional("limit", integer(1, 1000, "Entries of one page.").or_else(100)),
+       optional("after", string("`next` of the page before.").length(0, 512).or_else("")),
+       optional("order", one_string_of({"asc", "desc"}, "Oldest or newest first.").or_else("asc"))},
+      "");
+}
+
+Schema next_list_schema(const char* name, Schema item) {
+  return object(
+      name,
+      {required("object", one_string_of({"list"}, "")),
+       required("data", array(std::move(item), 0, SIZE_MAX, "")), required("has_more", boolean("")),
+       required("next", string("The next page's `after`.").or_null())},
+      "");
+}
+
+base::json::object next_list_object(base::json::array data, bool has_more, std::string_view next) {
+  base::json::value cursor;
+  if (has_more) cursor = base::json::string(next);
+  return {{"object", "list"}, {"data", std::move(data)}, {"has_more", has_more}, {"next", cursor}};
+}
+
 absl::StatusOr<base::json::object> read_query(const Exchange& exchange, const Schema& schema) {
   return parse_query(exchange.request().query, schema, exchange.services().validation());
 }
 
 store::PageRequest page_of(const Schema& schema, const base::json::object& query) {
   const Values values(schema, query);
-  return {std::string(values.string("after")), values.integer("limit")};
+  const bool descending = schema.field("order") != nullptr && values.string("order") == "desc";
+  return {std::string(values.string("after")), values.integer("limit"), descending};
 }
 
 base::json::object list_object(base::json::array data, bool has_more) {

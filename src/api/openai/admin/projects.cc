@@ -59,6 +59,13 @@ absl::StatusOr<store::ProjectRow> find_project(const Exchange& exchange, const s
   return row;
 }
 
+absl::StatusOr<store::ProjectRow> find_open_project(const Exchange& exchange,
+                                                    const std::string& id) {
+  ASSIGN_OR_RETURN(auto row, find_project(exchange, id));
+  if (row.archived_s) return base::invalid_argument("The project " + id + " is archived.");
+  return row;
+}
+
 void list_projects(const ExchangePtr& exchange) {
   answer(exchange, [&]() -> absl::StatusOr<base::json::object> {
     ASSIGN_OR_RETURN(const auto query, read_query(*exchange, project_list_query()));

@@ -20,5 +20,8 @@ const Schema& project_request_schema();
 
 // The project of a path, which is one of the caller's organization: NotFound otherwise.
 absl::StatusOr<store::ProjectRow> find_project(const Exchange& exchange, const std::string& id);
+// InvalidArgument where it is archived: nothing is added to such a project.
+absl::StatusOr<store::ProjectRow> find_open_project(const Exchange& exchange,
+                                                    const std::string& id);
 
 }  // namespace plinth::api
