@@ -60,7 +60,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   struct CallState {
     std::int32_t choices = 1;  // constant once the first has started
     std::unique_ptr<cluster::Call> call;
-    bool reserved = false;       // what it costs at most; it may be committed
+    bool asked = false;          // whether it may cost what it costs at most
+    bool reserved = false;       // so much is reserved; it may be committed
     std::int64_t device_us = 0;  // that it took so far
   };
 
@@ -142,13 +143,23 @@ class Generation : public std::enable_shared_from_this<Generation> {
   absl::Status reserve(std::size_t call, const protocol::Prepared& prepared) {
     auto& state = states_[call];
     // Prepared once more by another worker, as the first one died.
-    if (!state.reserved) {
-      RETURN_IF_ERROR(meter_.reserve(prepared.prompt_tokens,
-                                     std::int64_t{state.choices} * prepared.output_tokens_max));
-      state.reserved = true;
-    }
+    if (state.reserved) commit(call);
+    if (std::exchange(state.asked, true)) return absl::OkStatus();
+    const auto status = meter_.reserve(
+        prepared.prompt_tokens, std::int64_t{state.choices} * prepared.output_tokens_max,
+        [self = shared_from_this(), call](const absl::Status& later) {
+          std::lock_guard lock(self->mutex_);
+          if (self->over_) return;
+          later.ok() ? self->commit(call) : self->fail(later);
+        });
+    if (status && status->ok()) commit(call);
+    return status.value_or(absl::OkStatus());
+  }
+
+  void commit(std::size_t call) {
+    auto& state = states_[call];
+    state.reserved = true;
     if (state.call != nullptr) state.call->commit();
-    return absl::OkStatus();
   }
 
   void begin(const protocol::Admitted& admitted) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "absl/strings/cord.h"
 #include "api/rate_headers.h"
 #include "api/request_metrics.h"
@@ -24,38 +26,51 @@ std::int64_t microseconds(base::Duration duration) {
 
 }  // namespace
 
-absl::StatusOr<RequestMeter> RequestMeter::begin(const ExchangePtr& exchange,
-                                                 const std::string& name,
-                                                 const governance::Called& called) {
-  if (!exchange->principal.may_call(name)) return no_access(exchange->principal, name);
-  RequestMeter meter(exchange, {called.model});
+void RequestMeter::begin(const ExchangePtr& exchange, const std::string& name,
+                         const governance::Called& called,
+                         std::function<void(absl::StatusOr<RequestMeter>)> done) {
+  if (!exchange->principal.may_call(name)) return done(no_access(exchange->principal, name));
+  // Shared since std::function copies; it goes to `done`.
+  const std::shared_ptr<RequestMeter> meter(new RequestMeter(exchange, {called.model}));
   auto& governance = exchange->services().governance;
   if (called.deployment != nullptr) {
-    meter.demand_.deployment = governance::deployment_scope(*called.deployment);
-    meter.demand_.service_class = called.deployment->service_class;
+    meter->demand_.deployment = governance::deployment_scope(*called.deployment);
+    meter->demand_.service_class = called.deployment->service_class;
     if (called.deployment->service_class == "provisioned") {
-      ASSIGN_OR_RETURN(meter.throughput_, governance.throughput().begin(*called.deployment));
+      auto throughput = governance.throughput().begin(*called.deployment);
+      if (!throughput.ok()) return done(throughput.status());
+      meter->throughput_ = *std::move(throughput);
     }
   }
-  auto ticket = governance.admission().begin(exchange->principal, meter.demand_);
-  meter.show();
-  RETURN_IF_ERROR(ticket.status());
-  meter.ticket_ = *std::move(ticket);
-  return meter;
+  auto answer = [meter,
+                 done = std::move(done)](absl::StatusOr<governance::Admission::Ticket> ticket) {
+    meter->show();
+    if (!ticket.ok()) return done(ticket.status());
+    meter->ticket_ = *std::move(ticket);
+    done(std::move(*meter));
+  };
+  auto ticket = governance.admission().begin(exchange->principal, meter->demand_, answer);
+  if (ticket) answer(*std::move(ticket));
 }
 
-absl::Status RequestMeter::reserve(std::int64_t prompt_tokens, std::int64_t output_tokens) {
+std::optional<absl::Status> RequestMeter::reserve(std::int64_t prompt_tokens,
+                                                  std::int64_t output_tokens,
+                                                  std::function<void(const absl::Status&)> later) {
   auto& admission = exchange_->services().governance.admission();
-  const auto status = admission.reserve(ticket_, prompt_tokens, output_tokens);
-  if (status.ok()) throughput_.add(prompt_tokens, output_tokens);
-  show();
+  auto status = admission.reserve(
+      ticket_, prompt_tokens, output_tokens,
+      [exchange = exchange_, demand = demand_, later = std::move(later)](const auto& outcome) {
+        show(*exchange, demand);
+        later(outcome);
+      });
+  if (!status || status->ok()) throughput_.add(prompt_tokens, output_tokens);
+  if (status) show();
   return status;
 }
 
-void RequestMeter::show() const {
-  auto& admission = exchange_->services().governance.admission();
-  exchange_->set_headers(
-      rate_headers(admission.view(exchange_->principal, demand_), exchange_->dialect));
+void RequestMeter::show(Exchange& exchange, const governance::Demand& demand) {
+  auto& admission = exchange.services().governance.admission();
+  exchange.set_headers(rate_headers(admission.view(exchange.principal, demand), exchange.dialect));
 }
 
 void RequestMeter::admitted() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "api/exchange.h"
@@ -14,12 +15,17 @@ namespace plinth::api {
 class RequestMeter {
  public:
   // Counts the request. Refused where the key may not call the model, or a limit is reached; the
-  // exchange's answer says what is left either way. `name` is what the caller called.
-  static absl::StatusOr<RequestMeter> begin(const ExchangePtr& exchange, const std::string& name,
-                                            const governance::Called& called);
+  // exchange's answer says what is left either way. `name` is what the caller called. `done` runs
+  // before this returns, or on another thread where the database has to be asked.
+  static void begin(const ExchangePtr& exchange, const std::string& name,
+                    const governance::Called& called,
+                    std::function<void(absl::StatusOr<RequestMeter>)> done);
 
-  // The most that the request (or one more part of it) can use.
-  absl::Status reserve(std::int64_t prompt_tokens, std::int64_t output_tokens);
+  // The most that the request (or one more part of it) can use; refused, the meter is dropped.
+  // Nothing where the database has to be asked: then `later` runs on another thread, unless the
+  // meter is dropped before.
+  std::optional<absl::Status> reserve(std::int64_t prompt_tokens, std::int64_t output_tokens,
+                                      std::function<void(const absl::Status&)> later);
   // The model has begun.
   void admitted();
   // Of the model's time, what it took for the request: before settle(), where known.
@@ -38,7 +44,8 @@ class RequestMeter {
  private:
   RequestMeter(ExchangePtr exchange, governance::Demand demand)
       : exchange_(std::move(exchange)), demand_(std::move(demand)) {}
-  void show() const;
+  void show() const { show(*exchange_, demand_); }
+  static void show(Exchange& exchange, const governance::Demand& demand);
 
   ExchangePtr exchange_;
   governance::Demand demand_;

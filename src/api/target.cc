@@ -45,18 +45,23 @@ absl::StatusOr<std::shared_ptr<const governance::ContentFilter>> filter_of(
 }
 
 // `allowed`: the name that the caller's key must be allowed to call.
-absl::StatusOr<Target> open(const ExchangePtr& exchange, const std::string& name,
-                            const std::string& allowed, Purpose purpose,
-                            std::string_view endpoint) {
-  ASSIGN_OR_RETURN(auto found, find(*exchange, name, purpose, endpoint));
-  ASSIGN_OR_RETURN(auto filter, filter_of(*exchange, found.called));
-  ASSIGN_OR_RETURN(auto meter, RequestMeter::begin(exchange, allowed, found.called));
-  if (exchange->dialect == Dialect::azure) {
-    exchange->set_headers({{"x-ms-deployment-name", name},
-                           {"x-ms-rai-invoked", filter != nullptr ? "true" : "false"}});
-  }
-  return Target{found.called.deployment, std::move(found.card), std::move(filter),
-                std::move(meter)};
+void open(const ExchangePtr& exchange, const std::string& name, const std::string& allowed,
+          Purpose purpose, const std::string& endpoint, Opened done) {
+  auto found = find(*exchange, name, purpose, endpoint);
+  if (!found.ok()) return done(found.status());
+  auto filter = filter_of(*exchange, found->called);
+  if (!filter.ok()) return done(filter.status());
+  const auto called = found->called;
+  auto begun = [exchange, name, found = *std::move(found), filter = *std::move(filter),
+                done = std::move(done)](absl::StatusOr<RequestMeter> meter) {
+    if (!meter.ok()) return done(meter.status());
+    if (exchange->dialect == Dialect::azure) {
+      exchange->set_headers({{"x-ms-deployment-name", name},
+                             {"x-ms-rai-invoked", filter != nullptr ? "true" : "false"}});
+    }
+    done(Target{found.called.deployment, found.card, filter, *std::move(meter)});
+  };
+  RequestMeter::begin(exchange, allowed, called, std::move(begun));
 }
 
 // Where a refused request for the deployment may go; "" where nowhere.
@@ -70,21 +75,25 @@ std::string spillover_of(const Exchange& exchange, const std::string& name) {
 
 }  // namespace
 
-absl::StatusOr<Target> open_target(const ExchangePtr& exchange, const std::string& name,
-                                   Purpose purpose, std::string_view endpoint) {
-  auto target = open(exchange, name, name, purpose, endpoint);
-  if (target.ok() || !governance::refusal_of(target.status())) return target;
-  const auto spillover = spillover_of(*exchange, name);
-  if (spillover.empty()) return target;
-  // What the deployment names itself, its callers may use; what they name, if they may call it.
-  const bool asked = !exchange->request().header("x-ms-spillover-deployment").empty();
-  auto spilled = open(exchange, spillover, asked ? spillover : name, purpose, endpoint);
-  // Its own refusal would speak of a deployment that the caller did not name.
-  if (!spilled.ok()) return target;
-  exchange->set_headers({{"x-ms-spillover-from-deployment", name},
-                         {"x-ms-spillover-deployment", spillover},
-                         {"x-ms-spillover-error", std::to_string(http_status(target.status()))}});
-  return spilled;
+void open_target(const ExchangePtr& exchange, const std::string& name, Purpose purpose,
+                 const std::string& endpoint, Opened done) {
+  auto opened = [=](absl::StatusOr<Target> target) {
+    if (target.ok() || !governance::refusal_of(target.status())) return done(std::move(target));
+    const auto spillover = spillover_of(*exchange, name);
+    if (spillover.empty()) return done(std::move(target));
+    // What the deployment names itself, its callers may use; what they name, if they may call it.
+    const bool asked = !exchange->request().header("x-ms-spillover-deployment").empty();
+    auto spilled = [=, refusal = target.status()](absl::StatusOr<Target> other) {
+      // Its own refusal would speak of a deployment that the caller did not name.
+      if (!other.ok()) return done(refusal);
+      exchange->set_headers({{"x-ms-spillover-from-deployment", name},
+                             {"x-ms-spillover-deployment", spillover},
+                             {"x-ms-spillover-error", std::to_string(http_status(refusal))}});
+      done(std::move(other));
+    };
+    open(exchange, spillover, asked ? spillover : name, purpose, endpoint, std::move(spilled));
+  };
+  open(exchange, name, name, purpose, endpoint, std::move(opened));
 }
 
 void apply_deployment(const Target& target, std::vector<std::string>& left_out,

@@ -1,9 +1,9 @@
 // What a request is for: the deployment or model that it names, admitted.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "api/exchange.h"
 #include "api/request_meter.h"
@@ -24,9 +24,11 @@ struct Target {
 
 // Finds what `name` means for the caller and counts the request. Where a provisioned deployment has
 // no room, its spillover (or that of the x-ms-spillover-deployment header) is asked, and the answer
-// says so. NotFound, PermissionDenied, or a refusal of a limit; `endpoint` is for messages.
-absl::StatusOr<Target> open_target(const ExchangePtr& exchange, const std::string& name,
-                                   Purpose purpose, std::string_view endpoint);
+// says so. NotFound, PermissionDenied, or a refusal of a limit; `endpoint` is for messages. `done`
+// runs before this returns, or on another thread where the database has to be asked.
+using Opened = std::function<void(absl::StatusOr<Target>)>;
+void open_target(const ExchangePtr& exchange, const std::string& name, Purpose purpose,
+                 const std::string& endpoint, Opened done);
 
 // A request without limits or parameters of its own takes the deployment's.
 void apply_deployment(const Target& target, std::vector<std::string>& left_out,

@@ -1,15 +1,18 @@
 // Who may use how much: every request passes here before it costs anything.
 //
-//   ASSIGN_OR_RETURN(auto ticket, admission.begin(principal, demand));    // requests, a balance
-//   RETURN_IF_ERROR(admission.reserve(ticket, prompt, n * output_max));   // the most it can cost
+//   auto began = admission.begin(principal, demand, later);      // requests, a balance
+//   auto status = admission.reserve(ticket, prompt, n * output_max, later);  // the most it can
+//   cost
 //   ...
-//   admission.settle(std::move(ticket), actual, amount_pico);             // what it did cost
+//   admission.settle(std::move(ticket), actual, amount_pico);    // what it did cost
 //
-// A ticket that is dropped gives back what it reserved. Limits hold at any time and for any number
-// of callers: what is reserved counts as used.
+// A ticket that is dropped gives back what it reserved. Limits hold at any time, for any number of
+// callers and over all gateways that share a database: what is reserved counts as used, and a
+// gateway reserves only in blocks that it holds in the database (docs/decisions/0010).
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +24,7 @@
 #include "governance/api_keys.h"
 #include "governance/price_book.h"
 #include "governance/refusal.h"
+#include "store/lease_store.h"
 #include "store/limit_store.h"
 
 namespace plinth::governance {
@@ -54,36 +58,66 @@ struct RateView {
 // Thread-safe.
 class Admission {
  public:
-  // Reads limits, budgets and prices. The references outlive it.
-  static absl::StatusOr<std::unique_ptr<Admission>> create(store::LimitStore& store,
-                                                           const base::Clock& clock);
+  struct Options {
+    std::string gateway;     // names this process's lease: never used before
+    bool is_shared = false;  // others may use the database: what lies idle here is theirs
+  };
+  // Takes a lease, and reads limits, budgets and prices. The references outlive it.
+  static absl::StatusOr<std::unique_ptr<Admission>> create(store::LimitStore& limits,
+                                                           store::LeaseStore& leases,
+                                                           const base::Clock& clock,
+                                                           Options options);
   ~Admission();
 
   struct Hold;
   class Ticket {
    public:
     Ticket();
-    Ticket(Admission& admission, std::unique_ptr<Hold> hold);
+    Ticket(Admission& admission, std::shared_ptr<Hold> hold);
     Ticket(Ticket&& other) noexcept;
     Ticket& operator=(Ticket&& other) noexcept;
     ~Ticket();
     // Constant from begin() on.
     const Price& price() const;
+    // What it reserved is in blocks under this lease: for the row of the ledger.
+    store::Lease lease() const;
 
    private:
     friend class Admission;
     Admission* admission_ = nullptr;
-    std::unique_ptr<Hold> hold_;
+    std::shared_ptr<Hold> hold_;  // shared with what waits for it
   };
 
+  // What fits in this gateway's blocks, or cannot fit at all, is answered at once. Otherwise the
+  // answer is nothing, and `later` runs on another thread once the database has said how much there
+  // is: within kBlockWait, or with Unavailable where it is away. Where it is known to be away that
+  // comes at once. `later` must not block; of a ticket that is dropped meanwhile it need not run.
+  using Began = std::function<void(absl::StatusOr<Ticket>)>;
+  using Reserved = std::function<void(const absl::Status&)>;
+
   // A refusal (refusal.h) where a limit or a budget does not allow one more.
-  absl::StatusOr<Ticket> begin(const Principal& principal, const Demand& demand);
+  std::optional<absl::StatusOr<Ticket>> begin(const Principal& principal, const Demand& demand,
+                                              Began later);
   // Reserves the most that the request can cost; several times where it has several parts. Refused,
   // it reserves nothing.
-  absl::Status reserve(Ticket& ticket, std::int64_t prompt_tokens, std::int64_t output_tokens);
+  std::optional<absl::Status> reserve(Ticket& ticket, std::int64_t prompt_tokens,
+                                      std::int64_t output_tokens, Reserved later);
   // amount_pico: what the row of the ledger says, which is committed.
   void settle(Ticket ticket, const TokenCount& actual, std::int64_t amount_pico);
+  // Nobody knows whether the row is committed.
+  void abandon(Ticket ticket);
   RateView view(const Principal& principal, const Demand& demand);
+
+  // The database's clock: for times of the ledger's rows and periods of budgets.
+  const base::Clock& clock() const;
+
+  // A thread of its own calls exchange() whenever there is something to ask, until close().
+  void start();
+  // Asks the database for what requests wait for and what will be needed soon, gives back what lies
+  // idle, and keeps the lease. Nothing where there is nothing to do.
+  absl::Status exchange();
+  // Gives back every block. Whoever waits, or comes later, is told Unavailable.
+  void close();
 
   // Reads limits, budgets and prices again, where somebody else may have changed them.
   absl::Status refresh();

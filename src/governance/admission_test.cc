@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <random>
 #include <thread>
 
 #include "governance/limits.h"
 #include "governance/meter.h"
+#include "governance/testing/gateway.h"
 #include "store/scratch_database.h"
 
 namespace plinth::governance {
@@ -20,17 +22,15 @@ class AdmissionTest : public testing::Test {
  protected:
   void SetUp() override {
     scratch_ = *store::ScratchDatabase::make(store::Dialect::sqlite);
-    database_ = *store::Database::open(scratch_->where());
-    limits_ = std::make_unique<store::LimitStore>(*database_);
-    usage_ = std::make_unique<store::UsageStore>(*database_);
     reopen();
     principal_.key_id = "k";
     principal_.project = "p";
   }
   void reopen() {
-    auto admission = Admission::create(*limits_, clock_);
-    ASSERT_TRUE(admission.ok()) << admission.status();
-    admission_ = *std::move(admission);
+    gateway_.reset();
+    gateway_ = std::make_unique<Gateway>(scratch_->where(), clock_,
+                                         "gateway" + std::to_string(++opened_), false);
+    admission_ = gateway_->admission.get();
   }
   void limit(const char* kind, const char* scope, const char* model, Resource resource,
              std::int64_t amount) {
@@ -38,21 +38,30 @@ class AdmissionTest : public testing::Test {
         admission_->set_limit({kind, scope, model, std::string(resource_name(resource)), amount});
     ASSERT_TRUE(status.ok()) << status;
   }
+  absl::StatusOr<Admission::Ticket> begin(const Demand& demand) {
+    return gateway_->begin(principal_, demand);
+  }
+  absl::Status reserve(Admission::Ticket& ticket, std::int64_t prompt, std::int64_t output) {
+    return gateway_->reserve(ticket, prompt, output);
+  }
+  void settle(Admission::Ticket ticket, const TokenCount& tokens) {
+    const auto status = gateway_->settle(std::move(ticket), principal_, {"m"}, tokens);
+    EXPECT_TRUE(status.ok()) << status;
+  }
   static RefusalKind kind_of(const absl::Status& status) { return refusal_of(status).value().kind; }
 
   base::FakeClock clock_;
   std::unique_ptr<store::ScratchDatabase> scratch_;
-  std::unique_ptr<store::Database> database_;
-  std::unique_ptr<store::LimitStore> limits_;
-  std::unique_ptr<store::UsageStore> usage_;
-  std::unique_ptr<Admission> admission_;
+  std::unique_ptr<Gateway> gateway_;
+  Admission* admission_ = nullptr;
+  int opened_ = 0;
   Principal principal_;
 };
 
 TEST_F(AdmissionTest, WithoutLimitsEverythingPasses) {
-  auto ticket = admission_->begin(principal_, {"m"});
+  auto ticket = begin({"m"});
   ASSERT_TRUE(ticket.ok());
-  EXPECT_TRUE(admission_->reserve(*ticket, 1'000'000, 1'000'000).ok());
+  EXPECT_TRUE(reserve(*ticket, 1'000'000, 1'000'000).ok());
   const auto view = admission_->view(principal_, {"m"});
   EXPECT_FALSE(view.requests.has_value());
   EXPECT_FALSE(view.tokens.has_value());
@@ -60,36 +69,36 @@ TEST_F(AdmissionTest, WithoutLimitsEverythingPasses) {
 
 TEST_F(AdmissionTest, RequestsAreCountedWhateverBecomesOfThem) {
   limit("project", "p", "m", Resource::requests_per_minute, 2);
-  EXPECT_TRUE(admission_->begin(principal_, {"m"}).ok());
-  EXPECT_TRUE(admission_->begin(principal_, {"m"}).ok());
-  const auto third = admission_->begin(principal_, {"m"});
+  EXPECT_TRUE(begin({"m"}).ok());
+  EXPECT_TRUE(begin({"m"}).ok());
+  const auto third = begin({"m"});
   ASSERT_FALSE(third.ok());
   EXPECT_EQ(kind_of(third.status()), RefusalKind::requests);
   EXPECT_EQ(refusal_of(third.status())->retry_after, std::chrono::seconds(30));
   EXPECT_THAT(std::string(base::message(third.status())), HasSubstr("project p"));
-  EXPECT_TRUE(admission_->begin(principal_, {"other"}).ok()) << "of another model";
+  EXPECT_TRUE(begin({"other"}).ok()) << "of another model";
   clock_.advance(std::chrono::seconds(30));
-  EXPECT_TRUE(admission_->begin(principal_, {"m"}).ok());
+  EXPECT_TRUE(begin({"m"}).ok());
 }
 
 TEST_F(AdmissionTest, TokensAreReservedAndWhatIsNotUsedComesBack) {
   limit("key", "k", "", Resource::tokens_per_minute, 1000);
-  auto first = *admission_->begin(principal_, {"m"});
-  ASSERT_TRUE(admission_->reserve(first, 500, 400).ok());
+  auto first = *begin({"m"});
+  ASSERT_TRUE(reserve(first, 500, 400).ok());
   EXPECT_EQ(admission_->view(principal_, {"m"}).tokens->remaining, 100);
-  auto second = *admission_->begin(principal_, {"n"});
-  const auto refused = admission_->reserve(second, 50, 51);
+  auto second = *begin({"n"});
+  const auto refused = reserve(second, 50, 51);
   EXPECT_EQ(kind_of(refused), RefusalKind::tokens);
   EXPECT_TRUE(refusal_of(refused)->retry_after.has_value());
-  admission_->settle(std::move(first), {500, 300, 10}, 0);
+  settle(std::move(first), {500, 300, 10});
   EXPECT_EQ(admission_->view(principal_, {"n"}).tokens->remaining, 1000 - 200 - 10);
   {
-    auto dropped = *admission_->begin(principal_, {"m"});
-    ASSERT_TRUE(admission_->reserve(dropped, 300, 300).ok());
+    auto dropped = *begin({"m"});
+    ASSERT_TRUE(reserve(dropped, 300, 300).ok());
   }
   EXPECT_EQ(admission_->view(principal_, {"n"}).tokens->remaining, 790)
       << "a dropped ticket used nothing";
-  const auto never = admission_->reserve(second, 1000, 1);
+  const auto never = reserve(second, 1000, 1);
   EXPECT_EQ(kind_of(never), RefusalKind::too_large);
   EXPECT_FALSE(refusal_of(never)->retry_after.has_value());
 }
@@ -97,51 +106,51 @@ TEST_F(AdmissionTest, TokensAreReservedAndWhatIsNotUsedComesBack) {
 TEST_F(AdmissionTest, ARefusalTakesNothingOfAnyLimit) {
   limit("key", "k", "", Resource::tokens_per_minute, 1000);
   limit("project", "p", "", Resource::tokens_per_minute, 100);
-  auto ticket = *admission_->begin(principal_, {"m"});
-  EXPECT_FALSE(admission_->reserve(ticket, 200, 0).ok());
+  auto ticket = *begin({"m"});
+  EXPECT_FALSE(reserve(ticket, 200, 0).ok());
   ASSERT_TRUE(admission_->remove_limit({"project", "p", "", "tokens_per_minute", 0}).ok());
-  auto next = *admission_->begin(principal_, {"m"});
+  auto next = *begin({"m"});
   EXPECT_EQ(admission_->view(principal_, {"m"}).tokens->remaining, 1000);
 }
 
 TEST_F(AdmissionTest, ParallelRequestsEndWithTheirTickets) {
   limit("deployment", "d", "", Resource::parallel_requests, 1);
   {
-    const auto one = admission_->begin(principal_, {"m", "d"});
+    const auto one = begin({"m", "d"});
     ASSERT_TRUE(one.ok());
-    EXPECT_FALSE(admission_->begin(principal_, {"m", "d"}).ok());
-    EXPECT_TRUE(admission_->begin(principal_, {"m", "e"}).ok());
+    EXPECT_FALSE(begin({"m", "d"}).ok());
+    EXPECT_TRUE(begin({"m", "e"}).ok());
   }
-  EXPECT_TRUE(admission_->begin(principal_, {"m", "d"}).ok());
+  EXPECT_TRUE(begin({"m", "d"}).ok());
 }
 
 TEST_F(AdmissionTest, BudgetsAreNeverExceeded) {
   ASSERT_TRUE(admission_->insert_price({"m", "standard", 0, 10, 5, 20, 0}).ok());
   ASSERT_TRUE(admission_->set_budget({"project", "p", "day", 1000, 0, 0}).ok());
-  auto first = *admission_->begin(principal_, {"m"});
-  ASSERT_TRUE(admission_->reserve(first, 50, 20).ok()) << "900 of 1000";
-  auto second = *admission_->begin(principal_, {"m"});
-  const auto refused = admission_->reserve(second, 11, 0);
+  auto first = *begin({"m"});
+  ASSERT_TRUE(reserve(first, 50, 20).ok()) << "900 of 1000";
+  auto second = *begin({"m"});
+  const auto refused = reserve(second, 11, 0);
   EXPECT_EQ(kind_of(refused), RefusalKind::budget);
   EXPECT_FALSE(refusal_of(refused)->retry_after.has_value());
-  EXPECT_TRUE(admission_->reserve(second, 10, 0).ok());
-  admission_->settle(std::move(first), {50, 40, 1}, 10 * 10 + 40 * 5 + 20);
-  EXPECT_TRUE(admission_->reserve(second, 58, 0).ok()) << "320 + 100 + 580";
-  EXPECT_FALSE(admission_->begin(principal_, {"m"}).ok()) << "nothing is left";
+  EXPECT_TRUE(reserve(second, 10, 0).ok());
+  settle(std::move(first), {50, 40, 1});
+  EXPECT_TRUE(reserve(second, 58, 0).ok()) << "320 + 100 + 580";
+  EXPECT_FALSE(begin({"m"}).ok()) << "nothing is left";
   // The next day is a new one.
   clock_.advance(std::chrono::hours(24));
-  EXPECT_TRUE(admission_->begin(principal_, {"m"}).ok());
+  EXPECT_TRUE(begin({"m"}).ok());
 }
 
 TEST_F(AdmissionTest, ABudgetThatIsSetMeanwhilePaysForWhatRuns) {
   ASSERT_TRUE(admission_->insert_price({"", "standard", 0, 10, 10, 10, 0}).ok());
-  auto running = *admission_->begin(principal_, {"m"});
-  ASSERT_TRUE(admission_->reserve(running, 90, 0).ok());
+  auto running = *begin({"m"});
+  ASSERT_TRUE(reserve(running, 90, 0).ok());
   ASSERT_TRUE(admission_->set_budget({"key", "k", "month", 1000, 0, 0}).ok());
-  admission_->settle(std::move(running), {90, 0, 0}, 900);
-  auto next = *admission_->begin(principal_, {"m"});
-  EXPECT_FALSE(admission_->reserve(next, 11, 0).ok());
-  EXPECT_TRUE(admission_->reserve(next, 10, 0).ok());
+  settle(std::move(running), {90, 0, 0});
+  auto next = *begin({"m"});
+  EXPECT_FALSE(reserve(next, 11, 0).ok());
+  EXPECT_TRUE(reserve(next, 10, 0).ok());
 }
 
 TEST_F(AdmissionTest, LimitsAndSpendingSurviveARestart) {
@@ -154,11 +163,11 @@ TEST_F(AdmissionTest, LimitsAndSpendingSurviveARestart) {
   row.organization = "default";
   row.project = "p";
   row.amount_pico = 800;
-  ASSERT_TRUE(usage_->append(std::vector{row}).ok());
+  ASSERT_TRUE(gateway_->usage.append(std::vector{row}).ok());
   reopen();
-  auto ticket = *admission_->begin(principal_, {"m"});
-  EXPECT_EQ(kind_of(admission_->reserve(ticket, 21, 0)), RefusalKind::budget);
-  EXPECT_EQ(kind_of(admission_->reserve(ticket, 71, 0)), RefusalKind::too_large);
+  auto ticket = *begin({"m"});
+  EXPECT_EQ(kind_of(reserve(ticket, 21, 0)), RefusalKind::budget);
+  EXPECT_EQ(kind_of(reserve(ticket, 71, 0)), RefusalKind::too_large);
   EXPECT_EQ(ticket.price().output_pico, 20);
 }
 
@@ -183,15 +192,14 @@ TEST_F(AdmissionTest, ConcurrentCallersNeverPassALimit) {
     threads.emplace_back([&, t] {
       std::mt19937_64 random(static_cast<std::uint64_t>(t) + 1);
       for (int i = 0; i < 500; ++i) {
-        auto ticket = admission_->begin(principal_, {"m"});
+        auto ticket = begin({"m"});
         if (!ticket.ok()) continue;
         const auto prompt = static_cast<std::int64_t>(random() % 20 + 1);
-        if (!admission_->reserve(*ticket, prompt, 30).ok()) continue;
+        if (!reserve(*ticket, prompt, 30).ok()) continue;
         const auto output = static_cast<std::int64_t>(random() % 31);
-        const auto amount = rate(ticket->price(), {prompt, 0, output});
-        spent += amount;
+        spent += rate(ticket->price(), {prompt, 0, output});
         tokens += prompt + output;
-        admission_->settle(*std::move(ticket), {prompt, 0, output}, amount);
+        settle(*std::move(ticket), {prompt, 0, output});
       }
     });
   }
@@ -201,30 +209,39 @@ TEST_F(AdmissionTest, ConcurrentCallersNeverPassALimit) {
   EXPECT_LE(tokens, 4'000);
 }
 
+TEST_F(AdmissionTest, AThreadOfItsOwnAsksTheDatabase) {
+  limit("project", "p", "m", Resource::requests_per_minute, 2);
+  admission_->start();
+  std::promise<absl::Status> answer;
+  const auto now = admission_->begin(principal_, {"m"}, [&](auto ticket) {
+    // Dropping the ticket here needs no lock that the thread holds.
+    answer.set_value(ticket.status());
+  });
+  ASSERT_FALSE(now.has_value()) << "of a limit that nobody asked for yet";
+  EXPECT_TRUE(answer.get_future().get().ok());
+  admission_->close();
+  const auto late = admission_->begin(principal_, {"m"}, [](auto) {});
+  ASSERT_TRUE(late.has_value());
+  EXPECT_TRUE(absl::IsUnavailable(late->status())) << late->status();
+}
+
 TEST_F(AdmissionTest, MeterChargesWhatWasUsedOnceItIsDurable) {
   ASSERT_TRUE(admission_->insert_price({"m", "standard", 0, 10, 5, 20, 0}).ok());
   ASSERT_TRUE(admission_->set_budget({"project", "p", "day", 1000, 0, 0}).ok());
-  store::LedgerWriter writer(*usage_, clock_);
-  Meter meter(*admission_, writer, clock_);
-  auto ticket = *admission_->begin(principal_, {"m"});
-  ASSERT_TRUE(admission_->reserve(ticket, 10, 10).ok());
-  UsageEvent event{"req_1", principal_, {"m"}, "chat"};
-  event.tokens = {10, 4, 3};
-  absl::Status result = base::internal("not called");
-  meter.settle(std::move(ticket), event, [&](const absl::Status& status) { result = status; });
-  writer.flush();
-  EXPECT_TRUE(result.ok()) << result;
+  auto ticket = *begin({"m"});
+  ASSERT_TRUE(reserve(ticket, 10, 10).ok());
+  settle(std::move(ticket), {10, 4, 3});
   std::vector<store::LedgerRow> rows;
-  ASSERT_TRUE(
-      usage_->each_row("default", 0, INT64_MAX, [&](const auto& row) { rows.push_back(row); })
-          .ok());
+  ASSERT_TRUE(gateway_->usage
+                  .each_row("default", 0, INT64_MAX, [&](const auto& row) { rows.push_back(row); })
+                  .ok());
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].amount_pico, 6 * 10 + 4 * 5 + 3 * 20);
   EXPECT_EQ(rows[0].price_version, 1);
-  EXPECT_EQ(rate_again(rows[0], PriceBook(*limits_->prices())), rows[0].amount_pico);
-  auto next = *admission_->begin(principal_, {"m"});
-  EXPECT_TRUE(admission_->reserve(next, 86, 0).ok());
-  EXPECT_FALSE(admission_->reserve(next, 1, 0).ok());
+  EXPECT_EQ(rate_again(rows[0], PriceBook(*gateway_->limits.prices())), rows[0].amount_pico);
+  auto next = *begin({"m"});
+  EXPECT_TRUE(reserve(next, 86, 0).ok());
+  EXPECT_FALSE(reserve(next, 1, 0).ok());
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <chrono>
 
+#include "absl/strings/escaping.h"
 #include "base/log.h"
+#include "governance/random_bytes.h"
 
 namespace plinth::governance {
 
@@ -10,6 +12,8 @@ namespace {
 
 // How late a change by another gateway may take effect here.
 constexpr std::chrono::seconds kRefreshInterval{5};
+// Of a gateway's name: no two are ever the same.
+constexpr std::size_t kGatewayBytes = 12;
 
 }  // namespace
 
@@ -26,9 +30,9 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
     if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
   }
   ASSIGN_OR_RETURN(made->keys_, ApiKeys::open(home, database, clock));
-  ASSIGN_OR_RETURN(made->admission_, Admission::create(made->limits_, clock));
+  RETURN_IF_ERROR(made->open_admission(database.dialect() == store::Dialect::postgresql, clock));
   made->ledger_ = std::make_unique<store::LedgerWriter>(made->usage_, clock);
-  made->meter_ = std::make_unique<Meter>(*made->admission_, *made->ledger_, clock);
+  made->meter_ = std::make_unique<Meter>(*made->admission_, *made->ledger_);
   ASSIGN_OR_RETURN(made->deployments_,
                    Deployments::open(made->documents_, *made->admission_, clock));
   ASSIGN_OR_RETURN(made->throughput_, ProvisionedThroughput::open(made->documents_, clock));
@@ -38,7 +42,24 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
   return made;
 }
 
+absl::Status Governance::open_admission(bool is_shared, const base::Clock& clock) {
+  ASSIGN_OR_RETURN(const auto random, system_random_bytes(kGatewayBytes));
+  const std::string name = absl::BytesToHexString(base::to_absl(random));
+  // The home is this process's alone, and with it a database in it: what held a lease before died.
+  if (!is_shared) RETURN_IF_ERROR(leases_.take_over(name));
+  ASSIGN_OR_RETURN(admission_, Admission::create(limits_, leases_, clock, {name, is_shared}));
+  admission_->start();
+  return absl::OkStatus();
+}
+
 Governance::~Governance() {
+  stop_refreshing();
+  // Rows that wait are written before their blocks go back.
+  ledger_.reset();
+  if (admission_ != nullptr) admission_->close();
+}
+
+void Governance::stop_refreshing() {
   if (!refresher_.joinable()) return;
   {
     std::lock_guard lock(mutex_);

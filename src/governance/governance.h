@@ -16,6 +16,7 @@
 #include "governance/meter.h"
 #include "governance/people.h"
 #include "governance/provisioned_throughput.h"
+#include "store/lease_store.h"
 #include "store/ledger_writer.h"
 #include "store/limit_store.h"
 #include "store/tenant_store.h"
@@ -45,6 +46,8 @@ class Governance {
   store::TenantStore& tenants() { return tenants_; }
   store::LimitStore& limits() { return limits_; }
   store::UsageStore& usage() { return usage_; }
+  // The database's: of what periods of budgets and times of the ledger's rows mean.
+  const base::Clock& clock() const { return admission_->clock(); }
   ~Governance();
   // For whoever reads the ledger right after an answer.
   store::LedgerWriter& ledger() { return *ledger_; }
@@ -53,6 +56,7 @@ class Governance {
   Governance(store::Database& database, const base::Clock& clock)
       : tenants_(database),
         limits_(database),
+        leases_(database, store::database_time(clock)),
         usage_(database),
         documents_(database),
         people_(database, clock, system_random_bytes, [this] { keys_->forget(); }),
@@ -60,6 +64,7 @@ class Governance {
 
   store::TenantStore tenants_;
   store::LimitStore limits_;
+  store::LeaseStore leases_;
   store::UsageStore usage_;
   store::DocumentStore documents_;
   std::unique_ptr<ApiKeys> keys_;
@@ -72,6 +77,8 @@ class Governance {
   std::unique_ptr<ContentPolicies> content_policies_;
   std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
 
+  absl::Status open_admission(bool is_shared, const base::Clock& clock);
+  void stop_refreshing();
   // Reads again what other gateways may have changed, where the database is one that they share.
   void keep_fresh();
   absl::Status refresh();

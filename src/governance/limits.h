@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "store/ledger_writer.h"
+#include "store/limits.h"
+
 namespace plinth::governance {
 
 // Of one token, in pico-units: 10,000 units of money for a million tokens. With kTokensMax it keeps
@@ -14,9 +17,9 @@ inline constexpr std::int64_t kPricePicoMax = 10'000'000'000;
 inline constexpr std::int64_t kTokensMax = std::int64_t{1} << 29;
 static_assert(kTokensMax <= INT64_MAX / kPricePicoMax, "a request's cost fits 64 bits");
 
-// Of any limit: a bucket counts in parts of a day's microseconds.
+// Of any limit: a rate's level counts in parts of a day's milliseconds.
 inline constexpr std::int64_t kLimitMax = 100'000'000;
-static_assert(kLimitMax <= INT64_MAX / 86'400'000'000, "a bucket's level fits 64 bits");
+static_assert(kLimitMax <= INT64_MAX / 86'400'000, "a rate's level fits 64 bits");
 
 // Of a budget: a million units of money a day or month.
 inline constexpr std::int64_t kBudgetPicoMax = 1'000'000'000'000'000'000;
@@ -34,5 +37,34 @@ inline constexpr std::size_t kRolesOfSubjectMax = 1000;
 inline constexpr std::size_t kInviteProjectsMax = 100;
 // As OpenAI's: long enough for a holiday, short for a letter that lies about.
 inline constexpr std::chrono::hours kInviteTime{7 * 24};
+// A block is one part in so many of what is left: the last of a limit goes out in ever smaller
+// ones, and seven gateways may come after the first.
+inline constexpr std::int64_t kBlockShare = 8;
+// A gateway stops spending so long before its lease ends by the database's clock: what clocks that
+// are not set may differ by in a lease's time, a hundred times over.
+inline constexpr std::chrono::seconds kLeaseMargin{5};
+// Three tries before the lease ends.
+inline constexpr std::chrono::seconds kLeaseRenewal{15};
+static_assert(3 * kLeaseRenewal + kLeaseMargin < store::kLease);
+static_assert(store::LedgerWriter::kAwayMax + kLeaseRenewal + kLeaseMargin < store::kLease,
+              "a row that waits for the database does not outlive its lease");
+// What the database said of a limit is believed for so long, and refusals need no question: so
+// often others may have given back what somebody is refused.
+inline constexpr std::chrono::milliseconds kTrust{200};
+// Between looks at what lies idle.
+inline constexpr std::chrono::seconds kBlockTick{1};
+// A gateway keeps what it used in a tick so many times over.
+inline constexpr std::int64_t kTicksKept = 4;
+// Ticks without use after which it keeps nothing.
+inline constexpr int kQuietTicks = 2;
+// Between two transactions about blocks: at most fifty a second, where every request is one too
+// many for what is left. A request waits no longer for it than for its first token.
+inline constexpr std::chrono::milliseconds kExchangeGap{20};
+// Requests wait so long for a database that is away, as the ledger's rows do.
+inline constexpr std::chrono::seconds kBlockWait{30};
+// While it is away it is tried so often.
+inline constexpr std::chrono::milliseconds kAwayRetry{200};
+// Requests that wait for blocks: as many as a server has connections.
+inline constexpr std::size_t kBlockWaitersMax = 4096;
 
 }  // namespace plinth::governance

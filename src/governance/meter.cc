@@ -37,16 +37,21 @@ std::int64_t rate_again(const store::LedgerRow& row, const PriceBook& prices) {
 
 void Meter::settle(Admission::Ticket ticket, const UsageEvent& event,
                    std::function<void(const absl::Status&)> done) {
-  auto row = to_ledger_row(event, ticket.price(), clock_.unix_millis());
+  auto row = to_ledger_row(event, ticket.price(), admission_.clock().unix_millis());
   const auto amount = row.amount_pico;
+  const auto lease = ticket.lease();
   // Shared since std::function copies; it has one owner.
   auto held = std::make_shared<Admission::Ticket>(std::move(ticket));
-  ledger_.append(std::move(row), [this, held, tokens = event.tokens, amount,
-                                  done = std::move(done)](const absl::Status& status) {
-    if (status.ok()) admission_.settle(std::move(*held), tokens, amount);
-    *held = Admission::Ticket();
+  auto committed = [this, held, tokens = event.tokens, amount,
+                    done = std::move(done)](const absl::Status& status) {
+    if (status.ok()) {
+      admission_.settle(std::move(*held), tokens, amount);
+    } else {
+      admission_.abandon(std::move(*held));
+    }
     done(status);
-  });
+  };
+  ledger_.append(std::move(row), std::move(committed), lease);
 }
 
 }  // namespace plinth::governance

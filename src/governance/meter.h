@@ -4,7 +4,6 @@
 #include <functional>
 #include <string>
 
-#include "base/clock.h"
 #include "governance/admission.h"
 #include "store/ledger_writer.h"
 
@@ -27,8 +26,8 @@ struct UsageEvent {
 class Meter {
  public:
   // The references outlive it.
-  Meter(Admission& admission, store::LedgerWriter& ledger, const base::Clock& clock)
-      : admission_(admission), ledger_(ledger), clock_(clock) {}
+  Meter(Admission& admission, store::LedgerWriter& ledger)
+      : admission_(admission), ledger_(ledger) {}
 
   // Settles the ticket and runs `done` once the row is durable, or with the reason why there is
   // none: then the request is not charged, and its answer may not be given. `done` runs on the
@@ -39,7 +38,6 @@ class Meter {
  private:
   Admission& admission_;
   store::LedgerWriter& ledger_;
-  const base::Clock& clock_;
 };
 
 // What the event costs by that price.

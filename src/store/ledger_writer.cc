@@ -24,10 +24,11 @@ LedgerWriter::~LedgerWriter() {
   thread_.join();
 }
 
-void LedgerWriter::append(LedgerRow row, Committed committed) {
+void LedgerWriter::append(LedgerRow row, Committed committed, std::optional<Lease> lease) {
   {
     std::lock_guard lock(mutex_);
-    waiting_.push_back({std::move(row), std::move(committed), clock_.now() + kAwayMax});
+    waiting_.push_back(
+        {std::move(row), std::move(committed), clock_.now() + kAwayMax, std::move(lease)});
   }
   changed_.notify_all();
 }
@@ -37,19 +38,35 @@ void LedgerWriter::flush() {
   changed_.wait(lock, [&] { return waiting_.empty() && !busy_; });
 }
 
-std::vector<LedgerWriter::Waiting> LedgerWriter::write(std::vector<Waiting> group) {
+void LedgerWriter::write(std::span<Waiting> group, std::vector<Waiting>& again) {
   std::vector<LedgerRow> rows;
   rows.reserve(group.size());
   for (auto& waiting : group) rows.push_back(waiting.row);
-  const auto status = usage_.append(rows);
-  std::vector<Waiting> again;
+  const auto status = usage_.append(rows, group.front().lease);
+  const bool lapsed = absl::IsFailedPrecondition(status);
+  // Of rows whose lease lapsed those stand that no budget pays.
+  if (lapsed && group.size() > 1) {
+    for (std::size_t i = 0; i < group.size(); ++i) write(group.subspan(i, 1), again);
+    return;
+  }
   const auto now = clock_.now();
   for (auto& waiting : group) {
-    if (status.ok() || now >= waiting.until) {
+    if (status.ok() || lapsed || now >= waiting.until) {
       waiting.committed(status);
     } else {
       again.push_back(std::move(waiting));
     }
+  }
+}
+
+std::vector<LedgerWriter::Waiting> LedgerWriter::write(std::vector<Waiting> group) {
+  std::vector<Waiting> again;
+  const std::span all(group);
+  for (std::size_t at = 0; at < group.size();) {
+    std::size_t end = at + 1;
+    while (end < group.size() && group[end].lease == group[at].lease) ++end;
+    write(all.subspan(at, end - at), again);
+    at = end;
   }
   return again;
 }

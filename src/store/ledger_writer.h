@@ -5,6 +5,8 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -27,7 +29,9 @@ class LedgerWriter {
   // Writes what waits, then ends.
   ~LedgerWriter();
 
-  void append(LedgerRow row, Committed committed);
+  // `lease`: what the row was reserved under. FailedPrecondition where it lapsed, and a budget
+  // would have to pay.
+  void append(LedgerRow row, Committed committed, std::optional<Lease> lease = std::nullopt);
   // Returns when everything appended before is committed or given up.
   void flush();
 
@@ -36,10 +40,13 @@ class LedgerWriter {
     LedgerRow row;
     Committed committed;
     base::TimePoint until;
+    std::optional<Lease> lease;
   };
   void run();
   // Those that could not be written and may be tried again.
   std::vector<Waiting> write(std::vector<Waiting> group);
+  // The same of rows under one lease, which are written together.
+  void write(std::span<Waiting> group, std::vector<Waiting>& again);
 
   UsageStore& usage_;
   const base::Clock& clock_;

@@ -13,6 +13,9 @@ inline constexpr std::size_t kReaders = 4;
 inline constexpr std::size_t kPoolConnections = 8;
 // Whoever waits longer for a connection is told so: the database is away or far behind.
 inline constexpr std::chrono::seconds kConnectionWait{30};
+// Of a gateway's lease: twice as long as a row of the ledger waits for a database that is away
+// (LedgerWriter::kAwayMax), so that such a time costs no gateway what it holds.
+inline constexpr std::chrono::seconds kLease{60};
 // Runs of a transaction that others stood in the way of.
 inline constexpr int kAttempts = 5;
 

@@ -152,13 +152,34 @@ constexpr const char* kPeople[] = {
     "create index api_key_by_person on api_key (person)",
 };
 
+constexpr const char* kLeases[] = {
+    // A gateway that runs. Whoever finds a lease that lapsed deletes it, with the blocks under it.
+    "create table gateway_lease ("
+    " gateway text primary key, epoch bigint not null, expires_ms bigint not null)",
+
+    // What a gateway holds of a limit (name: its resource) or of a budget (name: its period, money
+    // that is not in spent_pico yet).
+    "create table quota_block ("
+    " scope_kind text not null, scope text not null, model text not null, name text not null,"
+    " gateway text not null, held bigint not null,"
+    " primary key (scope_kind, scope, model, name, gateway))",
+    "create index quota_block_by_gateway on quota_block (gateway)",
+
+    // What a rate has beside the blocks, in units times milliseconds of its period.
+    "create table rate_level ("
+    " scope_kind text not null, scope text not null, model text not null, name text not null,"
+    " level bigint not null, filled_ms bigint not null,"
+    " primary key (scope_kind, scope, model, name))",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
-constexpr std::array kMigrations = {Migration{kKeys}, Migration{kTenants}, Migration{kMoney, true},
-                                    Migration{kDocuments}, Migration{kPeople}};
+constexpr std::array kMigrations = {Migration{kKeys},      Migration{kTenants},
+                                   Migration{kMoney, true}, Migration{kDocuments},
+                                   Migration{kPeople},    Migration{kLeases}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

@@ -148,14 +148,14 @@ std::string usage_statement(const UsageQuery& query, std::vector<SqlValue>& valu
 
 }  // namespace
 
-absl::Status UsageStore::append(std::span<const LedgerRow> rows) {
+absl::Status UsageStore::append(std::span<const LedgerRow> rows,
+                                const std::optional<Lease>& lease) {
   if (rows.empty()) return absl::OkStatus();
   return database_.transaction("append to the ledger", [&](Sql& sql) {
     hold_budgets(sql);
     const auto fresh = append_ledger(sql, rows);
     add_to_sums(sql, fresh);
-    add_to_budgets(sql, fresh);
-    return absl::OkStatus();
+    return add_to_budgets(sql, fresh, lease);
   });
 }
 

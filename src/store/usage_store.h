@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "store/database.h"
+#include "store/lease_table.h"
 #include "store/ledger_table.h"
 
 namespace plinth::store {
@@ -52,8 +53,10 @@ class UsageStore {
   explicit UsageStore(Database& database) : database_(database) {}
 
   // Durable with everything that follows from the rows, or none of it. Appending rows again that
-  // are there changes nothing.
-  absl::Status append(std::span<const LedgerRow> rows);
+  // are there changes nothing. Their cost comes out of the blocks of the lease that they were
+  // reserved under: FailedPrecondition where it lapsed and one of them is a budget's to pay.
+  absl::Status append(std::span<const LedgerRow> rows,
+                      const std::optional<Lease>& lease = std::nullopt);
   // Ordered by bucket, then by group.
   absl::StatusOr<std::vector<UsageSum>> usage(const UsageQuery& query);
   // Rows of [from, to) in the order of time.

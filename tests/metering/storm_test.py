@@ -4,6 +4,7 @@ A seeded storm (PLINTH_SEED) of streams with and without usage, clients that lea
 embeddings, errors and kills. Then the ledger, its sums and the usage API say the same, every usage that a client was told
 has its row, and no limit was passed."""
 import contextlib
+import copy
 import http.client
 import json
 import os
@@ -276,41 +277,103 @@ def kills_lose_no_row_that_was_told():
             assert sum(len(client.told) for client in clients) > 20
 
 
-@test
-def two_gateways_keep_one_ledger():
-    if not postgresql:
-        print("# SKIPPED: PLINTH_TEST_POSTGRESQL names no PostgreSQL", flush=True)
-        return
-    name = f"plinth_storm_{os.getpid()}"
-    where = postgresql.replace("/postgres?", f"/{name}?")
+@contextlib.contextmanager
+def shared_database(purpose):
+    name = f"plinth_{purpose}_{os.getpid()}"
     subprocess.run(["psql", postgresql, "-qc", f"create database {name}"], check=True, timeout=60)
     try:
-        with storm_home() as one, storm_home() as two:
-            with Service(one, "--store-database", where) as first:
-                os.makedirs(two.path + "/secrets", exist_ok=True)
-                # Keys are checked with the pepper that they were made with.
-                for file in ("pepper", "credentials.toml"):
-                    with open(f"{one.path}/secrets/{file}", "rb") as source, open(f"{two.path}/secrets/{file}", "wb") as copy:
-                        copy.write(source.read())
+        yield postgresql.replace("/postgres?", f"/{name}?")
+    finally:
+        subprocess.run(["psql", postgresql, "-qc", f"drop database if exists {name} with (force)"], timeout=60)
+
+
+def share_secrets(one, two):
+    """Keys are checked with the pepper that they were made with."""
+    os.makedirs(two.path + "/secrets", exist_ok=True)
+    for file in ("pepper", "credentials.toml"):
+        with open(f"{one.path}/secrets/{file}", "rb") as source, open(f"{two.path}/secrets/{file}", "wb") as target:
+            target.write(source.read())
+
+
+def with_key(service, key):
+    """The same gateway, called by somebody else."""
+    view = copy.copy(service)
+    view.key = key
+    return view
+
+
+def no_postgresql():
+    if not postgresql:
+        print("# SKIPPED: PLINTH_TEST_POSTGRESQL names no PostgreSQL", flush=True)
+    return not postgresql
+
+
+@test
+def two_gateways_keep_one_ledger():
+    if no_postgresql():
+        return
+    with shared_database("storm") as where, storm_home() as one, storm_home() as two:
+        with Service(one, "--store-database", where) as first:
+            share_secrets(one, two)
+            with Service(two, "--store-database", where) as second:
+                tenant = Tenant(first)
+                tenant.admin("/prices", PRICE)
+                second.key = first.key
+                # The other gateway reads prices again within seconds.
+                time.sleep(12)
+                clients = [Client(gateway, seed * 10 + i) for i, gateway in enumerate([first, second] * 2)]
+                threads, failures = storm([first, second], clients, 10)
+                time.sleep(6)
+                second.kill()
+                for thread in threads:
+                    thread.join(120)
+                assert not failures, failures[0]
+                ledger = settled(one, where)
+                check_told(clients, ledger)
+                check_books([tenant], ledger)
+                assert all(len(client.told) > 3 for client in clients), [len(c.told) for c in clients]
+
+
+@test
+def limits_hold_over_two_gateways():
+    """A rate and a budget, each asked for on both gateways at once; one of them is killed and starts again."""
+    if no_postgresql():
+        return
+    tokens, requests, budget = 3000, 60, 20_000_000_000
+    with shared_database("limits") as where, storm_home() as one, storm_home() as two:
+        with Service(one, "--store-database", where) as first:
+            share_secrets(one, two)
+            rated, paying = Tenant(first, "rated"), Tenant(first, "paying")
+            rated.admin("/prices", PRICE)
+            rated.admin(f"/projects/{rated.project}/rate_limits/rl-smollm2",
+                        {"max_tokens_per_1_minute": tokens, "max_requests_per_1_minute": requests})
+            paying.admin(f"/projects/{paying.project}/spend_limits", {"amount": "0.02", "period": "day"})
+            keys, clients, begun = [rated.key["value"], paying.key["value"]], [], time.time()
+            # The second gateway reads the limits as it starts; it is killed and starts with what is left of them.
+            for round_of_two in range(2):
                 with Service(two, "--store-database", where) as second:
-                    tenant = Tenant(first)
-                    tenant.admin("/prices", PRICE)
-                    second.key = first.key
-                    # The other gateway reads prices again within seconds.
-                    time.sleep(12)
-                    clients = [Client(gateway, seed * 10 + i) for i, gateway in enumerate([first, second] * 2)]
-                    threads, failures = storm([first, second], clients, 10)
-                    time.sleep(6)
+                    mine = [Client(with_key(gateway, key), seed * 20 + round_of_two * 8 + i)
+                            for i, (gateway, key) in enumerate((g, k) for g in (first, second) for k in keys * 2)]
+                    clients += mine
+                    threads, failures = storm([first, second], mine, 10)
+                    time.sleep(7)
                     second.kill()
                     for thread in threads:
                         thread.join(120)
                     assert not failures, failures[0]
-                    ledger = settled(one, where)
-                    check_told(clients, ledger)
-                    check_books([tenant], ledger)
-                    assert all(len(client.told) > 3 for client in clients), [len(c.told) for c in clients]
-    finally:
-        subprocess.run(["psql", postgresql, "-qc", f"drop database if exists {name} with (force)"], timeout=60)
+            took = time.time() - begun
+            ledger = settled(one, where)
+            check_told(clients, ledger)
+            check_books([rated, paying], ledger)
+            rows = [row for row in ledger.values() if row["project"] == rated.project and row["model"] == "smollm2"]
+            used = sum(row["input_tokens"] - row["cached_tokens"] + row["output_tokens"] for row in rows)
+            spent = sum(row["amount_pico"] for row in ledger.values() if row["project"] == paying.project)
+            print(f"# {used} tokens and {len(rows)} requests in {took:.0f} s, {spent / budget:.3f} of the budget", flush=True)
+            assert used <= tokens * (1 + took / 60), (used, took)
+            assert len(rows) <= requests * (1 + took / 60), (len(rows), took)
+            assert used > tokens / 2, used
+            assert budget / 2 < spent <= budget, spent
+            assert sum(client.refused for client in clients) > 0, "the storm did not reach the limits"
 
 
 @test

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <set>
 
 #include "api/azure/dialect.h"
@@ -159,21 +160,34 @@ absl::StatusOr<ChatRequest> parse_chat_request(std::string_view body,
   return request;
 }
 
+namespace {
+
+void answer_chat(const ExchangePtr& exchange, ChatRequest request, Target target) {
+  auto& call = request.generate;
+  apply_deployment(target, request.left_out, call);
+  apply_defaults(target.card.sampling, request.left_out, call.sampling);
+  AnswerShape shape = shape_for(*exchange, "chatcmpl-", call, request.stream);
+  call.request_id = shape.id;
+  auto answer = request.stream.stream ? make_chat_stream(std::move(shape))
+                                      : make_chat_document(std::move(shape));
+  std::vector<protocol::GenerateRequest> calls;
+  calls.push_back(std::move(call));
+  generate(exchange, std::move(target), std::move(calls), std::move(answer));
+}
+
+}  // namespace
+
 void create_chat_completion(const ExchangePtr& exchange) {
   auto request = parse_chat_request(exchange->request().body, validation_of(*exchange));
   if (!request.ok()) return exchange->refuse(request.status());
-  auto& call = request->generate;
-  auto target = open_target(exchange, call.model, Purpose::generate, "chat completions");
-  if (!target.ok()) return exchange->refuse(target.status());
-  apply_deployment(*target, request->left_out, call);
-  apply_defaults(target->card.sampling, request->left_out, call.sampling);
-  AnswerShape shape = shape_for(*exchange, "chatcmpl-", call, request->stream);
-  call.request_id = shape.id;
-  auto answer = request->stream.stream ? make_chat_stream(std::move(shape))
-                                       : make_chat_document(std::move(shape));
-  std::vector<protocol::GenerateRequest> calls;
-  calls.push_back(std::move(call));
-  generate(exchange, *std::move(target), std::move(calls), std::move(answer));
+  const auto model = request->generate.model;
+  // Shared since std::function copies; it is used once.
+  const auto asked = std::make_shared<ChatRequest>(*std::move(request));
+  auto answer = [exchange, asked](absl::StatusOr<Target> target) {
+    if (!target.ok()) return exchange->refuse(target.status());
+    answer_chat(exchange, std::move(*asked), *std::move(target));
+  };
+  open_target(exchange, model, Purpose::generate, "chat completions", std::move(answer));
 }
 
 }  // namespace plinth::api

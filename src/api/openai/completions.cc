@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/generation.h"
@@ -159,25 +161,38 @@ absl::StatusOr<CompletionRequest> parse_completion_request(std::string_view body
   return request;
 }
 
+namespace {
+
+void answer_completion(const ExchangePtr& exchange, CompletionRequest request, Target target) {
+  auto& common = request.generate;
+  apply_deployment(target, request.left_out, common);
+  apply_defaults(target.card.sampling, request.left_out, common.sampling);
+  AnswerShape shape = shape_for(*exchange, "cmpl-", common, request.stream);
+  shape.prompts = request.prompts.size();
+  std::vector<protocol::GenerateRequest> calls;
+  for (std::size_t i = 0; i < request.prompts.size(); ++i) {
+    auto& call = calls.emplace_back(common);
+    call.prompt = std::move(request.prompts[i]);
+    call.request_id = fmt::format("{}-{}", shape.id, i);
+  }
+  auto answer = request.stream.stream ? make_completion_stream(std::move(shape))
+                                      : make_completion_document(std::move(shape));
+  generate(exchange, std::move(target), std::move(calls), std::move(answer));
+}
+
+}  // namespace
+
 void create_completion(const ExchangePtr& exchange) {
   auto request = parse_completion_request(exchange->request().body, validation_of(*exchange));
   if (!request.ok()) return exchange->refuse(request.status());
-  auto& common = request->generate;
-  auto target = open_target(exchange, common.model, Purpose::generate, "completions");
-  if (!target.ok()) return exchange->refuse(target.status());
-  apply_deployment(*target, request->left_out, common);
-  apply_defaults(target->card.sampling, request->left_out, common.sampling);
-  AnswerShape shape = shape_for(*exchange, "cmpl-", common, request->stream);
-  shape.prompts = request->prompts.size();
-  std::vector<protocol::GenerateRequest> calls;
-  for (std::size_t i = 0; i < request->prompts.size(); ++i) {
-    auto& call = calls.emplace_back(common);
-    call.prompt = std::move(request->prompts[i]);
-    call.request_id = fmt::format("{}-{}", shape.id, i);
-  }
-  auto answer = request->stream.stream ? make_completion_stream(std::move(shape))
-                                       : make_completion_document(std::move(shape));
-  generate(exchange, *std::move(target), std::move(calls), std::move(answer));
+  const auto model = request->generate.model;
+  // Shared since std::function copies; it is used once.
+  const auto asked = std::make_shared<CompletionRequest>(*std::move(request));
+  auto answer = [exchange, asked](absl::StatusOr<Target> target) {
+    if (!target.ok()) return exchange->refuse(target.status());
+    answer_completion(exchange, std::move(*asked), *std::move(target));
+  };
+  open_target(exchange, model, Purpose::generate, "completions", std::move(answer));
 }
 
 }  // namespace plinth::api

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 
 #include "absl/strings/escaping.h"
@@ -149,15 +151,29 @@ class Embedding : public std::enable_shared_from_this<Embedding> {
         metrics_(exchange_->services().metrics, exchange_->services().clock, exchange_->started(),
                  operation_of(exchange_->endpoint), model_) {}
 
-  void start(protocol::EmbedRequest request) {
+  void start(protocol::EmbedRequest request, std::int64_t tokens_max) {
     exchange_->when_late([self = shared_from_this()](const auto& status) { self->fail(status); });
+    // Shared since std::function copies; it is used once.
+    const auto embed = std::make_shared<protocol::EmbedRequest>(std::move(request));
+    const auto status = reserve(tokens_max, [self = shared_from_this(), embed](const auto& later) {
+      later.ok() ? self->call(std::move(*embed)) : self->fail(later);
+    });
+    if (!status) return;
+    status->ok() ? call(std::move(*embed)) : fail(*status);
+  }
+
+ private:
+  std::optional<absl::Status> reserve(std::int64_t tokens,
+                                      std::function<void(const absl::Status&)> later) {
+    std::lock_guard lock(mutex_);
+    return meter_.reserve(tokens, 0, std::move(later));
+  }
+  void call(protocol::EmbedRequest request) {
     call_ = exchange_->services().models.embed(
         std::move(request), [self = shared_from_this()](auto result) { self->finish(result); });
     // Where a call may be let go of; runs at once where all is over already.
     exchange_->when_over([self = shared_from_this()] { self->release(); });
   }
-
- private:
   void finish(const absl::StatusOr<protocol::EmbedResult>& result) {
     if (!result.ok()) return fail(result.status());
     auto body = embedding_answer(*result, model_, base64_);
@@ -192,7 +208,7 @@ class Embedding : public std::enable_shared_from_this<Embedding> {
   const ExchangePtr exchange_;
   const std::string model_;
   const bool base64_;
-  std::unique_ptr<cluster::Call> call_;  // set by start(), then release()'s alone
+  std::unique_ptr<cluster::Call> call_;  // set by call(), then release()'s alone
   std::mutex mutex_;
   bool over_ = false;  // protected by mutex_, as are the following
   RequestMeter meter_;
@@ -216,17 +232,21 @@ std::int64_t tokens_max(const protocol::EmbedRequest& request) {
 void create_embedding(const ExchangePtr& exchange) {
   auto request = parse_embedding_request(exchange->request().body, validation_of(*exchange));
   if (!request.ok()) return exchange->refuse(request.status());
-  auto& embed = request->embed;
-  auto target = open_target(exchange, embed.model, Purpose::embed, "embeddings");
-  if (!target.ok()) return exchange->refuse(target.status());
-  embed.model = target->card.id;
-  embed.request_id = exchange->id();
-  if (const auto status = target->meter.reserve(tokens_max(embed), 0); !status.ok())
-    return exchange->refuse(status);
-  // Shared by the exchange and the call until both are over.
-  const auto embedding =
-      std::make_shared<Embedding>(exchange, std::move(target->meter), embed.model, request->base64);
-  embedding->start(std::move(embed));
+  const auto model = request->embed.model;
+  // Shared since std::function copies; it is used once.
+  const auto asked = std::make_shared<EmbeddingRequest>(*std::move(request));
+  auto answer = [exchange, asked](absl::StatusOr<Target> target) {
+    if (!target.ok()) return exchange->refuse(target.status());
+    auto& embed = asked->embed;
+    embed.model = target->card.id;
+    embed.request_id = exchange->id();
+    // Shared by the exchange and the call until both are over.
+    const auto embedding =
+        std::make_shared<Embedding>(exchange, std::move(target->meter), embed.model, asked->base64);
+    const auto tokens = tokens_max(embed);
+    embedding->start(std::move(embed), tokens);
+  };
+  open_target(exchange, model, Purpose::embed, "embeddings", std::move(answer));
 }
 
 }  // namespace plinth::api

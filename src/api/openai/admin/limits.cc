@@ -96,7 +96,7 @@ Object spend_limit_object(const store::BudgetRow& row) {
 void list_of(const ExchangePtr& exchange, const std::string& kind, const std::string& scope) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
     ASSIGN_OR_RETURN(const auto rows, governed(*exchange).limits().budgets(
-                                          kind, scope, exchange->services().clock.unix_seconds()));
+                                          kind, scope, governed(*exchange).clock().unix_seconds()));
     base::json::array data;
     for (const auto& row : rows) data.push_back(spend_limit_object(row));
     return list_object(std::move(data), false);
@@ -113,7 +113,7 @@ void set_for(const ExchangePtr& exchange, const std::string& kind, const std::st
     ASSIGN_OR_RETURN(row.limit_pico, amount_of(body, "amount"));
     RETURN_IF_ERROR(governed(*exchange).admission().set_budget(row));
     ASSIGN_OR_RETURN(const auto rows, governed(*exchange).limits().budgets(
-                                          kind, scope, exchange->services().clock.unix_seconds()));
+                                          kind, scope, governed(*exchange).clock().unix_seconds()));
     for (const auto& stored : rows) {
       if (stored.period == row.period) return spend_limit_object(stored);
     }
@@ -346,7 +346,7 @@ void create_price(const ExchangePtr& exchange) {
     row.service_class = std::string(values.string("service_class"));
     const auto* effective = values.given("effective_at");
     row.effective_s =
-        effective != nullptr ? to_integer(*effective) : exchange->services().clock.unix_seconds();
+        effective != nullptr ? to_integer(*effective) : governed(*exchange).clock().unix_seconds();
     ASSIGN_OR_RETURN(row.input_pico, price_of(body, "input_per_million"));
     ASSIGN_OR_RETURN(row.cached_pico, price_of(body, "cached_input_per_million"));
     ASSIGN_OR_RETURN(row.output_pico, price_of(body, "output_per_million"));

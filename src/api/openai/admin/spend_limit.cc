@@ -29,9 +29,9 @@ Scope organization_of(const Exchange& exchange) {
 }
 
 absl::StatusOr<Object> read(const Exchange& exchange, const Scope& scope) {
-  ASSIGN_OR_RETURN(const auto rows,
-                   exchange.services().governance.limits().budgets(
-                       scope.kind, scope.id, exchange.services().clock.unix_seconds()));
+  ASSIGN_OR_RETURN(const auto rows, exchange.services().governance.limits().budgets(
+                                        scope.kind, scope.id,
+                                        exchange.services().governance.clock().unix_seconds()));
   for (const auto& row : rows) {
     if (row.period != kMonth) continue;
     const bool enforcing = row.spent_pico >= row.limit_pico;

@@ -1,0 +1,113 @@
+// One limit or budget at this gateway: the block that it holds, and what its requests reserved of
+// it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "governance/admission.h"
+#include "governance/quota/deal.h"
+#include "store/lease_store.h"
+
+namespace plinth::governance {
+
+// Of one request, growing: older requests have smaller ones.
+using HoldId = std::uint64_t;
+
+// What a request may do with a limit.
+enum class Fit : std::uint8_t {
+  fits,
+  ask,     // the database knows whether it fits
+  refused  // refusal() says why
+};
+
+// Not thread-safe. `now` is this gateway's monotonic clock.
+class Quota {
+ public:
+  // Of a limit, whose resource governance knows, or of a budget.
+  Quota(store::QuotaKey key, std::int64_t limit);
+
+  const store::QuotaKey& key() const { return key_; }
+  QuotaKind kind() const { return kind_; }
+  std::int64_t period_ms() const { return period_ms_; }
+  // Of a limit.
+  Resource resource() const { return resource_; }
+  bool counts_requests() const;
+  bool counts_tokens() const;
+
+  std::int64_t limit() const { return limit_; }
+  void set_limit(std::int64_t limit);
+  // Nobody has it any more, and nothing is refused by it.
+  void remove() { gone_ = true; }
+  // As far as this gateway knows: what it has and what the database had when it was last asked.
+  std::int64_t remaining(base::TimePoint now) const;
+  // Until all of it is there again.
+  base::Duration reset(base::TimePoint now) const { return until(limit_, now); }
+
+  Fit fit(std::int64_t amount, base::TimePoint now) const;
+  // Whether anything is left at all.
+  Fit fit_any(base::TimePoint now) const;
+  absl::Status refusal(std::int64_t amount, const std::string& model, base::TimePoint now) const;
+
+  // It fits.
+  void take(HoldId hold, std::int64_t amount);
+  // At the end of a request that took `taken` and used `used` of it: a rate keeps what was used, a
+  // count gives back everything, a budget paid `used`.
+  void settle(HoldId hold, std::int64_t taken, std::int64_t used);
+  // The same where nobody knows whether the database charged it: what it took comes back when the
+  // database says so.
+  void abandon(HoldId hold) { flight_.erase(hold); }
+
+  // A request waits for so much more than fits; 0 = for what the database knows.
+  void want(std::int64_t amount);
+  // Asks for a spare block in the background; true once for each time it is worth it.
+  bool is_low(base::TimePoint now);
+  // What lies idle for too long goes back, and the database hears what was used.
+  void tick();
+  // What the next exchange asks, if anything; forgets what was wanted.
+  std::optional<Offer> offer();
+  void apply(const Deal& deal, base::TimePoint now);
+  // The lease is lost and everything held under it.
+  void lapse();
+  // The gateway ends: everything idle goes back.
+  void retire();
+
+ private:
+  std::int64_t in_flight() const;
+  base::Duration until(std::int64_t amount, base::TimePoint now) const;
+  // In the database, if nobody else took any since.
+  std::int64_t left(base::TimePoint now) const {
+    return static_cast<std::int64_t>(left_level(now) / period_ms_);
+  }
+  __int128 left_level(base::TimePoint now) const;
+  void shrink_to(std::int64_t held);
+
+  const store::QuotaKey key_;
+  const QuotaKind kind_;
+  const Resource resource_;
+  const std::int64_t period_ms_;  // 1 where nothing refills
+
+  std::int64_t limit_;
+  std::int64_t idle_ = 0;  // below 0: a budget paid what was not reserved of it
+  std::map<HoldId, std::int64_t> flight_;
+
+  // What the last exchange said; nothing before the first.
+  std::optional<base::TimePoint> known_at_;
+  std::int64_t level_ = 0, spent_ = 0, held_ = 0;
+  std::int64_t block_ = 0;  // the last one that came
+
+  bool stale_ = false;  // the limit has changed since
+  bool gone_ = false;
+
+  bool wanted_ = false, low_ = false, report_ = false;
+  std::int64_t need_ = 0, need_min_ = 0, give_back_ = 0;
+  std::int64_t used_ = 0, demand_ = 0;  // in this tick, and as a fading maximum of those before
+  int quiet_ticks_ = 0;
+  std::uint64_t moves_ = 0;                   // takes and settlements
+  std::optional<std::uint64_t> quiet_since_;  // moves_ at an offer without requests in flight
+};
+
+}  // namespace plinth::governance

@@ -1,0 +1,256 @@
+// Blocks of one limit over several gateways, by a database that is a few numbers.
+#include "governance/quota/quota.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "governance/limits.h"
+
+namespace plinth::governance {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What the database knows of one limit, and a clock for everybody.
+class Bank {
+ public:
+  explicit Bank(std::int64_t limit) { state_.limit = limit; }
+
+  void exchange(int gateway, Quota& quota) {
+    const auto offer = quota.offer();
+    if (!offer) return;
+    state_.now_ms = now_ms + clock_error_ms;
+    state_.held = held_[gateway];
+    state_.held_elsewhere = 0;
+    for (const auto& entry : held_) {
+      if (entry.first != gateway) state_.held_elsewhere += entry.second;
+    }
+    store::QuotaChange change;
+    const auto done = deal(quota.kind(), quota.period_ms(), state_, *offer, change);
+    held_[gateway] = change.held;
+    if (change.level) state_.level = change.level;
+    quota.apply(done, now());
+  }
+  // Its lease lapsed.
+  void forget(int gateway) { held_.erase(gateway); }
+  base::TimePoint now() const { return base::TimePoint(milliseconds(now_ms)); }
+
+  std::int64_t now_ms = 1'000'000;
+  std::int64_t clock_error_ms = 0;
+
+ private:
+  store::QuotaState state_;
+  std::map<int, std::int64_t> held_;
+};
+
+store::QuotaKey key(Resource resource) {
+  return {"project", "p", "", std::string(resource_name(resource)), false};
+}
+
+// Asks until the answer is no question any more.
+bool take(Bank& bank, int gateway, Quota& quota, HoldId hold, std::int64_t amount) {
+  for (int i = 0; quota.fit(amount, bank.now()) == Fit::ask; ++i) {
+    EXPECT_LT(i, 3) << "the database was asked and it is still a question";
+    if (i == 3) return false;
+    quota.want(amount);
+    bank.exchange(gateway, quota);
+  }
+  if (quota.fit(amount, bank.now()) != Fit::fits) return false;
+  quota.take(hold, amount);
+  return true;
+}
+
+TEST(Quota, ARateRefillsContinuously) {
+  Bank bank(60);
+  Quota quota(key(Resource::requests_per_minute), 60);
+  for (HoldId i = 0; i < 60; ++i) ASSERT_TRUE(take(bank, 0, quota, i, 1)) << i;
+  EXPECT_FALSE(take(bank, 0, quota, 60, 1));
+  EXPECT_EQ(quota.reset(bank.now()), std::chrono::minutes(1));
+  bank.now_ms += 999;
+  EXPECT_FALSE(take(bank, 0, quota, 61, 1));
+  bank.now_ms += 1;
+  EXPECT_TRUE(take(bank, 0, quota, 62, 1));
+  EXPECT_FALSE(take(bank, 0, quota, 63, 1));
+  bank.now_ms += 600'000;
+  EXPECT_EQ(quota.remaining(bank.now()), 60) << "one period's worth at most";
+}
+
+TEST(Quota, ANewLimitKeepsWhatIsThere) {
+  Bank bank(100);
+  Quota quota(key(Resource::tokens_per_minute), 100);
+  ASSERT_TRUE(take(bank, 0, quota, 1, 90));
+  quota.set_limit(1000);
+  quota.set_limit(100);
+  EXPECT_FALSE(take(bank, 0, quota, 2, 11));
+  EXPECT_TRUE(take(bank, 0, quota, 3, 10));
+}
+
+TEST(Quota, HoldsTheLargestLimit) {
+  Bank bank(kLimitMax);
+  Quota quota(key(Resource::requests_per_day), kLimitMax);
+  ASSERT_TRUE(take(bank, 0, quota, 1, 1));
+  bank.now_ms += 2 * 86'400'000LL;
+  quota.want(0);
+  bank.exchange(0, quota);
+  EXPECT_EQ(quota.remaining(bank.now()), kLimitMax);
+}
+
+// What the refill has replaced meanwhile is not there twice.
+TEST(Quota, WhatComesBackAndTheRefillAreNotBothThere) {
+  Bank bank(1000);
+  Quota quota(key(Resource::tokens_per_minute), 1000);
+  ASSERT_TRUE(take(bank, 0, quota, 1, 1000));
+  bank.now_ms += 60'000;
+  ASSERT_TRUE(take(bank, 0, quota, 2, 900)) << "a long request does not stop the refill";
+  quota.settle(1, 1000, 0);
+  EXPECT_EQ(quota.remaining(bank.now()), 100) << "the rest of the refill, nothing of the request";
+  EXPECT_FALSE(take(bank, 0, quota, 3, 101));
+}
+
+TEST(Quota, WhatIsNotUsedComesBack) {
+  Bank bank(1000);
+  Quota quota(key(Resource::tokens_per_minute), 1000);
+  ASSERT_TRUE(take(bank, 0, quota, 1, 900));
+  quota.settle(1, 900, 100);
+  EXPECT_EQ(quota.remaining(bank.now()), 900);
+  Quota count(key(Resource::queued_tokens), 1000);
+  Bank other(1000);
+  ASSERT_TRUE(take(other, 0, count, 1, 900));
+  count.settle(1, 900, 900);
+  EXPECT_EQ(count.remaining(bank.now()), 1000) << "of a count everything does";
+}
+
+TEST(Quota, IdleBlocksGoBack) {
+  for (const auto resource : {Resource::tokens_per_minute, Resource::queued_tokens}) {
+    Bank bank(1000);
+    Quota one(key(resource), 1000), two(key(resource), 1000);
+    ASSERT_TRUE(take(bank, 1, one, 1, 10));
+    one.settle(1, 10, 10);
+    EXPECT_FALSE(take(bank, 2, two, 2, 990)) << "the other one has a spare block";
+    for (int i = 0; i <= kQuietTicks; ++i) {
+      one.tick();
+      bank.exchange(1, one);
+    }
+    bank.now_ms += 201;  // the question is open again
+    EXPECT_TRUE(take(bank, 2, two, 3, 990));
+  }
+}
+
+TEST(Quota, ALapsedGatewayHasNothing) {
+  Bank bank(1000);
+  Quota quota(key(Resource::tokens_per_minute), 1000);
+  ASSERT_TRUE(take(bank, 1, quota, 1, 100));
+  ASSERT_EQ(quota.fit(1, bank.now()), Fit::fits);
+  bank.forget(1);
+  quota.lapse();
+  EXPECT_EQ(quota.fit(1, bank.now()), Fit::ask);
+  quota.settle(1, 100, 0);
+  quota.want(0);
+  bank.exchange(1, quota);
+  EXPECT_LT(quota.remaining(bank.now()), 900) << "its block stays taken, and nothing comes back";
+}
+
+TEST(Quota, ACountIsTakenAlongIntoTheNextLease) {
+  Bank bank(10);
+  Quota one(key(Resource::parallel_requests), 10), two(key(Resource::parallel_requests), 10);
+  for (HoldId i = 0; i < 8; ++i) ASSERT_TRUE(take(bank, 1, one, i, 1));
+  bank.forget(1);
+  one.lapse();
+  bank.exchange(1, one);
+  EXPECT_TRUE(take(bank, 2, two, 100, 2));
+  EXPECT_FALSE(take(bank, 2, two, 101, 1));
+}
+
+struct Running {
+  int gateway;
+  HoldId hold;
+  std::int64_t at_ms, taken;
+};
+
+// The bound itself: any window of w seconds lets through limit * (1 + w / 60) at most over all
+// gateways together, whatever they reserve, use, give back and lose; and whoever asks all the time
+// gets nearly that.
+void check_windows(std::uint64_t seed, bool with_trouble) {
+  std::mt19937_64 random(seed);
+  const auto below = [&](std::int64_t bound) {
+    return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(bound));
+  };
+  constexpr std::int64_t kRate = 997;
+  constexpr int kGateways = 3;
+  Bank bank(kRate);
+  std::vector<std::unique_ptr<Quota>> quotas;
+  for (int i = 0; i < kGateways; ++i)
+    quotas.push_back(std::make_unique<Quota>(key(Resource::tokens_per_minute), kRate));
+  std::vector<Running> running;
+  std::map<std::int64_t, std::int64_t> used_at;
+  const auto end = [&](std::size_t index) {
+    const auto one = running[index];
+    running.erase(running.begin() + static_cast<std::ptrdiff_t>(index));
+    const auto used = below(3) == 0 ? one.taken : below(one.taken + 1);
+    quotas[static_cast<std::size_t>(one.gateway)]->settle(one.hold, one.taken, used);
+    used_at[one.at_ms] += used;
+  };
+  const auto start_ms = bank.now_ms;
+  std::int64_t ticked_ms = bank.now_ms;
+  HoldId last = 0;
+  int burst = 0;
+  while (bank.now_ms < start_ms + (with_trouble ? 6'000'000 : 420'000)) {
+    if (--burst < 0) bank.now_ms += below(150);
+    // A pause, and then everybody at once.
+    if (with_trouble && below(100) == 0) {
+      bank.now_ms += below(60'000);
+      burst = 60;
+    }
+    if (with_trouble) bank.clock_error_ms = below(50) == 0 ? -below(20'000) : 0;
+    const int gateway = static_cast<int>(below(kGateways));
+    auto& quota = *quotas[static_cast<std::size_t>(gateway)];
+    const auto amount = below(90) + 1;
+    if (take(bank, gateway, quota, ++last, amount))
+      running.push_back({gateway, last, bank.now_ms, amount});
+    while (!running.empty() && below(3) == 0) {
+      const auto count = static_cast<std::int64_t>(running.size());
+      // Some run for long.
+      if (below(40) != 0 && count < 20) break;
+      end(static_cast<std::size_t>(below(count)));
+    }
+    if (with_trouble && below(300) == 0) {
+      bank.forget(gateway);
+      quota.lapse();
+    }
+    if (bank.now_ms - ticked_ms < 1000) continue;
+    ticked_ms = bank.now_ms;
+    for (int i = 0; i < kGateways; ++i) {
+      quotas[static_cast<std::size_t>(i)]->tick();
+      bank.exchange(i, *quotas[static_cast<std::size_t>(i)]);
+    }
+  }
+  while (!running.empty()) end(0);
+  std::int64_t all = 0;
+  for (auto first = used_at.begin(); first != used_at.end(); ++first) {
+    all += first->second;
+    std::int64_t sum = 0;
+    for (auto last_at = first; last_at != used_at.end() && last_at->first < first->first + 300'000;
+         ++last_at) {
+      sum += last_at->second;
+      const auto window = static_cast<double>(last_at->first - first->first) / 1000;
+      ASSERT_LE(static_cast<double>(sum), kRate * (1 + window / 60) + 1e-6) << "seed " << seed;
+    }
+  }
+  if (!with_trouble) {
+    EXPECT_GT(all, kRate * 7) << "seed " << seed;
+  }
+}
+
+TEST(Quota, NoWindowLetsThroughMore) {
+  for (std::uint64_t seed = 20261129; seed < 20261133; ++seed) {
+    check_windows(seed, false);
+    check_windows(seed, true);
+  }
+}
+
+}  // namespace
+}  // namespace plinth::governance
