@@ -2,6 +2,7 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <memory>
@@ -89,6 +90,9 @@ absl::Status save(const Arguments& arguments) {
   return base::write_file_atomic(arguments.save_trace, serve::to_trace(workload));
 }
 
+// Of one trial, at least.
+constexpr double kTrialSeconds = 20;
+
 // One trial of a calibration: the shape's prompts and answers at a rate.
 absl::StatusOr<serve::Trial> try_rate(Arguments arguments, int words, int tokens, double rate,
                                       std::size_t run, const ServiceConnection& service) {
@@ -96,6 +100,10 @@ absl::StatusOr<serve::Trial> try_rate(Arguments arguments, int words, int tokens
   arguments.workload.prompt_words = words;
   arguments.workload.max_tokens = tokens;
   arguments.replay.ignore_eos = true;
+  // A burst that is over before anything can queue up says nothing of what is sustained.
+  const auto needed = std::min<double>(std::ceil(rate * kTrialSeconds), serve::kConversationsMax);
+  arguments.workload.conversations =
+      std::max(arguments.workload.conversations, static_cast<int>(needed));
   ASSIGN_OR_RETURN(const auto report, run_once(arguments, run, rate, service));
   serve::Trial trial;
   trial.good_share = static_cast<double>(report.good) / report.turns;

@@ -177,9 +177,9 @@ struct Migration {
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
-constexpr std::array kMigrations = {Migration{kKeys},      Migration{kTenants},
-                                   Migration{kMoney, true}, Migration{kDocuments},
-                                   Migration{kPeople},    Migration{kLeases}};
+constexpr std::array kMigrations = {Migration{kKeys},        Migration{kTenants},
+                                    Migration{kMoney, true}, Migration{kDocuments},
+                                    Migration{kPeople},      Migration{kLeases}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);
