@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "absl/strings/cord.h"
+#include "api/audit_trail.h"
 #include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/request_metrics.h"
@@ -70,11 +71,14 @@ absl::Status authenticate(Exchange& exchange, Needs needs) {
     status.SetPayload(protocol::kCodePayload, absl::Cord("invalid_api_key"));
     return status;
   }
+  // The key is right, and is named on record.
+  if (absl::IsPermissionDenied(principal.status()))
+    exchange.principal.key_id = governance::key_id(key);
   RETURN_IF_ERROR(principal.status());
-  if (needs == Needs::admin && principal->role != governance::Role::admin) {
+  exchange.principal = *std::move(principal);
+  if (needs == Needs::admin && exchange.principal.role != governance::Role::admin) {
     return absl::PermissionDeniedError("This endpoint needs an admin key.");
   }
-  exchange.principal = *std::move(principal);
   return absl::OkStatus();
 }
 
@@ -121,6 +125,7 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
   }
   // The route last: what it needs is known to be there.
   if (match.route == nullptr) return refuse_unrouted(exchange, match.allow);
+  if (!match.route->audit.event.empty()) return run_on_record(exchange, *match.route);
   match.route->endpoint(exchange);
 }
 

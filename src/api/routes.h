@@ -29,6 +29,14 @@ struct RouteDoc {
   const Schema& (*query)() = nullptr;    // the URL's query, where there is one
 };
 
+// What the audit log gets of an act that succeeded. Every act of administration has one.
+struct RouteAudit {
+  std::string_view event;  // OpenAI's type where it has one: "project.created"; "" = none
+  // Fields of the request's body that are recorded, separated by spaces; "title:name" is the field
+  // name under another name. No field that may hold a secret.
+  std::string_view fields = {};
+};
+
 struct Route {
   std::string_view method;  // GET answers HEAD, too
   // "/v1/projects/{project}/keys/{key}": each {...} matches one part of the path, which may not be
@@ -37,6 +45,7 @@ struct Route {
   Needs needs;
   Endpoint endpoint;
   RouteDoc doc;
+  RouteAudit audit = {};
 };
 
 std::span<const Route> routes();

@@ -115,6 +115,10 @@ void create_service_account(const ExchangePtr& exchange) {
     spec.name = row.name;
     spec.service_account = row.id;
     ASSIGN_OR_RETURN(const auto made, exchange->services().governance.keys().create(spec));
+    exchange->audit = {
+        row.id,
+        {{"data", Object{{"name", row.name}, {"role", row.role}, {"api_key_id", made.row.id}}}},
+        {made.row.id}};
     auto out = account_object(row);
     out["api_key"] = Object{{"object", kAccountKey},
                             {"id", made.row.id},
