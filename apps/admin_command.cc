@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "apps/admin_client.h"
+#include "apps/audit_command.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 
@@ -290,7 +291,8 @@ using Action = absl::Status (*)(const AdminClient&, const Arguments&);
 class Tree {
  public:
   Tree(CLI::App& app, const std::string& home, int& exit_code)
-      : admin_(app.add_subcommand("admin", "Projects, keys, limits, budgets, prices and usage")),
+      : admin_(app.add_subcommand(
+            "admin", "Projects, keys, limits, budgets, prices, usage and the audit log")),
         home_(home),
         exit_code_(exit_code) {
     admin_->require_subcommand(1);
@@ -415,6 +417,7 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   tree.add_budgets();
   tree.add_prices();
   tree.add_usage();
+  add_audit_command(*app.get_subcommand("admin"), home, exit_code);
 }
 
 }  // namespace plinth
