@@ -1,6 +1,7 @@
 #include "api/audit_trail.h"
 
 #include "base/log.h"
+#include "protocol/generate.h"
 
 namespace plinth::api {
 
@@ -64,7 +65,10 @@ Object details_of(const Route& route, const std::string& id, const Object& body)
 
 void name_project(const Exchange& exchange, const Route& route, const Object& answer,
                   governance::AuditEvent& event) {
-  event.project = parameter_of(exchange, route.pattern, "project");
+  // Azure's account is a project.
+  for (const char* name : {"project", "account"}) {
+    if (event.project.empty()) event.project = parameter_of(exchange, route.pattern, name);
+  }
   if (event.project.empty() && route.audit.event == "project.created")
     event.project = text_of(answer, "id");
   if (event.project.empty()) return;
@@ -83,7 +87,9 @@ governance::AuditEvent event_of(const Exchange& exchange, const Route& route,
   name_project(exchange, route, answer, event);
   const auto made = text_of(answer, "id");
   if (!made.empty()) event.resources.push_back(made);
-  std::string id = exchange.audit.id.empty() ? made : exchange.audit.id;
+  std::string id = exchange.audit.id;
+  // What a path names at its end; else what the answer names.
+  if (id.empty()) id = route.pattern.ends_with("}") ? exchange.parameters.back() : made;
   if (id.empty()) id = event.project.empty() ? event.organization : event.project;
   event.resources.push_back(id);
   event.details = details_of(route, id, object_of(exchange.request().body));
@@ -104,6 +110,7 @@ void run_on_record(const ExchangePtr& exchange, const Route& route) {
         held = exchange->take_held();
         if (!held) return base::internal(std::string(route.pattern) + " did not answer at once");
         if (held->status >= 300) return absl::CancelledError("refused");
+        if (!exchange->audit.changed) return absl::OkStatus();
         event = event_of(*exchange, route, object_of(held->body));
         return absl::OkStatus();
       });
@@ -116,8 +123,10 @@ void run_on_record(const ExchangePtr& exchange, const Route& route) {
 
 void record_refusal(const Exchange& exchange, const absl::Status& status) {
   const bool denied = absl::IsPermissionDenied(status);
-  const auto header = exchange.request().header("authorization");
-  if (!denied && (!absl::IsUnauthenticated(status) || header.empty())) return;
+  // Where no key was given there is no such code.
+  const bool rejected =
+      absl::IsUnauthenticated(status) && status.GetPayload(protocol::kCodePayload).has_value();
+  if (!denied && !rejected) return;
   governance::AuditEvent event;
   event.type = denied ? "permission.denied" : "api_key.rejected";
   event.actor = actor_of(exchange);

@@ -50,6 +50,7 @@ struct AuditNote {
   std::string id = {};              // of what was acted on; "" = the answer's
   base::json::object details = {};  // more of them, or in place of the route's
   std::vector<std::string> resources = {};
+  bool changed = true;  // false: nothing was, and there is nothing to record
 };
 
 // "chatcmpl-3f9c...": 24 hex digits that no other id of this process has.

@@ -60,6 +60,7 @@ absl::StatusOr<base::json::value> resource_body(const Exchange& exchange) {
 
 void answer_removed(const ExchangePtr& exchange, const ResourcePlace& place,
                     const std::string& name, const absl::Status& status) {
+  exchange->audit.changed = status.ok();
   if (place.management && (status.ok() || absl::IsNotFound(status)))
     return status.ok() ? exchange->send_json(base::json::object()) : exchange->send(204, "", "");
   if (!status.ok()) return exchange->refuse(status);
