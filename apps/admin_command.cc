@@ -14,6 +14,7 @@
 #include "apps/admin_deployment_command.h"
 #include "apps/admin_output.h"
 #include "apps/admin_people_command.h"
+#include "apps/audit_command.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 
@@ -251,8 +252,8 @@ using Action = absl::Status (*)(const AdminClient&, const Arguments&);
 class Tree {
  public:
   Tree(CLI::App& app, const std::string& home, int& exit_code)
-      : admin_(app.add_subcommand("admin",
-                                  "People, projects, keys, limits, budgets, prices and usage")),
+      : admin_(app.add_subcommand(
+            "admin", "People, projects, keys, limits, budgets, prices, usage and the audit log")),
         home_(home),
         exit_code_(exit_code) {
     admin_->require_subcommand(1);
@@ -384,6 +385,7 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   tree.add_usage();
   add_deployment_commands(tree.top(), home, exit_code);
   add_admin_people_commands(tree.top(), home, exit_code);
+  add_audit_command(tree.top(), home, exit_code);
 }
 
 }  // namespace plinth

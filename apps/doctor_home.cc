@@ -48,8 +48,9 @@ Finding settings(const std::string& home) {
 Finding secrets(const std::string& home) {
   std::error_code error;
   std::string open;
-  for (const auto& path : {home + "/secrets", home + "/secrets/credentials.toml",
-                           home + "/secrets/pepper", home + "/plinth.db"}) {
+  for (const auto& path :
+       {home + "/secrets", home + "/secrets/credentials.toml", home + "/secrets/pepper",
+        home + "/secrets/audit_key", home + "/plinth.db"}) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0) open += " " + path;
   }

@@ -126,8 +126,11 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   const auto& where = settings.text("store.database");
   ASSIGN_OR_RETURN(const auto database,
                    store::Database::open(where.empty() ? home + "/plinth.db" : where));
-  ASSIGN_OR_RETURN(const auto governance, governance::Governance::open(home, *database, clock));
-  ASSIGN_OR_RETURN(const auto credentials, governance->keys().first_start());
+  governance::AuditOptions audit;
+  audit.copy_to = settings.text("audit.copy_to");
+  ASSIGN_OR_RETURN(const auto governance,
+                   governance::Governance::open(home, *database, clock, audit));
+  ASSIGN_OR_RETURN(const auto credentials, governance->first_start());
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   const auto executor = cluster::make_local_executor("/proc/self/exe");
   ASSIGN_OR_RETURN(const auto fleet, cluster::Fleet::create(fleet_options(home, settings), library,

@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "api/audit_trail.h"
 #include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/rate_headers.h"
@@ -57,6 +58,10 @@ void Exchange::send(int status, std::string_view content_type, std::string body,
   {
     std::lock_guard lock(mutex_);
     if (status_ != 0) return;
+    if (holds_) {
+      if (!held_) held_ = {status, std::string(content_type), std::move(body), std::move(extra)};
+      return;
+    }
     status_ = status;
     auto all = answer_headers(content_type);
     extra.insert(extra.begin(), all.begin(), all.end());
@@ -73,7 +78,24 @@ void Exchange::send_json(int status, const base::json::object& body) {
   send(status, "application/json", base::to_json(body) + "\n");
 }
 
+void Exchange::hold() {
+  std::lock_guard lock(mutex_);
+  holds_ = true;
+  held_.reset();
+}
+
+std::optional<HeldAnswer> Exchange::take_held() {
+  std::lock_guard lock(mutex_);
+  holds_ = false;
+  return std::exchange(held_, std::nullopt);
+}
+
+void Exchange::send_held(HeldAnswer held) {
+  send(held.status, held.content_type, std::move(held.body), std::move(held.headers));
+}
+
 void Exchange::refuse(const absl::Status& status) {
+  record_refusal(*this, status);
   const auto error =
       dialect == Dialect::azure ? azure_error_object(status, request_.path) : error_object(status);
   send(http_status(status), "application/json", base::to_json(error) + "\n", retry_headers(status));

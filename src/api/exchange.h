@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,21 @@ struct Services {
 // Whose errors, headers and annotations an answer has.
 enum class Dialect : std::uint8_t { openai, azure };
 
+// An answer that waits until what it says is durable.
+struct HeldAnswer {
+  int status = 0;
+  std::string content_type, body;
+  net::HttpHeaders headers;
+};
+
+// What an endpoint adds to the record of its act, where its route's list does not say all.
+struct AuditNote {
+  std::string id = {};              // of what was acted on; "" = the answer's
+  base::json::object details = {};  // more of them, or in place of the route's
+  std::vector<std::string> resources = {};
+  bool changed = true;  // false: nothing was, and there is nothing to record
+};
+
 // "chatcmpl-3f9c...": 24 hex digits that no other id of this process has.
 std::string next_id(const base::Clock& clock, std::string_view prefix);
 
@@ -58,6 +74,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   const std::string& parameter(std::size_t index) const { return parameters.at(index); }
   std::string_view endpoint;  // the route's pattern: a bounded label for metrics
   net::HttpHeaders headers;   // that every answer carries
+  AuditNote audit;            // set by endpoints
 
   // Answers; thread-safe. The first one counts, what comes after it is ignored.
   void send_json(const base::json::object& body);
@@ -71,6 +88,12 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // Begins a stream of server-sent events; then stream().write() and so on.
   void start_events();
   net::HttpReply& stream() { return *reply_; }
+
+  // From now on what is answered is kept; take_held() gives it, if there is one, and send_held()
+  // sends it. For answers that are not streams.
+  void hold();
+  std::optional<HeldAnswer> take_held();
+  void send_held(HeldAnswer held);
 
   // `over` runs once when the answer is sent or the client is gone, on a thread of the server and
   // under no lock: the place to let go of calls. Thread-safe; at most one.
@@ -96,6 +119,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   std::mutex mutex_;
   int status_ = 0;  // of the answer; protected by mutex_, as are the following
+  bool holds_ = false;
+  std::optional<HeldAnswer> held_;
   bool over_ = false;
   net::HttpHeaders late_headers_;
   std::function<void()> when_over_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/cord.h"
+#include "api/audit_trail.h"
 #include "api/authorize.h"
 #include "api/azure/dialect.h"
 #include "api/error_map.h"
@@ -73,6 +74,9 @@ absl::Status authenticate(Exchange& exchange) {
     status.SetPayload(protocol::kCodePayload, absl::Cord("invalid_api_key"));
     return status;
   }
+  // The key is right, and is named on record.
+  if (absl::IsPermissionDenied(principal.status()))
+    exchange.principal.key_id = governance::key_id(key);
   RETURN_IF_ERROR(principal.status());
   exchange.principal = *std::move(principal);
   return absl::OkStatus();
@@ -129,6 +133,7 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
   // No database has what is no text.
   if (!std::all_of(match.parameters.begin(), match.parameters.end(), is_text))
     return exchange->refuse(unknown_url(exchange->request()));
+  if (!match.route->audit.event.empty()) return run_on_record(exchange, *match.route);
   match.route->endpoint(exchange);
 }
 

@@ -57,6 +57,14 @@ struct RouteDoc {
   const Schema& (*query)() = nullptr;    // the URL's query, where there is one
 };
 
+// What the audit log gets of an act that succeeded. Every act of administration has one.
+struct RouteAudit {
+  std::string_view event;  // OpenAI's type where it has one: "project.created"; "" = none
+  // Fields of the request's body that are recorded, separated by spaces; "title:name" is the field
+  // name under another name. No field that may hold a secret.
+  std::string_view fields = {};
+};
+
 struct Route {
   std::string_view method;  // GET answers HEAD, too
   // "/v1/projects/{project}/keys/{key}": each {...} matches one part of the path, which may not be
@@ -65,6 +73,7 @@ struct Route {
   Needs needs;
   Endpoint endpoint;
   RouteDoc doc;
+  RouteAudit audit = {};
 };
 
 std::span<const Route> routes();
@@ -72,6 +81,17 @@ std::span<const Route> routes();
 Scope scope_of(const Route& route);
 // Which of a pattern's {...} is the project, if one is.
 std::optional<std::size_t> project_parameter(std::string_view pattern);
+
+// For the tables' own files: whether every act of administration has an event.
+constexpr bool acts_are_recorded(std::span<const Route> table) {
+  for (const auto& route : table) {
+    const bool administers = route.pattern.starts_with("/v1/organization/") ||
+                             route.pattern.starts_with("/v1/projects/") ||
+                             route.pattern.starts_with("/subscriptions/");
+    if (administers && route.method != "GET" && route.audit.event.empty()) return false;
+  }
+  return true;
+}
 
 struct RouteMatch {
   const Route* route = nullptr;         // null: see `allow`

@@ -106,6 +106,7 @@ class ServerTest : public testing::Test {
   }
   void TearDown() override {
     server_.reset();
+    governance_.reset();
     std::filesystem::remove_all(home_);
   }
   void start() {
@@ -329,6 +330,86 @@ TEST_F(ServerTest, ASilentStreamIsKeptAlive) {
   EXPECT_THAT(read_until(fd, ": ping\n\n"), HasSubstr(": ping\n\n"));
   sink({protocol::Finished{absl::OkStatus(), {3, 0, 0}}});
   EXPECT_THAT(read_until(fd, ""), HasSubstr("[DONE]"));
+}
+
+// The audit log, from new to old.
+std::vector<governance::AuditEntry> audit_of(governance::Governance& governance) {
+  store::AuditFilter filter;
+  filter.organization = "default";
+  const auto page = governance.audit().list(filter);
+  EXPECT_TRUE(page.ok()) << page.status();
+  return page.ok() ? page->rows : std::vector<governance::AuditEntry>();
+}
+
+TEST_F(ServerTest, ActsOfAdministrationAreOnRecord) {
+  governance::KeySpec spec;
+  spec.role = governance::Role::admin;
+  const auto admin = *governance_->keys().create(spec);
+  key_ = admin.text;
+  EXPECT_THAT(ask(request("POST /v1/organization/projects", R"({"name":"x"})")),
+              StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(ask(request("POST /v1/organization/projects", R"({"name":""})")),
+              StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(ask(request("GET /v1/organization/projects")), StartsWith("HTTP/1.1 200 "));
+  const auto all = audit_of(*governance_);
+  ASSERT_EQ(all.size(), 1u) << "neither what was refused nor what was only read";
+  EXPECT_EQ(all[0].event.type, "project.created");
+  EXPECT_EQ(all[0].event.actor.id, admin.row.id);
+  EXPECT_EQ(all[0].event.actor.ip, "127.0.0.1");
+  EXPECT_EQ(all[0].event.project_name, "x");
+  EXPECT_EQ(all[0].event.resources, std::vector<std::string>{all[0].event.project});
+}
+
+TEST_F(ServerTest, AnActThatCannotBeRecordedIsUndone) {
+  governance::KeySpec spec;
+  spec.role = governance::Role::admin;
+  key_ = governance_->keys().create(spec)->text;
+  const auto rename = [&](const std::string& from, const std::string& to) {
+    ASSERT_TRUE(database_
+                    ->transaction("test",
+                                  [&](store::Sql& sql) {
+                                    sql.run("alter table " + from + " rename to " + to);
+                                    return absl::OkStatus();
+                                  })
+                    .ok());
+  };
+  const auto limit = [&](const char* amount) {
+    return ask(request("POST /v1/organization/projects/default/rate_limits/rl-m",
+                       std::string(R"({"max_requests_per_1_minute":)") + amount + "}"));
+  };
+  EXPECT_THAT(limit("50"), StartsWith("HTTP/1.1 200 "));
+  rename("audit_record", "away");
+  EXPECT_THAT(limit("1"), StartsWith("HTTP/1.1 503 "));
+  const auto made = ask(request("POST /v1/organization/admin_api_keys", R"({"name":"x"})"));
+  EXPECT_THAT(made, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(made, Not(HasSubstr("sk-plinth-")));
+  rename("away", "audit_record");
+  EXPECT_EQ(governance_->keys().list(governance::Role::admin, "", {"", 10})->rows.size(), 2u)
+      << "the one of the first start, and this test's";
+  EXPECT_THAT(ask(request("GET /v1/organization/projects/default/rate_limits")),
+              HasSubstr(R"("max_requests_per_1_minute":50)"));
+  governance::Principal principal;
+  principal.project = "default";
+  EXPECT_EQ(governance_->admission().view(principal, {"m"}).requests->limit, 50)
+      << "nor is it in force";
+}
+
+TEST_F(ServerTest, RefusalsAreCountedOnRecord) {
+  EXPECT_THAT(ask(request("POST /v1/organization/projects", R"({"name":"x"})")),
+              StartsWith("HTTP/1.1 403 "));
+  const std::string own_id(governance::key_id(key_));
+  key_ = "sk-nobody";
+  for (int i = 0; i < 3; ++i)
+    EXPECT_THAT(ask(request("GET /v1/models")), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(ask("GET /v1/models HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 401 "));
+  ASSERT_TRUE(governance_->audit().seal().ok());
+  const auto all = audit_of(*governance_);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].event.type, "api_key.rejected");
+  EXPECT_EQ(all[1].event.details.at("count"), 3) << "without a key there is nothing to reject";
+  EXPECT_EQ(all[0].event.type, "permission.denied");
+  EXPECT_EQ(all[0].event.actor.id, own_id);
 }
 
 TEST_F(ServerTest, RoutesByMethodAndPath) {

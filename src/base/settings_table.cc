@@ -39,6 +39,10 @@ const std::vector<Setting>& declared_settings() {
        "Where tenants, keys, limits and the ledger are kept: postgresql://USER@HOST/NAME, which "
        "several gateways may share. Empty = plinth.db in the home.",
        "0.1"},
+      {"audit.copy_to", "", kText, "", 0, 0, "", "",
+       "Folder into which the audit log's signed checkpoints are copied: best one that whoever "
+       "administers the database cannot write. Empty = audit-checkpoints in the home.",
+       "0.1"},
       {"models.default", "--default-model", kText, "smollm2", 0, 0, "", "",
        "The model that is loaded first and that `plinth chat` and `plinth run` speak to.", "0.1"},
       {"models.load", "--model", kList, "", 0, 0, "", "",

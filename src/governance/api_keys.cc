@@ -261,7 +261,7 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::strin
       return found->second.principal;
     }
   }
-  const auto row = impl_->rows.find(std::string(key.substr(kPrefix.size(), kIdChars)));
+  const auto row = impl_->rows.find(std::string(key_id(key)));
   if (absl::IsNotFound(row.status())) return refused();
   RETURN_IF_ERROR(row.status());
   if (row->secret_hmac.size() != hmac.size() ||
@@ -376,6 +376,11 @@ absl::StatusOr<Credentials> read_credentials(const std::string& home) {
     return base::data_loss(path + ": api_key or admin_key is missing");
   }
   return credentials;
+}
+
+std::string_view key_id(std::string_view key) {
+  if (key.size() != kKeyChars || !key.starts_with(kPrefix)) return "";
+  return key.substr(kPrefix.size(), kIdChars);
 }
 
 std::string mask_key(std::string_view key) {

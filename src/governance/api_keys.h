@@ -90,6 +90,9 @@ class ApiKeys {
 // For the local command line: what first_start() kept. NotFound before the first start.
 absl::StatusOr<Credentials> read_credentials(const std::string& home);
 
+// The id in a key's text, which is no secret; "" where it is no key.
+std::string_view key_id(std::string_view key);
+
 // "sk-plinth-ab***xyz": what messages may show of a key.
 std::string mask_key(std::string_view key);
 

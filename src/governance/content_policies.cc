@@ -131,6 +131,8 @@ absl::Status ContentPolicies::change(const std::string& project, Project changed
                                      const Write& write) {
   RETURN_IF_ERROR(compile(changed));
   RETURN_IF_ERROR(write());
+  // The transaction that this is a part of may still come to nothing.
+  seen_.reset();
   std::lock_guard lock(mutex_);
   projects_[project] = std::move(changed);
   return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,7 +77,8 @@ class ContentPolicies {
   const base::Clock& clock_;
   Filters built_in_;     // constant once open
   std::mutex changing_;  // one change at a time: what is compiled is what is stored
-  std::vector<store::DocumentRow> seen_;  // at the last refresh; protected by changing_
+  // What is in force, nothing where it was changed since; protected by changing_.
+  std::optional<std::vector<store::DocumentRow>> seen_;
   mutable std::mutex mutex_;
   std::map<std::string, Project> projects_;  // protected by mutex_
 };

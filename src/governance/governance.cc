@@ -19,8 +19,10 @@ constexpr std::size_t kGatewayBytes = 12;
 
 absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& home,
                                                              store::Database& database,
-                                                             const base::Clock& clock) {
+                                                             const base::Clock& clock,
+                                                             const AuditOptions& audit) {
   std::unique_ptr<Governance> made(new Governance(database, clock));
+  ASSIGN_OR_RETURN(made->audit_, AuditLog::open(home, database, clock, audit));
   const auto now_s = clock.unix_seconds();
   RETURN_IF_ERROR(made->tenants_.ensure_organization({kDefaultTenant, kDefaultTenant, now_s}));
   if (absl::IsNotFound(made->tenants_.project(kDefaultTenant).status())) {
@@ -50,6 +52,37 @@ absl::Status Governance::open_admission(bool is_shared, const base::Clock& clock
   ASSIGN_OR_RETURN(admission_, Admission::create(limits_, leases_, clock, {name, is_shared}));
   admission_->start();
   return absl::OkStatus();
+}
+
+absl::StatusOr<Credentials> Governance::first_start() {
+  absl::StatusOr<Credentials> credentials;
+  RETURN_IF_ERROR(database_.transaction("first start", [&](store::Sql&) -> absl::Status {
+    credentials = keys_->first_start();
+    if (!credentials.ok() || !credentials->created) return credentials.status();
+    for (const auto& key : {credentials->api_key, credentials->admin_key}) {
+      AuditEvent event{"api_key.created", {"system", ""}};
+      const std::string id(key_id(key));
+      event.resources = {id};
+      event.details = {{"id", id}, {"data", {{"name", "made at the first start"}}}};
+      if (auto status = audit_->append(event); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }));
+  return credentials;
+}
+
+absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)>& act) {
+  std::lock_guard acting(acts_);
+  const auto status = database_.transaction("administer", [&](store::Sql&) -> absl::Status {
+    AuditEvent event;
+    if (auto done = act(event); !done.ok()) return done;
+    return event.type.empty() ? absl::OkStatus() : audit_->append(event);
+  });
+  if (status.ok()) return status;
+  // What the act had changed in memory is not so in the database.
+  if (const auto refreshed = refresh(); !refreshed.ok())
+    LOG(warn, "what was undone may still be in force: {}", refreshed.ToString());
+  return status;
 }
 
 Governance::~Governance() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "governance/admission.h"
 #include "governance/api_keys.h"
+#include "governance/audit_log.h"
 #include "governance/content_policies.h"
 #include "governance/deployments.h"
 #include "governance/invites.h"
@@ -33,8 +35,17 @@ class Governance {
   // `home` holds secrets/. Makes the default tenant. The references outlive it.
   static absl::StatusOr<std::unique_ptr<Governance>> open(const std::string& home,
                                                           store::Database& database,
-                                                          const base::Clock& clock);
+                                                          const base::Clock& clock,
+                                                          const AuditOptions& audit = {});
 
+  // ApiKeys::first_start(), on record.
+  absl::StatusOr<Credentials> first_start();
+  // Runs an act of administration in one transaction with its record: either both are durable when
+  // this returns OK, or neither is there. `act` may run again, as Database says; it fills the event
+  // in. An event without a type is not recorded.
+  absl::Status on_record(const std::function<absl::Status(AuditEvent& event)>& act);
+
+  AuditLog& audit() { return *audit_; }
   ApiKeys& keys() { return *keys_; }
   Admission& admission() { return *admission_; }
   Meter& meter() { return *meter_; }
@@ -54,7 +65,8 @@ class Governance {
 
  private:
   Governance(store::Database& database, const base::Clock& clock)
-      : tenants_(database),
+      : database_(database),
+        tenants_(database),
         limits_(database),
         leases_(database, store::database_time(clock)),
         usage_(database),
@@ -62,6 +74,8 @@ class Governance {
         people_(database, clock, system_random_bytes, [this] { keys_->forget(); }),
         invites_(database, people_, clock, system_random_bytes) {}
 
+  store::Database& database_;
+  std::unique_ptr<AuditLog> audit_;
   store::TenantStore tenants_;
   store::LimitStore limits_;
   store::LeaseStore leases_;
@@ -82,6 +96,9 @@ class Governance {
   // Reads again what other gateways may have changed, where the database is one that they share.
   void keep_fresh();
   absl::Status refresh();
+  // One act at a time: a later part of one may need a mutex of an object that another one holds
+  // while it waits for rows of the first.
+  std::mutex acts_;
   std::mutex mutex_;
   std::condition_variable stopped_;
   bool stopping_ = false;  // protected by mutex_

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "store/connections.h"
 #include "store/limits.h"
@@ -80,6 +81,45 @@ bool is_alive(soci::session& sql, Dialect dialect) {
   }
 }
 
+// The transaction that this thread is in the midst of: what it calls belongs to it.
+struct Current {
+  const void* database = nullptr;
+  soci::session* session = nullptr;
+  bool conflict = false;  // a part of it was in another's way: all of it has to run again
+};
+thread_local Current* current = nullptr;
+
+class CurrentScope {
+ public:
+  explicit CurrentScope(Current& here) : outer_(std::exchange(current, &here)) {}
+  CurrentScope(const CurrentScope&) = delete;
+  CurrentScope& operator=(const CurrentScope&) = delete;
+  ~CurrentScope() { current = outer_; }
+
+ private:
+  Current* const outer_;  // of another database
+};
+
+// Runs `body` as a part of the transaction, undone alone where it fails.
+absl::Status run_part(Current& whole, Dialect dialect, std::string_view operation,
+                      const std::function<absl::Status(Sql&)>& body) {
+  auto& session = *whole.session;
+  return guarded(operation, [&]() -> absl::Status {
+    session << "savepoint part";
+    absl::Status status;
+    try {
+      Sql sql(session, dialect);
+      status = body(sql);
+    } catch (const std::exception& error) {
+      status = to_status(operation, error);
+    }
+    if (absl::IsAborted(status)) whole.conflict = true;
+    if (!status.ok()) session << "rollback to savepoint part";
+    session << "release savepoint part";
+    return status;
+  });
+}
+
 }  // namespace
 
 struct Database::Impl {
@@ -94,10 +134,13 @@ struct Database::Impl {
     return guarded(operation, [&]() -> absl::Status {
       ASSIGN_OR_RETURN(auto lease, connections.take());
       auto& session = lease.session();
+      Current here{this, &session};
+      const CurrentScope scope(here);
       try {
         session << begin;
         Sql sql(session, dialect);
-        const auto status = body(sql);
+        auto status = body(sql);
+        if (here.conflict) status = absl::AbortedError(base::to_absl(operation));
         session << (status.ok() ? "commit" : "rollback");
         return status;
       } catch (const std::exception& error) {
@@ -144,6 +187,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::open(const std::string& wher
 
 absl::Status Database::transaction(std::string_view operation,
                                    const std::function<absl::Status(Sql&)>& body) {
+  if (current != nullptr && current->database == impl_.get())
+    return run_part(*current, impl_->dialect, operation, body);
   // SQLite: a transaction that reads first and then finds another writer could only fail.
   const char* begin = impl_->dialect == Dialect::sqlite ? "begin immediate" : "begin";
   absl::Status status;
@@ -156,6 +201,9 @@ absl::Status Database::transaction(std::string_view operation,
 
 absl::Status Database::read(std::string_view operation,
                             const std::function<absl::Status(Sql&)>& body) {
+  // Beside its own transaction a thread would not see what that has written.
+  if (current != nullptr && current->database == impl_.get())
+    return run_part(*current, impl_->dialect, operation, body);
   const bool sqlite = impl_->dialect == Dialect::sqlite;
   return impl_->run(sqlite ? impl_->readers : impl_->writers, sqlite ? "begin" : "begin read only",
                     operation, body);

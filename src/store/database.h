@@ -29,6 +29,9 @@ class Database {
   // errors too, leaves nothing: AlreadyExists for a broken uniqueness constraint, Unavailable for
   // what the database could not do. Where transactions of PostgreSQL stand in each other's way the
   // body runs again: it has no effects of its own.
+  // Inside a body, on its thread, transaction() and read() are parts of the transaction: durable
+  // with the whole, and undone alone where they fail. Whoever holds a mutex that a body takes must
+  // not wait for a transaction.
   absl::Status transaction(std::string_view operation,
                            const std::function<absl::Status(Sql&)>& body);
   // The same for a body that only reads, beside whoever writes.

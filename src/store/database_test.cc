@@ -74,6 +74,51 @@ TEST_P(DatabaseTest, KeysSurviveReopening) {
   EXPECT_EQ(keys.list("project", "", {"", 10})->rows.size(), 1u);
 }
 
+TEST_P(DatabaseTest, CallsInsideATransactionArePartsOfIt) {
+  KeyStore keys(*database_);
+  TenantStore tenants(*database_);
+  const auto status = database_->transaction("whole", [&](Sql&) {
+    EXPECT_TRUE(keys.insert(row("a")).ok());
+    EXPECT_TRUE(keys.find("a").ok()) << "what was written can be read";
+    EXPECT_EQ(keys.insert(row("a")).code(), absl::StatusCode::kAlreadyExists);
+    EXPECT_TRUE(keys.insert(row("b")).ok()) << "a part that failed is undone alone";
+    std::thread([&] {
+      EXPECT_EQ(keys.find("a").status().code(), absl::StatusCode::kNotFound)
+          << "other threads see nothing before the end";
+    }).join();
+    return tenants.ensure_organization({"o", "O", 1});
+  });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(keys.find("a").ok() && keys.find("b").ok() && tenants.organization("o").ok());
+}
+
+TEST_P(DatabaseTest, PartsOfAFailedTransactionLeaveNothing) {
+  KeyStore keys(*database_);
+  const auto status = database_->transaction("whole", [&](Sql&) {
+    EXPECT_TRUE(keys.insert(row("a")).ok());
+    return base::invalid_argument("no");
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(keys.find("a").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(keys.insert(row("a")).ok()) << "the connection goes on as before";
+}
+
+TEST_P(DatabaseTest, APartThatWasInAnothersWayRunsAgainWithTheWhole) {
+  KeyStore keys(*database_);
+  int runs = 0;
+  const auto status = database_->transaction("whole", [&](Sql&) -> absl::Status {
+    ++runs;
+    EXPECT_TRUE(keys.insert(row("a")).ok()) << "the first run left nothing";
+    const auto part = database_->transaction("part", [&](Sql&) -> absl::Status {
+      return runs == 1 ? absl::AbortedError("another won") : absl::OkStatus();
+    });
+    // As endpoints do, which make an answer of it.
+    return part.ok() ? part : base::internal("refused");
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(runs, 2);
+}
+
 TEST_P(DatabaseTest, FailedTransactionLeavesNothing) {
   const auto insert = [](Sql& sql) { sql.run("insert into organization values ('x', 'X', 1)"); };
   EXPECT_EQ(database_

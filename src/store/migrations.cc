@@ -172,14 +172,34 @@ constexpr const char* kLeases[] = {
     " primary key (scope_kind, scope, model, name))",
 };
 
+constexpr const char* kAudit[] = {
+    // One chain: `record` is canonical JSON, `hash` its SHA-256; the other columns repeat what it
+    // says, to be searched. owner: whose key acted, a service account or a person.
+    "create table audit_record ("
+    " idx bigint primary key, id text not null, time_ms bigint not null, record text not null,"
+    " hash text not null, organization text not null, type text not null, project text not null,"
+    " actor text not null, owner text not null, email text not null)",
+    "create unique index audit_record_by_id on audit_record (id)",
+    "create index audit_record_by_time on audit_record (organization, time_ms)",
+    "create index audit_record_by_type on audit_record (organization, type, idx)",
+    "create table audit_resource ("
+    " resource text not null, idx bigint not null, primary key (resource, idx))",
+    "create index audit_resource_by_record on audit_resource (idx)",
+
+    // Signed heads of the chain. frontier: roots of the perfect subtrees that make up the tree.
+    "create table audit_checkpoint ("
+    " size bigint primary key, checkpoint text not null, signature text not null,"
+    " frontier text not null)",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
-constexpr std::array kMigrations = {Migration{kKeys},        Migration{kTenants},
-                                    Migration{kMoney, true}, Migration{kDocuments},
-                                    Migration{kPeople},      Migration{kLeases}};
+constexpr std::array kMigrations = {
+    Migration{kKeys},   Migration{kTenants}, Migration{kMoney, true}, Migration{kDocuments},
+    Migration{kPeople}, Migration{kLeases},  Migration{kAudit}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

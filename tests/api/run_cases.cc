@@ -64,6 +64,7 @@ class Gateway {
   ~Gateway() {
     server->drain(std::chrono::seconds(5));
     server.reset();
+    governance_.reset();
     std::filesystem::remove_all(home_);
   }
 

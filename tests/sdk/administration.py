@@ -189,6 +189,34 @@ def an_admin_key_calls_no_models(client):
 
 
 @test
+def the_audit_log_says_who_did_what(client):
+    admin = organization(client)
+    begun = int(time.time())
+    project = admin.projects.create(name="audited")
+    account = admin.projects.service_accounts.create(project.id, name="robot")
+    admin.projects.rate_limits.update_rate_limit("rl-smollm2", project_id=project.id, max_requests_per_1_minute=7)
+    admin.projects.update(project.id, name="renamed")
+    admin.projects.archive(project.id)
+    entries = list(admin.audit_logs.list(project_ids=[project.id], effective_at={"gte": begun}, limit=2))
+    assert [entry.type for entry in entries] == ["project.archived", "project.updated", "rate_limit.updated",
+                                                 "service_account.created", "project.created"], entries
+    assert entries[0].project_archived.id == project.id and entries[0].project.name == "renamed"
+    assert entries[1].project_updated.changes_requested.title == "renamed"
+    assert entries[2].rate_limit_updated.changes_requested.max_requests_per_1_minute == 7
+    assert entries[3].service_account_created.id == account.id
+    assert entries[3].service_account_created.data.role == "member"
+    assert entries[4].project_created.data.title == "audited" and entries[4].project_created.id == project.id
+    actor = entries[0].actor
+    assert actor.type == "api_key" and actor.api_key.id == client.admin_api_key[10:22], actor
+    assert begun <= entries[4].effective_at <= entries[0].effective_at <= time.time() + 1
+    page = admin.audit_logs.list(before=entries[4].id, project_ids=[project.id], limit=2)
+    assert [entry.id for entry in page.data] == [entries[2].id, entries[3].id], page
+    of_key = admin.audit_logs.list(resource_ids=[account.api_key.id], event_types=["service_account.created"])
+    assert [entry.id for entry in of_key.data] == [entries[3].id], of_key
+    assert not admin.audit_logs.list(actor_emails=["nobody@example.com"]).data
+
+
+@test
 def a_projects_key_administers_nothing(client):
     wrong = client.with_options(admin_api_key=client.api_key)
     expect(openai.PermissionDeniedError, lambda: wrong.admin.organization.projects.create(name="x"), status=403)

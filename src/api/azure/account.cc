@@ -45,13 +45,14 @@ absl::StatusOr<std::optional<store::KeyRow>> find_key(const Exchange& exchange,
   }
 }
 
-absl::StatusOr<std::string> make_key(const Exchange& exchange, const std::string& project,
+absl::StatusOr<std::string> make_key(Exchange& exchange, const std::string& project,
                                      std::string_view key_name) {
   governance::KeySpec spec;
   spec.organization = exchange.principal.organization;
   spec.project = project;
   spec.name = stored_name(key_name);
   ASSIGN_OR_RETURN(const auto made, api::make_key(exchange, spec));
+  exchange.audit.resources.push_back(made.row.id);
   return made.text;
 }
 
@@ -62,7 +63,7 @@ std::string field_of(std::string_view key_name) {
 }
 
 // Both keys as they may be shown. `made`: the text of one that is new.
-absl::StatusOr<Object> keys_object(const Exchange& exchange, const std::string& project,
+absl::StatusOr<Object> keys_object(Exchange& exchange, const std::string& project,
                                    std::string_view made_name, const std::string& made) {
   Object out;
   for (const std::string_view name : kKeyNames) {
@@ -181,7 +182,11 @@ void list_account_usages(const ExchangePtr& exchange) {
 void list_account_keys(const ExchangePtr& exchange) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
     ASSIGN_OR_RETURN(const auto place, place_of(*exchange));
-    return keys_object(*exchange, place.project, "", "");
+    ASSIGN_OR_RETURN(auto keys, keys_object(*exchange, place.project, "", ""));
+    auto& note = exchange->audit;
+    note.changed = !note.resources.empty();
+    note.details = {{"data", Object{{"created", base::json::value_from(note.resources)}}}};
+    return keys;
   }());
 }
 
@@ -199,6 +204,10 @@ void regenerate_account_key(const ExchangePtr& exchange) {
     // First the new one, which the caller may be refused.
     ASSIGN_OR_RETURN(const auto made, make_key(*exchange, place.project, name));
     if (old) RETURN_IF_ERROR(governed(*exchange).keys().revoke(old->id));
+    const std::string new_id(governance::key_id(made));
+    exchange->audit.id = old ? old->id : new_id;
+    exchange->audit.details = {{"changes_requested", Object{{"keyName", base::json::string(name)}}},
+                               {"replaced_by", new_id}};
     return keys_object(*exchange, place.project, name, made);
   }());
 }

@@ -61,6 +61,7 @@ absl::StatusOr<base::json::value> resource_body(const Exchange& exchange) {
 void answer_removed(const ExchangePtr& exchange, const ResourcePlace& place,
                     const std::string& name, const absl::Status& status) {
   // Azure's own clients take 204 of every kind of resource, and 200 of some.
+  exchange->audit.changed = status.ok();
   if (place.management && (status.ok() || absl::IsNotFound(status)))
     return exchange->send(204, "", "");
   if (!status.ok()) return exchange->refuse(status);

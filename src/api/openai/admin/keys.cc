@@ -385,6 +385,9 @@ void rotate_project_key(const ExchangePtr& exchange) {
     const auto overlap = Values(key_rotation_schema(), body).integer("overlap_seconds");
     ASSIGN_OR_RETURN(const auto made,
                      keys(*exchange).rotate(row.id, std::chrono::seconds(overlap)));
+    exchange->audit = {row.id,
+                       {{"changes_requested", Object{{"expires_in_seconds", overlap}}},
+                        {"replaced_by", made.row.id}}};
     return with_value(*exchange, kProjectKey, made);
   }());
 }

@@ -172,6 +172,7 @@ void create_service_account(const ExchangePtr& exchange) {
                                        std::string(body.at("name").get_string()), role,
                                        clock.unix_seconds()};
     RETURN_IF_ERROR(tenants(*exchange).insert_service_account(row));
+    exchange->audit = {row.id, {{"data", Object{{"name", row.name}, {"role", row.role}}}}};
     auto out = account_object(row);
     if (bare) {
       out["api_key"] = nullptr;
