@@ -11,8 +11,11 @@
 #include <memory>
 #include <vector>
 
+#include "apps/admin_backup.h"
 #include "apps/admin_client.h"
 #include "apps/admin_deployment_command.h"
+#include "apps/admin_money.h"
+#include "apps/table.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 
@@ -52,21 +55,6 @@ std::string time_cell(const Object& object, std::string_view field) {
   if (value == nullptr || !value->is_int64()) return "-";
   return fmt::format("{:%Y-%m-%d %H:%M}",
                      fmt::gmtime(static_cast<std::time_t>(value->get_int64())));
-}
-
-// Columns as wide as what is in them.
-void print_table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    fmt::print("{}\n", line);
-  }
 }
 
 // Entries as a table, or as they came.
@@ -417,6 +405,13 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   tree.add_prices();
   tree.add_usage();
   add_deployment_commands(*app.get_subcommand("admin"), home, exit_code);
+  auto& admin = *app.get_subcommand("admin");
+  add_admin_invoice(admin, home, exit_code);
+  add_admin_report(admin, home, exit_code);
+  add_admin_export(admin, home, exit_code);
+  add_admin_rerate(admin, home, exit_code);
+  add_admin_cost(admin, home, exit_code);
+  add_admin_backup(admin, home, exit_code);
 }
 
 }  // namespace plinth

@@ -66,19 +66,18 @@ absl::StatusOr<std::pair<std::string, std::string>> pair_of(const std::string& t
 
 absl::Status list_deployments(const AdminClient& client, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto answer, client.get(path_of(arguments, "deployments")));
-  return show_entries(
-      arguments.service.json, answer.at("data").as_array(),
-      {"NAME", "MODEL", "SERVED BY", "CLASS", "CAPACITY", "POLICY", "SPILLOVER"},
-      [](const Object& one) {
-        const auto properties = part(one, "properties");
-        return std::vector{cell(one, "name"),
-                           cell(part(properties, "model"), "name"),
-                           cell(properties, "servedModel"),
-                           cell(part(one, "sku"), "name"),
-                           cell(part(one, "sku"), "capacity"),
-                           cell(properties, "raiPolicyName"),
-                           cell(properties, "spilloverDeploymentName")};
-      });
+  return show_entries(arguments.service.json, answer.at("data").as_array(),
+                      {"NAME", "MODEL", "SERVED BY", "CLASS", "CAPACITY", "POLICY", "SPILLOVER"},
+                      [](const Object& one) {
+                        const auto properties = part(one, "properties");
+                        return std::vector{cell(one, "name"),
+                                           cell(part(properties, "model"), "name"),
+                                           cell(properties, "servedModel"),
+                                           cell(part(one, "sku"), "name"),
+                                           cell(part(one, "sku"), "capacity"),
+                                           cell(properties, "raiPolicyName"),
+                                           cell(properties, "spilloverDeploymentName")};
+                      });
 }
 
 absl::StatusOr<Object> deployment_of(const Arguments& arguments) {
@@ -129,12 +128,12 @@ absl::Status remove_deployment(const AdminClient& client, const Arguments& argum
 
 absl::Status list_policies(const AdminClient& client, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto answer, client.get(path_of(arguments, "content_policies")));
-  return show_entries(arguments.service.json, answer.at("data").as_array(),
-                      {"NAME", "TYPE", "MODE"}, [](const Object& one) {
-                        const auto properties = part(one, "properties");
-                        return std::vector{cell(one, "name"), cell(properties, "type"),
-                                           cell(properties, "mode")};
-                      });
+  return show_entries(
+      arguments.service.json, answer.at("data").as_array(), {"NAME", "TYPE", "MODE"},
+      [](const Object& one) {
+        const auto properties = part(one, "properties");
+        return std::vector{cell(one, "name"), cell(properties, "type"), cell(properties, "mode")};
+      });
 }
 
 absl::Status set_policy(const AdminClient& client, const Arguments& arguments) {
@@ -171,8 +170,8 @@ absl::Status set_blocklist(const AdminClient& client, const Arguments& arguments
   RETURN_IF_ERROR(client.post(path, Object()).status());
   return tell_answer(arguments.service.json, client.post(path + "/items", items),
                      [&](const Object& made) {
-                       return fmt::format("{} has {} terms of {}", cell(made, "name"),
-                                          items.size(), arguments.file);
+                       return fmt::format("{} has {} terms of {}", cell(made, "name"), items.size(),
+                                          arguments.file);
                      });
 }
 
@@ -215,9 +214,9 @@ absl::Status list_throughput(const AdminClient& client, const Arguments& argumen
       arguments.service.json, answer.at("data").as_array(),
       {"MODEL", "VERSION", "UNIT TOKENS/MIN", "OUTPUT WEIGHT", "FIRST TOKEN MS", "TOKEN US"},
       [](const Object& one) {
-        return std::vector{cell(one, "model"),        cell(one, "version"),
-                           cell(one, "unitTokensPerMinute"), cell(one, "outputWeight"),
-                           cell(one, "firstTokenMs"), cell(one, "tokenUs")};
+        return std::vector{
+            cell(one, "model"),        cell(one, "version"),      cell(one, "unitTokensPerMinute"),
+            cell(one, "outputWeight"), cell(one, "firstTokenMs"), cell(one, "tokenUs")};
       });
 }
 
@@ -229,13 +228,12 @@ absl::Status accept_throughput(const AdminClient& client, const Arguments& argum
     return base::invalid_argument(arguments.file + ": names no model");
   const std::string name(model->get_string());
   body.erase("model");
-  return tell_answer(arguments.service.json,
-                     client.post("/provisioned_throughput/" + url_escaped(name), body),
-                     [](const Object& row) {
-                       return fmt::format("a unit of {} is {} tokens a minute (version {})",
-                                          cell(row, "model"), cell(row, "unitTokensPerMinute"),
-                                          cell(row, "version"));
-                     });
+  return tell_answer(
+      arguments.service.json, client.post("/provisioned_throughput/" + url_escaped(name), body),
+      [](const Object& row) {
+        return fmt::format("a unit of {} is {} tokens a minute (version {})", cell(row, "model"),
+                           cell(row, "unitTokensPerMinute"), cell(row, "version"));
+      });
 }
 
 using Action = absl::Status (*)(const AdminClient&, const Arguments&);

@@ -123,12 +123,12 @@ absl::Status calibrate(const std::string& home, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto prompts, shape(400, 1));
   ASSIGN_OR_RETURN(const auto answers, shape(16, 128));
   const auto made = serve::calibrate(prompts, answers);
-  const auto text = base::to_json(base::json::object{
-      {"model", service.model},
-      {"unitTokensPerMinute", made.unit_tokens},
-      {"outputWeight", made.output_weight},
-      {"firstTokenMs", std::llround(arguments.level.first_token_s * 1e3)},
-      {"tokenUs", std::llround(arguments.level.between_tokens_s * 1e6)}});
+  const auto text = base::to_json(
+      base::json::object{{"model", service.model},
+                         {"unitTokensPerMinute", made.unit_tokens},
+                         {"outputWeight", made.output_weight},
+                         {"firstTokenMs", std::llround(arguments.level.first_token_s * 1e3)},
+                         {"tokenUs", std::llround(arguments.level.between_tokens_s * 1e6)}});
   fmt::print("{}\n", text);
   return base::write_file_atomic(arguments.calibrate, text + "\n");
 }

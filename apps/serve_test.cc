@@ -5,8 +5,8 @@
 #include <limits>
 #include <set>
 
-#include "apps/serve/limits.h"
 #include "apps/serve/calibrate.h"
+#include "apps/serve/limits.h"
 #include "apps/serve/load_math.h"
 #include "apps/serve/plot.h"
 #include "apps/serve/report.h"

@@ -11,7 +11,7 @@ namespace plinth::serve {
 
 // What came of one rate.
 struct Trial {
-  double good_share = 0;  // of the turns, within the service level
+  double good_share = 0;                               // of the turns, within the service level
   double input_per_minute = 0, output_per_minute = 0;  // tokens, computed ones
 };
 using RunTrial = std::function<absl::StatusOr<Trial>(double rate_per_s)>;

@@ -55,6 +55,8 @@ std::int64_t period_start_s(const std::string& period, std::int64_t time_s) {
 
 void hold_budgets(Sql& sql) { hold(sql, false); }
 
+void hold_appends(Sql& sql) { hold(sql, true); }
+
 void add_to_budgets(Sql& sql, std::span<const LedgerRow* const> fresh) {
   if (!sql.first("select 1 from budget limit 1", {}, 1)) return;
   // Ordered, so that gateways take their locks in one order.

@@ -27,6 +27,8 @@ std::int64_t period_start_s(const std::string& period, std::int64_t time_s);
 // For the transaction that appends rows: first of all, so that nobody counts what is spent while it
 // runs; then, with the rows that are new.
 void hold_budgets(Sql& sql);
+// For one that must see every row: nobody appends until its end.
+void hold_appends(Sql& sql);
 void add_to_budgets(Sql& sql, std::span<const LedgerRow* const> fresh);
 
 // Those of a scope, moved on to the periods of time_s.
