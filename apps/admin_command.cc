@@ -10,8 +10,10 @@
 #include <memory>
 #include <vector>
 
+#include "apps/admin_backup.h"
 #include "apps/admin_client.h"
 #include "apps/admin_deployment_command.h"
+#include "apps/admin_money.h"
 #include "apps/admin_output.h"
 #include "apps/admin_people_command.h"
 #include "apps/audit_command.h"
@@ -386,6 +388,13 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   add_deployment_commands(tree.top(), home, exit_code);
   add_admin_people_commands(tree.top(), home, exit_code);
   add_audit_command(tree.top(), home, exit_code);
+  auto& admin = tree.top();
+  add_admin_invoice(admin, home, exit_code);
+  add_admin_report(admin, home, exit_code);
+  add_admin_export(admin, home, exit_code);
+  add_admin_rerate(admin, home, exit_code);
+  add_admin_cost(admin, home, exit_code);
+  add_admin_backup(admin, home, exit_code);
 }
 
 }  // namespace plinth

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "apps/doctor_checks.h"
+#include "apps/home_database.h"
 #include "apps/service_connection.h"
 #include "apps/service_file.h"
 #include "apps/settings_flags.h"
@@ -16,7 +17,7 @@
 #include "base/file.h"
 #include "cluster/model_library.h"
 #include "net/http_client.h"
-#include "store/database.h"
+#include "store/integrity.h"
 
 namespace plinth {
 
@@ -63,8 +64,22 @@ Finding database(const std::string& home) {
   const auto status = store::check_database(path);
   if (status.ok()) return {"home", "database", Verdict::ok, "whole", ""};
   if (absl::IsNotFound(status)) return {"home", "database", Verdict::ok, "not made yet", ""};
-  return {"home", "database", Verdict::fail, std::string(base::message(status)),
-          fmt::format("stop the service, move {0} aside and put a backup in its place", path)};
+  return {
+      "home", "database", Verdict::fail, std::string(base::message(status)),
+      fmt::format("stop the service, move {0} aside and `plinth admin restore` a backup", path)};
+}
+
+Finding ledger(const std::string& home) {
+  const auto loaded = load_settings(home, nullptr);
+  if (!loaded.ok()) return {"home", "ledger", Verdict::warn, "not looked at", "see settings"};
+  const auto opened = store::Database::open_present(database_of(home, *loaded));
+  if (absl::IsNotFound(opened.status())) return {"home", "ledger", Verdict::ok, "not made yet", ""};
+  const auto status = opened.ok() ? store::check_newest_sums(**opened) : opened.status();
+  if (status.ok()) {
+    return {"home", "ledger", Verdict::ok, "the newest hour's sums are those of its rows", ""};
+  }
+  return {"home", "ledger", Verdict::fail, std::string(base::message(status)),
+          absl::IsDataLoss(status) ? "plinth admin verify --mend" : "mend store.database"};
 }
 
 Finding unfinished(const std::string& home) {
@@ -127,7 +142,7 @@ bool is_held(const std::string& home) {
 }  // namespace
 
 std::vector<Finding> check_home(const std::string& home) {
-  return {folder(home), settings(home), secrets(home), database(home)};
+  return {folder(home), settings(home), secrets(home), database(home), ledger(home)};
 }
 
 std::vector<Finding> check_models(const std::string& home) {

@@ -1,9 +1,7 @@
 #include "apps/up_command.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <CLI/Config.hpp>
@@ -15,12 +13,13 @@
 #include "api/server.h"
 #include "apps/engine_settings.h"
 #include "apps/home.h"
+#include "apps/home_database.h"
+#include "apps/home_lock.h"
 #include "apps/listen_address.h"
 #include "apps/model_install.h"
 #include "apps/service_file.h"
 #include "apps/settings_flags.h"
 #include "apps/terminal.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "cluster/fleet.h"
 #include "governance/governance.h"
@@ -32,24 +31,6 @@ namespace {
 struct UpArguments {
   bool no_default = false, json = false;
 };
-
-// One process holds a home; the kernel lets go when it dies.
-absl::StatusOr<base::UniqueFd> lock_home(const std::string& home) {
-  RETURN_IF_ERROR(base::make_folders(home));
-  const std::string path = home + "/lock";
-  base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!fd.valid()) return base::errno_status(errno, path);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    const auto holder = base::read_file(path, 64);
-    return base::failed_precondition(
-        fmt::format("{} is in use by process {}", home, holder.ok() ? *holder : "?"));
-  }
-  const std::string pid = std::to_string(::getpid());
-  if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
-    return base::errno_status(errno, path);
-  }
-  return fd;
-}
 
 void announce(const UpArguments& arguments, const std::string& url,
               const governance::Credentials& credentials, const std::vector<std::string>& names) {
@@ -123,9 +104,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   ASSIGN_OR_RETURN(const auto lock, lock_home(home));
   const base::RealClock clock;
   base::Metrics metrics;
-  const auto& where = settings.text("store.database");
-  ASSIGN_OR_RETURN(const auto database,
-                   store::Database::open(where.empty() ? home + "/plinth.db" : where));
+  ASSIGN_OR_RETURN(const auto database, open_for_service(database_of(home, settings)));
   governance::AuditOptions audit;
   audit.copy_to = settings.text("audit.copy_to");
   ASSIGN_OR_RETURN(const auto governance,

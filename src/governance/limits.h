@@ -66,5 +66,17 @@ inline constexpr std::chrono::seconds kBlockWait{30};
 inline constexpr std::chrono::milliseconds kAwayRetry{200};
 // Requests that wait for blocks: as many as a server has connections.
 inline constexpr std::size_t kBlockWaitersMax = 4096;
+// Of a price book in a file: a rerating looks through them for every row.
+inline constexpr std::size_t kPriceFileRowsMax = 10'000;
+
+// Of an hour of one device: a thousand units of money, a hundred times what the dearest is rented
+// for.
+inline constexpr std::int64_t kDeviceHourPicoMax = 1'000'000'000'000'000;
+inline constexpr std::int64_t kDevicesMax = 100'000;
+
+// Of one row of a CSV file: 57 columns of a few hundred bytes, and tags.
+inline constexpr std::size_t kCsvRowBytesMax = 1u << 20;
+// What a check of an export names: who sees a hundred wrong cells knows enough.
+inline constexpr std::size_t kFocusFindingsMax = 100;
 
 }  // namespace plinth::governance

@@ -71,6 +71,8 @@ std::int64_t period_start_s(const std::string& period, std::int64_t time_s) {
 
 void hold_budgets(Sql& sql) { hold(sql, false); }
 
+void hold_appends(Sql& sql) { hold(sql, true); }
+
 absl::Status add_to_budgets(Sql& sql, std::span<const LedgerRow* const> fresh,
                             const std::optional<Lease>& lease) {
   if (!sql.first("select 1 from budget limit 1", {}, 1)) return absl::OkStatus();

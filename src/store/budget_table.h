@@ -35,6 +35,8 @@ std::int64_t period_start_s(const std::string& period, std::int64_t time_s);
 void hold_budgets(Sql& sql);
 absl::Status add_to_budgets(Sql& sql, std::span<const LedgerRow* const> fresh,
                             const std::optional<Lease>& lease);
+// For one that must see every row: nobody appends until its end.
+void hold_appends(Sql& sql);
 
 // Begins the budget's next period where the time is in it.
 void move_on_budget(Sql& sql, const std::string& scope_kind, const std::string& scope,

@@ -17,10 +17,6 @@ namespace plinth::store {
 
 namespace {
 
-bool names_postgresql(std::string_view where) {
-  return where.starts_with("postgresql://") || where.starts_with("postgres://");
-}
-
 // SQLSTATE 40001 and 40P01: another transaction won; 55P03: a lock that was not waited for.
 bool is_conflict(const std::exception& error) {
   const auto* postgresql = dynamic_cast<const soci::postgresql_soci_error*>(&error);
@@ -165,7 +161,11 @@ Database::~Database() = default;
 
 Dialect Database::dialect() const { return impl_->dialect; }
 
-absl::StatusOr<std::unique_ptr<Database>> Database::open(const std::string& where) {
+bool names_postgresql(std::string_view where) {
+  return where.starts_with("postgresql://") || where.starts_with("postgres://");
+}
+
+std::unique_ptr<Database> Database::connect(const std::string& where) {
   std::unique_ptr<Impl> impl;
   if (names_postgresql(where)) {
     impl =
@@ -176,11 +176,35 @@ absl::StatusOr<std::unique_ptr<Database>> Database::open(const std::string& wher
         Dialect::sqlite, std::size_t{1}, kReaders,
         [where](soci::session& sql, bool writes) { open_sqlite(sql, where, writes); });
   }
-  std::unique_ptr<Database> database(new Database(std::move(impl)));
+  return std::unique_ptr<Database>(new Database(std::move(impl)));
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::open(const std::string& where) {
+  auto database = connect(where);
   const auto status = database->transaction("open", migrate);
   if (!status.ok()) {
     // The address may hold a password.
     return names_postgresql(where) ? status : base::annotate(status, where);
+  }
+  return database;
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::open_present(const std::string& where) {
+  struct stat info {};
+  if (!names_postgresql(where) && ::stat(where.c_str(), &info) != 0)
+    return base::errno_status(errno, where);
+  auto database = connect(where);
+  std::int64_t version = 0;
+  RETURN_IF_ERROR(database->read("open", [&](Sql& sql) {
+    version = schema_version(sql);
+    return absl::OkStatus();
+  }));
+  if (version == 0) return base::not_found("the database holds no schema of Plinth");
+  if (version != newest_schema_version()) {
+    return base::failed_precondition(
+        fmt::format("schema version {} is not this program's {}: start `plinth up` of {} once",
+                    version, newest_schema_version(),
+                    version > newest_schema_version() ? "a newer Plinth" : "this version"));
   }
   return database;
 }
@@ -207,20 +231,6 @@ absl::Status Database::read(std::string_view operation,
   const bool sqlite = impl_->dialect == Dialect::sqlite;
   return impl_->run(sqlite ? impl_->readers : impl_->writers, sqlite ? "begin" : "begin read only",
                     operation, body);
-}
-
-absl::Status check_database(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return base::errno_status(errno, path);
-  std::string findings;
-  RETURN_IF_ERROR(guarded("check " + path, [&]() -> absl::Status {
-    soci::session sql(soci::sqlite3, "dbname=\"" + path + "\" timeout=10 readonly=true");
-    const soci::rowset<std::string> rows = (sql.prepare << "pragma quick_check(10)");
-    for (const auto& row : rows) findings += (findings.empty() ? "" : "; ") + row;
-    return absl::OkStatus();
-  }));
-  if (findings == "ok") return absl::OkStatus();
-  return base::data_loss(fmt::format("{}: {}", path, findings));
 }
 
 }  // namespace plinth::store

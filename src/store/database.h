@@ -21,6 +21,9 @@ class Database {
   // where several processes open one database, one of them does.
   // FailedPrecondition where the database was written by a newer Plinth.
   static absl::StatusOr<std::unique_ptr<Database>> open(const std::string& where);
+  // The same for whoever reads beside a service: makes and migrates nothing. NotFound where there
+  // is no database, FailedPrecondition where its schema is not this program's.
+  static absl::StatusOr<std::unique_ptr<Database>> open_present(const std::string& where);
   ~Database();
 
   Dialect dialect() const;
@@ -40,11 +43,11 @@ class Database {
  private:
   struct Impl;
   explicit Database(std::unique_ptr<Impl> impl);
+  static std::unique_ptr<Database> connect(const std::string& where);
   std::unique_ptr<Impl> impl_;
 };
 
-// SQLite's quick_check of a file that may be in use, which is not changed. NotFound where there is
-// none; DataLoss with its findings.
-absl::Status check_database(const std::string& path);
+// Whether `where` names a PostgreSQL; anything else is the path of a SQLite file.
+bool names_postgresql(std::string_view where);
 
 }  // namespace plinth::store

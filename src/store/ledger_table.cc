@@ -139,6 +139,18 @@ void create_ledger(Sql& sql) {
   create_view(sql);
 }
 
+std::pair<std::int64_t, std::int64_t> ledger_month_bounds_ms(const std::string& month) {
+  std::tm date{};
+  // Ours alone are in the table: "2026_11".
+  date.tm_year = std::stoi(month.substr(0, 4)) - 1900;
+  date.tm_mon = std::stoi(month.substr(5)) - 1;
+  date.tm_mday = 1;
+  const auto start_ms = std::int64_t{::timegm(&date)} * 1000;
+  return {start_ms, month_start_ms(start_ms, 1)};
+}
+
+void ensure_ledger_month(Sql& sql, std::int64_t time_ms) { ensure_month(sql, time_ms); }
+
 std::vector<const LedgerRow*> append_ledger(Sql& sql, std::span<const LedgerRow> rows) {
   std::map<std::string, std::vector<const LedgerRow*>> by_month;
   for (const auto& row : rows) by_month[month_of(row.time_ms)].push_back(&row);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/sql.h"
@@ -37,6 +38,12 @@ void create_ledger(Sql& sql);
 // Appends rows, whose months get their tables where they are the first of one. Returns the rows
 // that are new.
 std::vector<const LedgerRow*> append_ledger(Sql& sql, std::span<const LedgerRow> rows);
+
+// [first, past the last) millisecond of a month of ledger_month: "2026_11".
+std::pair<std::int64_t, std::int64_t> ledger_month_bounds_ms(const std::string& month);
+
+// Makes the table of a month, for whoever fills it in bulk.
+void ensure_ledger_month(Sql& sql, std::int64_t time_ms);
 
 // Columns of `ledger` in the order of LedgerRow, and a row of an answer that has them.
 std::string ledger_columns();

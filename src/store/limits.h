@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace plinth::store {
 
@@ -18,5 +19,20 @@ inline constexpr std::chrono::seconds kConnectionWait{30};
 inline constexpr std::chrono::seconds kLease{60};
 // Runs of a transaction that others stood in the way of.
 inline constexpr int kAttempts = 5;
+
+// Of ledger rows that are read at once: at a thousand requests a second 600,000 rows, some hundred
+// megabytes in libpq.
+inline constexpr std::chrono::milliseconds kScanWindow = std::chrono::minutes(10);
+// Of a database file that is read as a whole before every start: about a second from a disk that
+// reads 500 MB/s. Larger ones are checked by `plinth doctor`.
+inline constexpr std::uint64_t kStartCheckBytesMax = 512u << 20;
+// Differences that one message names: the first show what happened.
+inline constexpr std::size_t kDifferencesShown = 5;
+// Of what a program said that failed: its last words.
+inline constexpr std::size_t kProgramOutputMax = 4096;
+
+// Files and models that a backup's manifest names: a home with thousands of sharded models.
+inline constexpr std::size_t kBackupEntriesMax = 100'000;
+inline constexpr std::size_t kBackupManifestBytesMax = 64u << 20;
 
 }  // namespace plinth::store

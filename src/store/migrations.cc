@@ -192,6 +192,17 @@ constexpr const char* kAudit[] = {
     " frontier text not null)",
 };
 
+constexpr const char* kReports[] = {
+    // What an hour of one device costs from effective_s on, and how many there are.
+    "create table device_cost ("
+    " effective_s bigint primary key, device_hour_pico bigint not null, devices bigint not null)",
+
+    // What one project or key used, and what its budget has left, without the organization's
+    // other hours.
+    "create index usage_hour_by_project on usage_hour (project, hour_s)",
+    "create index usage_hour_by_key on usage_hour (api_key, hour_s)",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
@@ -199,7 +210,7 @@ struct Migration {
 // Numbered from 1, applied once each, never changed after a release.
 constexpr std::array kMigrations = {
     Migration{kKeys},   Migration{kTenants}, Migration{kMoney, true}, Migration{kDocuments},
-    Migration{kPeople}, Migration{kLeases},  Migration{kAudit}};
+    Migration{kPeople}, Migration{kLeases},  Migration{kAudit},       Migration{kReports}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);
@@ -220,9 +231,19 @@ void write_version(Sql& sql, std::size_t version) {
 
 }  // namespace
 
+std::int64_t newest_schema_version() { return static_cast<std::int64_t>(kMigrations.size()); }
+
+std::int64_t schema_version(Sql& sql) {
+  if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);
+  const auto table = sql.first("select cast(to_regclass('schema_version') as text)", {}, 1);
+  if (!table || !table->maybe_text(0)) return 0;
+  const auto row = sql.first("select version from schema_version", {}, 1);
+  return row ? row->integer(0) : 0;
+}
+
 absl::Status migrate(Sql& sql) {
   const auto version = read_version(sql);
-  const auto newest = static_cast<std::int64_t>(kMigrations.size());
+  const auto newest = newest_schema_version();
   if (version > newest) {
     return base::failed_precondition(fmt::format(
         "schema version {} is newer than this program's {}; upgrade Plinth", version, newest));

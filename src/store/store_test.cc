@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "store/blob_store.h"
 #include "store/database.h"
+#include "store/integrity.h"
 #include "store/key_store.h"
 #include "store/sha256.h"
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "store/budget_table.h"
+#include "store/ledger_scan.h"
 
 namespace plinth::store {
 
@@ -75,26 +76,6 @@ void add_to_sums(Sql& sql, std::span<const LedgerRow* const> rows) {
   }
 }
 
-const char* column_of(UsageDimension dimension) {
-  switch (dimension) {
-    case UsageDimension::project:
-      return "project";
-    case UsageDimension::user_id:
-      return "user_id";
-    case UsageDimension::api_key:
-      return "api_key";
-    case UsageDimension::deployment:
-      return "deployment";
-    case UsageDimension::model:
-      return "model";
-    case UsageDimension::operation:
-      return "operation";
-    case UsageDimension::service_class:
-      break;
-  }
-  return "service_class";
-}
-
 bool in_day_sums(UsageDimension dimension) {
   return dimension == UsageDimension::model || dimension == UsageDimension::operation ||
          dimension == UsageDimension::service_class;
@@ -148,6 +129,26 @@ std::string usage_statement(const UsageQuery& query, std::vector<SqlValue>& valu
 
 }  // namespace
 
+const char* column_of(UsageDimension dimension) {
+  switch (dimension) {
+    case UsageDimension::project:
+      return "project";
+    case UsageDimension::user_id:
+      return "user_id";
+    case UsageDimension::api_key:
+      return "api_key";
+    case UsageDimension::deployment:
+      return "deployment";
+    case UsageDimension::model:
+      return "model";
+    case UsageDimension::operation:
+      return "operation";
+    case UsageDimension::service_class:
+      break;
+  }
+  return "service_class";
+}
+
 absl::Status UsageStore::append(std::span<const LedgerRow> rows,
                                 const std::optional<Lease>& lease) {
   if (rows.empty()) return absl::OkStatus();
@@ -190,11 +191,8 @@ absl::Status UsageStore::each_row(const std::string& organization, std::int64_t 
                                   std::int64_t to_ms,
                                   const std::function<void(const LedgerRow&)>& take) {
   return database_.read("read the ledger", [&](Sql& sql) {
-    sql.each("select " + ledger_columns() +
-                 " from ledger where organization = ? and time_ms >= ? and time_ms < ?"
-                 " order by time_ms, id",
-             {organization, from_ms, to_ms}, kLedgerColumns,
-             [&](const SqlRow& row) { take(to_ledger_row(row)); });
+    read_one_moment(sql);
+    scan_ledger(sql, organization, from_ms, to_ms, take);
     return absl::OkStatus();
   });
 }

@@ -26,6 +26,9 @@ enum class UsageDimension : std::uint8_t {
   service_class
 };
 
+// Its column in the ledger and in every table of sums that has it.
+const char* column_of(UsageDimension dimension);
+
 struct UsageQuery {
   std::string organization;
   std::int64_t start_s = 0, end_s = 0;  // [start, end), multiples of bucket_s
@@ -59,7 +62,7 @@ class UsageStore {
                       const std::optional<Lease>& lease = std::nullopt);
   // Ordered by bucket, then by group.
   absl::StatusOr<std::vector<UsageSum>> usage(const UsageQuery& query);
-  // Rows of [from, to) in the order of time.
+  // Rows of [from, to) in the order of time, as one moment had them.
   absl::Status each_row(const std::string& organization, std::int64_t from_ms, std::int64_t to_ms,
                         const std::function<void(const LedgerRow&)>& take);
 

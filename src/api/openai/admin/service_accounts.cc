@@ -178,6 +178,9 @@ void create_service_account(const ExchangePtr& exchange) {
       out["api_key"] = nullptr;
     } else {
       ASSIGN_OR_RETURN(out["api_key"], account_key(*exchange, row, body));
+      const auto& key_id = out["api_key"].at("id").as_string();
+      exchange->audit.resources.emplace_back(key_id);
+      exchange->audit.details["data"].as_object()["api_key_id"] = key_id;
     }
     return out;
   }());

@@ -1,0 +1,28 @@
+// Copies of a database that is in use, and what becomes a database again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "store/database.h"
+
+namespace plinth::store {
+
+struct DatabaseCopy {
+  Dialect dialect = Dialect::sqlite;
+  std::int64_t schema_version = 0;
+};
+
+// Writes the state of one moment of `where` (as Database::open() takes it) into `file`, which is
+// not there yet, while others write; durable when this returns. SQLite's copy is a database,
+// PostgreSQL's an archive of pg_dump. Any schema version is copied. FailedPrecondition where
+// pg_dump is not installed; DataLoss where SQLite's copy is damaged, as its source is then.
+absl::StatusOr<DatabaseCopy> copy_database(const std::string& where, const std::string& file);
+
+// Makes `where`, a SQLite path with nothing there or an empty PostgreSQL database, of such a copy.
+// FailedPrecondition where there is something, the schema is newer than this program's, or
+// pg_restore is not installed; DataLoss where the copy is damaged.
+absl::Status restore_database(const DatabaseCopy& copy, const std::string& file,
+                              const std::string& where);
+
+}  // namespace plinth::store

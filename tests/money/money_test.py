@@ -1,0 +1,329 @@
+"""Money beside the ledger on a real service: money_test.py PLINTH RESULT.tap [FILTER]
+
+Invoices and exports of what requests cost; backups taken while requests run, restored into another home; a disk that is
+full and a database that is away while requests are in flight."""
+import contextlib
+import csv
+import decimal
+import json
+import os
+import re
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+from service import Home, Service, eventually
+
+plinth, result = sys.argv[1:3]
+wanted = re.compile(sys.argv[3] if len(sys.argv) > 3 else "")
+postgresql = os.environ.get("PLINTH_TEST_POSTGRESQL")
+tests = []
+PRICE = {"input_per_million": "2500", "cached_input_per_million": "1250", "output_per_million": "10000"}
+MONTH = time.strftime("%Y-%m", time.gmtime())
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def admin(home, *words, expect=0, settings=()):
+    environment = {**os.environ, **dict(settings)}
+    done = subprocess.run([plinth, "--home", home if isinstance(home, str) else home.path, "admin", *words],
+                          capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == expect, (words, done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def price(service):
+    status, _, answer = service.request("/v1/organization/prices", PRICE, key=service.ready["admin_key"])
+    assert status == 200, answer
+
+
+@contextlib.contextmanager
+def scratch_database():
+    """The address of a PostgreSQL database that is gone afterwards."""
+    name = f"plinth_money_{os.getpid()}_{time.monotonic_ns()}"
+    where = postgresql.replace("/postgres?", f"/{name}?")
+    subprocess.run(["psql", postgresql, "-qc", f"create database {name}"], check=True, timeout=60)
+    try:
+        yield where, name
+    finally:
+        subprocess.run(["psql", postgresql, "-qc", f"drop database if exists {name} with (force)"], timeout=60)
+
+
+def ledger_of(home, where=None):
+    columns = "id,input_tokens,cached_tokens,output_tokens,amount_pico"
+    if where:
+        text = subprocess.run(["psql", where, "-At", "-F", "\x1f", "-c", f"select {columns} from ledger"], check=True,
+                              capture_output=True, text=True, timeout=60).stdout
+        rows = [line.split("\x1f") for line in text.splitlines()]
+    else:
+        path = home if isinstance(home, str) else home.path
+        with contextlib.closing(sqlite3.connect(f"file:{path}/plinth.db?mode=ro", uri=True, timeout=20)) as database:
+            rows = database.execute(f"select {columns} from ledger").fetchall()
+    return {row[0]: [int(value) for value in row[1:]] for row in rows}
+
+
+class Callers:
+    """Threads that ask until they are told to stop; what each answer told, by the request's id."""
+
+    def __init__(self, service, count=3, **more):
+        self.service, self.more = service, more
+        self.told, self.failed, self.stop = {}, {}, threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, number):
+        turn = 0
+        while not self.stop.is_set():
+            turn += 1
+            status, headers, answer = self.service.chat(text=f"Caller {number}, turn {turn}.", **self.more)
+            if status == 200:
+                self.told[headers["x-request-id"]] = answer["usage"]
+            else:
+                self.failed[headers["x-request-id"]] = (status, answer)
+
+    def end(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(120)
+            assert not thread.is_alive()
+
+
+def check_told(told, ledger):
+    for request, usage in told.items():
+        assert request in ledger, f"{request} was told {usage} and has no row"
+        assert ledger[request][0] == usage["prompt_tokens"], (request, usage, ledger[request])
+        assert ledger[request][2] == usage["completion_tokens"], (request, usage, ledger[request])
+
+
+@test
+def invoices_and_exports_are_the_ledger():
+    with Home(plinth) as home, Service(home) as service, tempfile.TemporaryDirectory() as folder:
+        price(service)
+        for turn in range(4):
+            assert service.chat(text=f"Turn {turn}")[0] == 200
+        ledger = ledger_of(home)
+        exact = decimal.Decimal(sum(row[3] for row in ledger.values())) / 10**12
+        invoice = json.loads(admin(home, "invoice", "--month", MONTH, "--json").stdout)
+        assert decimal.Decimal(invoice["exact"]) == exact and invoice["ledger_rows"] == 4, invoice
+        assert decimal.Decimal(invoice["total"]) == sum(decimal.Decimal(line["amount"]) for line in invoice["lines"])
+        assert {line["meter"] for line in invoice["lines"]} >= {"input", "output"}, invoice
+        assert "TOTAL" in admin(home, "invoice", "--month", MONTH).stdout
+        assert admin(home, "invoice", "--month", MONTH, "--csv").stdout.startswith("project_id,")
+
+        admin(home, "export", "--month", MONTH, "--focus", folder + "/focus.csv", "--events", folder + "/events.jsonl")
+        with open(folder + "/focus.csv", encoding="utf-8", newline="") as file:
+            charges = list(csv.DictReader(file))
+        assert len(charges[0]) == 57
+        assert sum(decimal.Decimal(charge["BilledCost"]) for charge in charges) == decimal.Decimal(invoice["total"])
+        with open(folder + "/events.jsonl", encoding="utf-8") as file:
+            events = [json.loads(line) for line in file]
+        assert {event["id"] for event in events} == set(ledger)
+        assert all(event["specversion"] == "1.0" and event["source"] and event["type"] == "plinth.usage.settle"
+                   for event in events), events
+
+        assert "DIFFERENCE" in admin(home, "rerate", "--from", MONTH + "-01", "--to", "2099-01-01").stdout
+        refused = admin(home, "rerate", "--from", MONTH + "-01", "--to", "2099-01-01", "--apply", expect=1)
+        assert "days that are over" in refused.stderr, refused.stderr
+        admin(home, "cost", "set", "3.6", "--devices", "2")
+        assert "never changed" in admin(home, "cost", "set", "4", expect=1).stderr
+        margin = json.loads(admin(home, "report", "margin", "--month", MONTH, "--json").stdout)
+        assert decimal.Decimal(margin["total"]["price"]) == exact and margin["total"]["requests"] == 4, margin
+        equity = json.loads(admin(home, "report", "equity", "--month", MONTH, "--json").stdout)
+        assert equity["jain_index_tokens"] == 1 and equity["service_classes"][0]["requests"] == 4, equity
+        admin(home, "report", "equity", "--month", MONTH, "--html", folder + "/equity.html")
+        with open(folder + "/equity.html", encoding="utf-8") as file:
+            assert "<table>" in file.read()
+        assert "is no month" in admin(home, "invoice", "--month", "2026-13", expect=1).stderr
+
+
+def backup_under_load(where):
+    options = ["--store-database", where[0]] if where else []
+    settings = {"PLINTH_STORE_DATABASE": where[0]}.items() if where else ()
+    with Home(plinth) as home, tempfile.TemporaryDirectory() as folder:
+        data, secrets, other = folder + "/data", folder + "/secrets", folder + "/home"
+        with Service(home, *options) as service:
+            price(service)
+            callers = Callers(service)
+            eventually(lambda: len(callers.told) > 5, 60, "answers")
+            before = dict(callers.told)
+            admin(home, "backup", data, "--secrets", secrets, settings=settings)
+            callers.end()
+            assert not callers.failed, callers.failed
+            key = service.key
+        again = admin(home, "backup", data, expect=1, settings=settings)
+        assert "nothing is overwritten" in again.stderr, again.stderr
+        with open(secrets + "/pepper", "rb") as file:
+            hidden = [file.read().strip(), service.ready["api_key"].encode(), service.ready["admin_key"].encode()]
+        for name in os.listdir(data):
+            with open(f"{data}/{name}", "rb") as file:
+                content = file.read()
+            assert not any(secret in content for secret in hidden), f"{name} holds a key"
+        assert not os.path.exists(data + "/pepper") and os.path.exists(secrets + "/pepper")
+
+        with scratch_database() if where else contextlib.nullcontext() as target:
+            to = ["--database", target[0]] if target else []
+            at = {"PLINTH_STORE_DATABASE": target[0]}.items() if target else ()
+            assert "smollm2" in admin(other, "restore", data, "--secrets", secrets, *to).stderr
+            assert "nothing is overwritten" in admin(other, "restore", data, *to, expect=1).stderr or where
+            admin(other, "verify", settings=at)
+            ledger = ledger_of(other, target and target[0])
+            check_told(before, ledger)
+            # The old key works in the new home, and what it is asked for is charged there.
+            home.path, kept = other, home.path
+            home.add("smollm2", os.environ["PLINTH_TEST_MODELS"] + "/SmolLM2-135M-Instruct.Q4_1.gguf")
+            with Service(home, *(["--store-database", target[0]] if target else [])) as service:
+                service.key = key
+                assert service.chat()[0] == 200
+                assert len(ledger_of(other, target and target[0])) == len(ledger) + 1
+            home.path = kept
+
+
+@test
+def a_backup_under_load_is_one_moment():
+    backup_under_load(None)
+
+
+@test
+def a_backup_of_postgresql_under_load_is_one_moment():
+    if not postgresql:
+        print("# SKIPPED: PLINTH_TEST_POSTGRESQL names no PostgreSQL", flush=True)
+        return
+    with scratch_database() as where:
+        backup_under_load(where)
+
+
+@test
+def a_damaged_backup_is_refused():
+    with Home(plinth) as home, tempfile.TemporaryDirectory() as folder:
+        with Service(home, "--no-default"):
+            admin(home, "backup", folder + "/data")
+        with open(folder + "/data/database.sqlite", "r+b") as file:
+            file.seek(5000)
+            byte = file.read(1)
+            file.seek(5000)
+            file.write(bytes([byte[0] ^ 1]))
+        assert "was changed" in admin(folder + "/home", "restore", folder + "/data", expect=1).stderr
+        assert not os.path.exists(folder + "/home/plinth.db")
+        assert "is no backup" in admin(folder + "/home", "restore", folder, expect=1).stderr
+
+
+@test
+def a_start_finds_what_is_damaged():
+    with Home(plinth) as home:
+        with Service(home) as service:
+            price(service)
+            assert service.chat()[0] == 200
+        with contextlib.closing(sqlite3.connect(home.path + "/plinth.db")) as database:
+            database.execute("update usage_hour set amount_pico = amount_pico + 1")
+            database.commit()
+        up = [plinth, "--home", home.path, "up", "--no-default", "--listen", "127.0.0.1:0"]
+        refused = subprocess.run(up, capture_output=True, text=True, timeout=60)
+        assert refused.returncode == 1 and "plinth admin verify --mend" in refused.stderr, refused.stderr
+        assert "sums differ" in admin(home, "verify", expect=1).stderr
+        admin(home, "verify", "--mend")
+        with Service(home, "--no-default"):
+            pass
+        with open(home.path + "/plinth.db", "r+b") as file:
+            file.seek(4096)
+            file.write(b"\xff" * 4096)
+        refused = subprocess.run(up, capture_output=True, text=True, timeout=60)
+        assert refused.returncode == 1 and "plinth admin restore" in refused.stderr, refused.stderr
+
+
+@test
+def a_full_disk_charges_nothing_that_was_not_told():
+    with Home(plinth) as home, Service(home) as service:
+        price(service)
+        assert service.chat()[0] == 200
+        callers = Callers(service, 2, max_tokens=4)
+        eventually(lambda: len(callers.told) > 3, 60, "answers")
+        limits = resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE)
+        # Any write beyond the first page fails, as on a full disk.
+        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (4096, limits[1]))
+        eventually(lambda: len(callers.failed) >= 2, 60, "errors")
+        assert service.request("/healthz")[0] == 200
+        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, limits)
+        so_far = len(callers.told)
+        eventually(lambda: len(callers.told) > so_far + 3, 60, "answers after the disk has space again")
+        callers.end()
+        assert all(status in (500, 503) and answer["error"]["message"] for status, answer in callers.failed.values()), callers.failed
+        ledger = ledger_of(home)
+        check_told(callers.told, ledger)
+        assert not set(callers.failed) & set(ledger), "an error was charged"
+        admin(home, "verify")
+
+
+def away_for_10_s(service, home, cut, where=None):
+    """Requests that are in flight when the database goes are answered when it is back."""
+    price(service)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(service.chat(max_tokens=200, ignore_eos=True)))
+               for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    assert not answers
+    with cut():
+        time.sleep(10)
+        assert not answers, "a usage was told that no row holds"
+    for thread in threads:
+        thread.join(60)
+    assert [status for status, _, _ in answers] == [200] * 3, answers
+    check_told({headers["x-request-id"]: answer["usage"] for _, headers, answer in answers}, ledger_of(home, where))
+
+
+@test
+def a_locked_sqlite_for_10_s_costs_time_alone():
+    with Home(plinth) as home, Service(home) as service:
+        @contextlib.contextmanager
+        def cut():
+            with contextlib.closing(sqlite3.connect(home.path + "/plinth.db", timeout=20, isolation_level=None)) as database:
+                database.execute("begin immediate")
+                yield
+                database.execute("rollback")
+        away_for_10_s(service, home, cut)
+
+
+@test
+def a_postgresql_away_for_10_s_costs_time_alone():
+    if not postgresql:
+        print("# SKIPPED: PLINTH_TEST_POSTGRESQL names no PostgreSQL", flush=True)
+        return
+    with scratch_database() as (where, name), Home(plinth) as home, Service(home, "--store-database", where) as service:
+        @contextlib.contextmanager
+        def cut():
+            def tell(statement):
+                subprocess.run(["psql", postgresql, "-qAtc", statement], check=True, timeout=60, stdout=subprocess.DEVNULL)
+            tell(f"alter database {name} with allow_connections false")
+            tell(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+            yield
+            tell(f"alter database {name} with allow_connections true")
+        away_for_10_s(service, home, cut, where)
+
+
+def main():
+    lines = []
+    for number, function in enumerate([t for t in tests if wanted.search(t.__name__)], 1):
+        begun = time.monotonic()
+        try:
+            function()
+            lines.append(f"ok {number} money.{function.__name__}")
+        except Exception:
+            lines.append(f"not ok {number} money.{function.__name__}")
+            traceback.print_exc()
+        print(f"{lines[-1]} ({time.monotonic() - begun:.1f} s)", flush=True)
+    with open(result, "w", encoding="utf-8") as file:
+        file.write("\n".join([f"1..{len(lines)}", *lines]) + "\n")
+    sys.exit(any(line.startswith("not") for line in lines))
+
+
+main()
