@@ -31,7 +31,7 @@ void RequestMeter::begin(const ExchangePtr& exchange, const std::string& name,
                          std::function<void(absl::StatusOr<RequestMeter>)> done) {
   if (!exchange->principal.may_call(name)) return done(no_access(exchange->principal, name));
   // Shared since std::function copies; it goes to `done`.
-  const std::shared_ptr<RequestMeter> meter(new RequestMeter(exchange, {called.model}));
+  const auto meter = std::make_shared<RequestMeter>(RequestMeter(exchange, {called.model}));
   auto& governance = exchange->services().governance;
   if (called.deployment != nullptr) {
     meter->demand_.deployment = governance::deployment_scope(*called.deployment);

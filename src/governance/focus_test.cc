@@ -135,7 +135,7 @@ TEST_F(FocusRules, EachHasAValueThatBreaksIt) {
                           {"BillingAccountId", "", "BillingAccountId"},
                           {"BillingAccountType", "", "BillingAccountType"},
                           {"BillingCurrency", "usd", "BillingCurrency"},
-                          {"BillingCurrency", "XXX", "BillingCurrency"},
+                          {"BillingCurrency", "QQQ", "BillingCurrency"},
                           {"BillingCurrency", "SD|", "BillingCurrency"},
                           {"BillingPeriodEnd", "2026-11-01T00:00:00Z", "BillingPeriodEnd"},
                           {"BillingPeriodStart", "2026-11-01", "BillingPeriodStart"},

@@ -303,7 +303,7 @@ constexpr std::array kRoutes{
           {"blocklist.item.updated"}},
     Route{"GET",
           "/v1/organization/model_versions/{model}",
-          Permission::read_models,
+          Permission::operate,
           list_model_versions,
           {"listModelVersions", "The versions of a model.", model_version_list_schema}},
     Route{"POST",
