@@ -124,12 +124,12 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
     const auto status = authorize(exchange->principal, *match.route, match.parameters);
     if (!status.ok()) return exchange->refuse(status);
   }
+  // The route last: what it needs is known to be there.
+  if (match.route == nullptr) return refuse_unrouted(exchange, match.allow);
   if (const auto status = azure ? check_api_version(exchange->request()) : absl::OkStatus();
       !status.ok()) {
     return exchange->refuse(status);
   }
-  // The route last: what it needs is known to be there.
-  if (match.route == nullptr) return refuse_unrouted(exchange, match.allow);
   // No database has what is no text.
   if (!std::all_of(match.parameters.begin(), match.parameters.end(), is_text))
     return exchange->refuse(unknown_url(exchange->request()));

@@ -407,7 +407,11 @@ Scope scope_of(const Route& route) {
 RouteMatch find_route(std::span<const Route> table, std::string_view method,
                       std::string_view path) {
   RouteMatch found;
+  // A path that is written out is its own, whatever pattern would match it, too.
+  const bool written = std::any_of(table.begin(), table.end(),
+                                   [&](const auto& route) { return route.pattern == path; });
   for (const auto& route : table) {
+    if (written && route.pattern != path) continue;
     auto parameters = match(route.pattern, path);
     if (!parameters) continue;
     const bool get = route.method == "GET";

@@ -36,6 +36,8 @@ TEST(Routes, NamesTheMethodsOfAKnownPath) {
   EXPECT_EQ(find_route(routes(), "PUT", "/v1/models").allow, "GET, HEAD");
   EXPECT_EQ(find_route(routes(), "GET", "/v1/chat/completions").allow, "POST");
   EXPECT_EQ(find_route(routes(), "GET", "/v1/nothing").allow, "");
+  // Also {invite} would match it.
+  EXPECT_EQ(find_route(routes(), "GET", "/v1/organization/invites/accept").allow, "POST");
 }
 
 }  // namespace

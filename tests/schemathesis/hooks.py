@@ -5,6 +5,7 @@ import zlib
 import schemathesis
 
 MODELS = {"/v1/chat/completions": "smollm2", "/v1/completions": "smollm2", "/v1/embeddings": "all-minilm-l6-v2"}
+MODELS |= {"/openai" + path: model for path, model in MODELS.items()}
 
 
 def is_count(value, low, high):
@@ -20,7 +21,7 @@ def before_call(context, case, kwargs):
     # Three of four names that could be a model's become one; the rest stay unknown models.
     if isinstance(name, str) and 1 <= len(name) <= 512 and zlib.crc32(repr(body).encode()) % 4:
         body["model"] = MODELS[case.path]
-    if case.path == "/v1/embeddings":
+    if case.path.endswith("/embeddings"):
         return
     if is_count(body.get("n"), 3, 128):
         body["n"] = 2
