@@ -19,62 +19,81 @@ Object object_of(std::string_view text) {
   return parsed.ok() && parsed->is_object() ? parsed->get_object() : Object();
 }
 
-// What the pattern's {name} matched, "" where there is none.
-std::string parameter_of(const Exchange& exchange, std::string_view pattern,
-                         std::string_view name) {
-  std::size_t at = 0;
-  for (auto begin = pattern.find('{'); begin != std::string_view::npos;
-       begin = pattern.find('{', begin + 1), ++at) {
-    if (pattern.substr(begin + 1, pattern.find('}', begin) - begin - 1) == name)
-      return exchange.parameter(at);
-  }
-  return "";
-}
-
 governance::AuditActor actor_of(const Exchange& exchange) {
+  if (exchange.audit.actor) {
+    auto actor = *exchange.audit.actor;
+    actor.ip = exchange.request().peer;
+    return actor;
+  }
   const auto& principal = exchange.principal;
   governance::AuditActor actor;
   actor.id = principal.key_id;
-  actor.owner = principal.service_account;
-  if (!actor.owner.empty()) actor.owner_type = "service_account";
+  if (!principal.service_account.empty()) {
+    actor.owner = principal.service_account;
+    actor.owner_type = "service_account";
+  } else if (!principal.user.empty()) {
+    actor.owner = principal.user;
+    actor.owner_type = "user";
+  }
   actor.ip = exchange.request().peer;
   return actor;
 }
 
-// Fields of the request by the route's list: "name title:name" records name, and name as title.
-Object recorded_fields(std::string_view list, const Object& body) {
-  Object out;
+// The details, from the fields of a request that its route lists.
+void add_fields(std::string_view list, const Object& body, std::string_view group,
+                governance::AuditEvent& event) {
+  Object grouped;
   while (!list.empty()) {
-    const auto word = list.substr(0, list.find(' '));
+    auto word = list.substr(0, list.find(' '));
     list.remove_prefix(std::min(list.size(), word.size() + 1));
+    const bool beside_id = word.starts_with("/");
+    if (beside_id) word.remove_prefix(1);
     const auto colon = word.find(':');
-    const auto* value =
-        body.if_contains(word.substr(colon == std::string_view::npos ? 0 : colon + 1));
-    if (value != nullptr) out[word.substr(0, colon)] = *value;
+    const auto field = colon == std::string_view::npos ? word : word.substr(colon + 1);
+    const auto* value = body.if_contains(field);
+    if (value == nullptr) continue;
+    (beside_id ? event.details : grouped)[word.substr(0, colon)] = *value;
+    if (field.ends_with("_id") && value->is_string())
+      event.resources.emplace_back(value->get_string());
   }
-  return out;
+  if (!grouped.empty()) event.details[group] = std::move(grouped);
 }
 
-Object details_of(const Route& route, const std::string& id, const Object& body) {
-  Object details{{"id", id}};
-  if (route.audit.fields.empty()) return details;
-  const char* name = route.audit.event.ends_with(".updated") ? "changes_requested" : "data";
-  details[name] = recorded_fields(route.audit.fields, body);
-  return details;
+// What a path names besides its project, by name, where that is more than one thing.
+void add_path(const Exchange& exchange, std::string_view pattern, governance::AuditEvent& event) {
+  // One installation is one subscription and one resource group of Azure's.
+  const std::size_t skipped = pattern.starts_with("/subscriptions/") ? 3 : 0;
+  Object named;
+  std::size_t at = 0;
+  for (auto begin = pattern.find('{'); begin != std::string_view::npos;
+       begin = pattern.find('{', begin + 1), ++at) {
+    auto name = pattern.substr(begin + 1, pattern.find('}', begin) - begin - 1);
+    if (name.ends_with("...")) name.remove_suffix(3);
+    if (at < skipped || at == project_parameter(pattern)) continue;
+    named[name] = exchange.parameter(at);
+    event.resources.push_back(exchange.parameter(at));
+  }
+  if (named.size() > 1) event.details["path"] = std::move(named);
 }
 
-void name_project(const Exchange& exchange, const Route& route, const Object& answer,
+void name_project(const Exchange& exchange, const Route& route, const std::string& made,
                   governance::AuditEvent& event) {
-  // Azure's account is a project.
-  for (const char* name : {"project", "account"}) {
-    if (event.project.empty()) event.project = parameter_of(exchange, route.pattern, name);
-  }
-  if (event.project.empty() && route.audit.event == "project.created")
-    event.project = text_of(answer, "id");
+  const auto parameter = project_parameter(route.pattern);
+  if (parameter) event.project = exchange.parameter(*parameter);
+  if (!parameter && route.audit.event == "project.created") event.project = made;
   if (event.project.empty()) return;
   event.resources.push_back(event.project);
   const auto row = exchange.services().governance.tenants().project(event.project);
   if (row.ok()) event.project_name = row->name;
+}
+
+// What was acted on: as the endpoint says, as the path names it at its end, as the answer names it.
+std::string acted_on(const Exchange& exchange, const Route& route, const std::string& made,
+                     const governance::AuditEvent& event) {
+  if (!exchange.audit.id.empty()) return exchange.audit.id;
+  if (route.pattern.ends_with("}")) return exchange.parameters.back();
+  if (!made.empty()) return made;
+  return exchange.parameters.empty() ? event.organization : exchange.parameters.back();
 }
 
 governance::AuditEvent event_of(const Exchange& exchange, const Route& route,
@@ -83,17 +102,22 @@ governance::AuditEvent event_of(const Exchange& exchange, const Route& route,
   event.type = std::string(route.audit.event);
   event.actor = actor_of(exchange);
   event.organization = exchange.principal.organization;
-  event.resources = exchange.parameters;
-  name_project(exchange, route, answer, event);
+  if (event.actor.owner_type == "user") {
+    const auto person =
+        exchange.services().governance.people().users().find(event.organization, event.actor.owner);
+    if (person.ok()) event.actor.email = person->email.value_or("");
+  }
+  event.resources = exchange.audit.resources;
   const auto made = text_of(answer, "id");
   if (!made.empty()) event.resources.push_back(made);
-  std::string id = exchange.audit.id;
-  // What a path names at its end; else what the answer names.
-  if (id.empty()) id = route.pattern.ends_with("}") ? exchange.parameters.back() : made;
-  if (id.empty()) id = event.project.empty() ? event.organization : event.project;
+  name_project(exchange, route, made, event);
+  const auto id = acted_on(exchange, route, made, event);
   event.resources.push_back(id);
-  event.details = details_of(route, id, object_of(exchange.request().body));
-  for (const auto& resource : exchange.audit.resources) event.resources.push_back(resource);
+  event.details = {{"id", id}};
+  add_path(exchange, route.pattern, event);
+  const bool changes = event.type.ends_with(".updated");
+  add_fields(route.audit.fields, object_of(exchange.request().body),
+             changes ? "changes_requested" : "data", event);
   for (const auto& [name, value] : exchange.audit.details) event.details[name] = value;
   return event;
 }

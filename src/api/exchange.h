@@ -51,6 +51,7 @@ struct AuditNote {
   base::json::object details = {};  // more of them, or in place of the route's
   std::vector<std::string> resources = {};
   bool changed = true;  // false: nothing was, and there is nothing to record
+  std::optional<governance::AuditActor> actor = {};  // where it is not the request's key
 };
 
 // "chatcmpl-3f9c...": 24 hex digits that no other id of this process has.

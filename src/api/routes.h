@@ -61,7 +61,7 @@ struct RouteDoc {
 struct RouteAudit {
   std::string_view event;  // OpenAI's type where it has one: "project.created"; "" = none
   // Fields of the request's body that are recorded, separated by spaces; "title:name" is the field
-  // name under another name. No field that may hold a secret.
+  // name under another name, "/name" stands beside the id. No field that may hold a secret.
   std::string_view fields = {};
 };
 
@@ -85,9 +85,11 @@ std::optional<std::size_t> project_parameter(std::string_view pattern);
 // For the tables' own files: whether every act of administration has an event.
 constexpr bool acts_are_recorded(std::span<const Route> table) {
   for (const auto& route : table) {
-    const bool administers = route.pattern.starts_with("/v1/organization/") ||
-                             route.pattern.starts_with("/v1/projects/") ||
-                             route.pattern.starts_with("/subscriptions/");
+    using governance::Permission;
+    const auto permission = route.needs.permission();
+    const bool administers = route.needs.open() ? route.pattern.starts_with("/v1/organization/")
+                                                : permission != Permission::infer &&
+                                                      permission != Permission::read_models;
     if (administers && route.method != "GET" && route.audit.event.empty()) return false;
   }
   return true;

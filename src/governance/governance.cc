@@ -78,10 +78,13 @@ absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)
     if (auto done = act(event); !done.ok()) return done;
     return event.type.empty() ? absl::OkStatus() : audit_->append(event);
   });
-  if (status.ok()) return status;
-  // What the act had changed in memory is not so in the database.
+  // A key that was read while the act was not durable yet has the rights of before.
+  keys_->forget();
+  // What an act changes in memory holds before it is durable: where it was undone, or where another
+  // transaction read the database between, memory may not be as the database is.
+  if (status.ok() && database_.dialect() == store::Dialect::sqlite) return status;
   if (const auto refreshed = refresh(); !refreshed.ok())
-    LOG(warn, "what was undone may still be in force: {}", refreshed.ToString());
+    LOG(warn, "limits and policies may not be as they are stored: {}", refreshed.ToString());
   return status;
 }
 

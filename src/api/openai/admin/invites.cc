@@ -160,6 +160,10 @@ void accept_invite(const ExchangePtr& exchange) {
     ASSIGN_OR_RETURN(joining.name, read_name(body, "name"));
     const std::string_view token = body.at("token").get_string();
     ASSIGN_OR_RETURN(const auto row, invites(*exchange).accept(token, joining));
+    // They act for themselves, before they have a key.
+    governance::AuditActor actor{"session", row.id};
+    actor.email = row.email.value_or("");
+    exchange->audit.actor = actor;
     return Object{{"object", "organization.user"},
                   {"id", row.id},
                   {"email", text_or_null(row.email)},

@@ -37,6 +37,18 @@ absl::StatusOr<Place> place_of(const Exchange& exchange) {
   return place;
 }
 
+// As OpenAI's audit log has it: an assignment has no id of its own.
+void note(Exchange& exchange, const Place& place, const std::string& role) {
+  const auto& project = place.scope.project;
+  exchange.audit.id = role;
+  exchange.audit.resources = {place.subject.id};
+  exchange.audit.details = {
+      {"principal_id", place.subject.id},
+      {"principal_type", place.subject.kind},
+      {"resource_id", project.empty() ? exchange.principal.organization : project},
+      {"resource_type", project.empty() ? "api.organization" : "api.project"}};
+}
+
 // A role and through whom the subject has it: itself or groups.
 struct Assigned {
   std::string id;
@@ -161,6 +173,7 @@ void assign_role(const ExchangePtr& exchange) {
     ASSIGN_OR_RETURN(const auto place, place_of(*exchange));
     ASSIGN_OR_RETURN(const auto body, read_body(*exchange, role_assignment_request_schema()));
     const std::string id(body.at("role_id").get_string());
+    note(*exchange, place, id);
     ASSIGN_OR_RETURN(const auto role, people(*exchange).roles().find(place.scope, id));
     RETURN_IF_ERROR(
         people(*exchange).give(exchange->principal, place.subject, place.scope.project, id));
@@ -194,8 +207,10 @@ void retrieve_assigned_role(const ExchangePtr& exchange) {
 void unassign_role(const ExchangePtr& exchange) {
   answer(exchange, [&]() -> absl::StatusOr<Object> {
     ASSIGN_OR_RETURN(const auto place, place_of(*exchange));
-    RETURN_IF_ERROR(people(*exchange).take(exchange->principal, place.subject, place.scope.project,
-                                           parameter_after_project(*exchange, 1)));
+    const auto& id = parameter_after_project(*exchange, 1);
+    note(*exchange, place, id);
+    RETURN_IF_ERROR(
+        people(*exchange).take(exchange->principal, place.subject, place.scope.project, id));
     return Object{{"object", place.subject.kind + ".role.deleted"}, {"deleted", true}};
   }());
 }
