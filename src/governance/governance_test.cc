@@ -51,8 +51,7 @@ TEST_P(GovernanceTest, TheFirstStartIsOnRecordOnce) {
   EXPECT_EQ(records(), 2u);
 }
 
-// A busy key is read again by another thread after the revocation made the cache forget it, and
-// before the revocation is durable: it was remembered as good for ten seconds.
+// Although it was remembered as good.
 TEST_P(GovernanceTest, ARevokedKeyIsRefusedOnceItsRevocationIsDone) {
   KeySpec spec;
   spec.project = kDefaultTenant;
