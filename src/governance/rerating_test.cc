@@ -67,6 +67,20 @@ TEST_P(ReratingTest, OtherPricesAreChargedOnce) {
   EXPECT_TRUE(charged() == expected);
 }
 
+TEST_P(ReratingTest, AnAdjustmentStandsInTheHourThatItCorrects) {
+  append({request("a", november_.from_s + 10), request("b", november_.from_s + 3599),
+          request("c", november_.from_s + 7200)});
+  std::vector<store::LedgerRow> rows;
+  ASSERT_TRUE(rerate(*database_, "default", november_, PriceBook(), [&](const ReratedHour& hour) {
+                rows.push_back(adjustment_of(hour));
+              }).ok());
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].time_ms, (november_.from_s + 3600) * 1000 - 1);
+  EXPECT_EQ(rows[0].amount_pico, -3'000'000'100);
+  EXPECT_EQ(rows[1].time_ms, (november_.from_s + 10'800) * 1000 - 1);
+  EXPECT_EQ(rows[1].amount_pico, -1'500'000'050);
+}
+
 TEST_P(ReratingTest, CreditsStay) {
   auto credit = request("c", november_.from_s);
   credit.kind = "credit";

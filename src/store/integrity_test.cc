@@ -96,6 +96,14 @@ TEST_P(IntegrityTest, FindsSumsThatAreNotTheRows) {
   EXPECT_EQ(check_newest_sums(*database_).code(), absl::StatusCode::kDataLoss);
   ASSERT_TRUE(rebuild_sums(*database_, kToday - kDay, kToday + kDay).ok());
   EXPECT_TRUE(check_all_sums(*database_).ok()) << check_all_sums(*database_);
+  for (const std::string column :
+       {"requests", "input_tokens", "cached_tokens", "output_tokens", "amount_pico", "device_us"}) {
+    for (const char* sign : {"+", "-"}) {
+      run(fmt::format("update usage_hour set {0} = {0} {1} 1 where project = 'p'", column, sign));
+      EXPECT_EQ(check_newest_sums(*database_).code(), absl::StatusCode::kDataLoss) << column;
+      ASSERT_TRUE(rebuild_sums(*database_, kToday - kDay, kToday + kDay).ok());
+    }
+  }
   run("delete from usage_day");
   EXPECT_EQ(check_all_sums(*database_).code(), absl::StatusCode::kDataLoss);
   ASSERT_TRUE(rebuild_sums(*database_, kToday - kDay, kToday + kDay).ok());
