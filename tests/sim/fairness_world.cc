@@ -21,11 +21,13 @@ using protocol::GenerateRequest;
 constexpr int kBlockBytes = 1024;  // the fake runner's
 constexpr int kBlockTokens = 16;
 
+enum class State : std::uint8_t { waits, begun, writes };
+
 // What one of them asks, and what it got.
 struct Tenant {
   std::int32_t weight = 1;
   protocol::ServiceClass service_class = protocol::ServiceClass::standard;
-  int prompt_max = 1, output_max = 1, choices = 1;
+  int prompt_max = 1, output_max = 1;
   int waiting = 0;    // requests that are not admitted
   double served = 0;  // costs over weight
 };
@@ -43,7 +45,6 @@ class FairnessWorld {
     options_.prompt_token_cost = chance_.pick(1, 2);
     options_.output_token_cost = chance_.pick(1, 4);
     FaultyRunnerOptions faults;
-    if (chance_.one_in(3)) faults.fails_one_in = chance_.pick(50, 300);
     faults.pass_time = std::chrono::microseconds(chance_.pick(1, 1000));
     faults.token_time = std::chrono::microseconds(chance_.pick(1, 50));
     auto runner = engine::make_fake_runner({.vocab_size = 64, .context_tokens_max = 400});
@@ -54,8 +55,7 @@ class FairnessWorld {
     const int pool = blocks_ * kBlockTokens;
     for (int i = chance_.pick(2, 4); i > 0; --i) {
       tenants_.push_back({chance_.pick(1, 4), protocol::ServiceClass::standard, chance_.pick(1, 40),
-                          chance_.pick(1, std::min(pool / 3, 200)),
-                          chance_.one_in(4) ? chance_.pick(2, 4) : 1});
+                          chance_.pick(1, std::min(pool / 3, 200))});
     }
     backlogged_ = tenants_.size();
     // One of the batch class, and one that comes now and then.
@@ -89,7 +89,9 @@ class FairnessWorld {
   void ask(std::size_t index) {
     Tenant& tenant = tenants_[index];
     GenerateRequest request;
-    request.request_id = std::to_string(asked_++);
+    const auto number = static_cast<std::size_t>(asked_++);
+    states_.push_back(State::waits);
+    request.request_id = std::to_string(number);
     // Prompts of one stem, so that some of it is found in the cache.
     const int length = chance_.pick(1, tenant.prompt_max);
     std::string prompt(static_cast<std::size_t>(chance_.pick(0, length)), static_cast<char>(5));
@@ -97,42 +99,44 @@ class FairnessWorld {
       prompt += static_cast<char>(chance_.pick(0, 63));
     request.prompt = protocol::TextPrompt{prompt};
     request.max_tokens = chance_.pick(1, tenant.output_max);
-    request.n = tenant.choices;
     request.sampling.seed = chance_.bits();
     request.tenant = fmt::format("t{}", index);
     request.cache_salt = request.tenant;
     request.tenant_weight = tenant.weight;
     request.service_class = tenant.service_class;
     ++tenant.waiting;
-    const auto status = core_->add(
-        core_->prepare(request),
-        [this, index, admitted = false, at = steps_](std::vector<GenerateEvent> events) mutable {
-          for (const auto& event : events) take(index, event, admitted, at);
-        });
+    const auto status =
+        core_->add(core_->prepare(request),
+                   [this, index, number, at = steps_](const std::vector<GenerateEvent>& events) {
+                     for (const auto& event : events) take(index, event, states_[number], at);
+                   });
     if (!status.ok()) violations_.push_back("refused: " + status.ToString());
   }
 
-  void take(std::size_t index, const GenerateEvent& event, bool& admitted, std::int64_t asked_at) {
+  void take(std::size_t index, const GenerateEvent& event, State& state, std::int64_t asked_at) {
     Tenant& tenant = tenants_[index];
     double cost = 0;
     if (const auto* first = std::get_if<protocol::Admitted>(&event)) {
-      admitted = true;
+      state = State::begun;
       --tenant.waiting;
       cost = options_.prompt_token_cost * (first->prompt_tokens - first->cached_tokens);
       if (index == rare()) longest_wait_ = std::max(longest_wait_, steps_ - asked_at);
     } else if (const auto* delta = std::get_if<protocol::Delta>(&event)) {
+      state = State::writes;
       cost = options_.output_token_cost * delta->tokens;
     } else if (std::holds_alternative<protocol::Finished>(event)) {
-      if (!admitted) --tenant.waiting;
+      if (state == State::waits) --tenant.waiting;
       ++finished_;
       device_us_ += std::get<protocol::Finished>(event).usage.device_us;
     }
     tenant.served += cost / tenant.weight;
   }
 
-  // Any but the first, which is of batch and has to wait.
+  // Any but the first, which is of batch and has to wait, and but those of which a part of the
+  // prompt may be computed: what they were served is not known here.
   void cancel_any() {
-    core_->cancel(std::to_string(chance_.pick(std::max(1, asked_ - 30), asked_ - 1)));
+    const auto which = static_cast<std::size_t>(chance_.pick(std::max(1, asked_ - 30), asked_ - 1));
+    if (states_[which] != State::begun) core_->cancel(std::to_string(which));
   }
 
   void step() {
@@ -185,7 +189,6 @@ class FairnessWorld {
             {"served in bounds", static_cast<std::int64_t>(served / bound())},
             {"longest wait of the rare one", longest_wait_},
             {"preemptions", core_->stats().preemptions},
-            {"failed steps", core_->stats().step_failures},
             {"cached tokens", core_->stats().cached_tokens}};
   }
 
@@ -197,6 +200,7 @@ class FairnessWorld {
   std::int32_t blocks_ = 0;
   std::vector<Tenant> tenants_;
   std::size_t backlogged_ = 0;        // of the tenants, the first ones
+  std::vector<State> states_;         // of the requests, by number
   std::vector<double> least_, most_;  // [backlogged, backlogged]: one's service less another's
   int asked_ = 0, finished_ = 0;
   std::int64_t steps_ = 0, longest_wait_ = 0, device_us_ = 0;

@@ -131,7 +131,7 @@ void FairQueue::charge(Sequence& sequence, std::int32_t tokens) const {
   sequence.charged = std::max(sequence.charged, sequence.computed + tokens);
 }
 
-bool goes_before(const Sequence& a, const Sequence& b) {
+bool goes_before_another_tenants(const Sequence& a, const Sequence& b) {
   return in_order(a, a.tenant->counter, b, b.tenant->counter);
 }
 

@@ -83,7 +83,10 @@ class FairQueue {
 
 // The order in which running sequences get tokens; the last one gives up its pages first. Standard
 // before batch, then the tenant that was served least, then the older one.
-bool goes_before(const Sequence& a, const Sequence& b);
+bool goes_before_another_tenants(const Sequence& a, const Sequence& b);
+inline bool goes_before(const Sequence& a, const Sequence& b) {
+  return a.tenant == b.tenant ? a.arrival < b.arrival : goes_before_another_tenants(a, b);
+}
 // The same with what this step gives each tenant counted in.
 bool has_turn_before(const Sequence& a, const Sequence& b);
 

@@ -17,7 +17,7 @@ bool is_prompt(const Sequence& sequence, std::int32_t tokens) {
   return sequence.computed + tokens <= sequence.prompt_tokens;
 }
 
-bool earlier(const Sequence* a, const Sequence* b) { return goes_before(*a, *b); }
+constexpr auto earlier = [](const Sequence* a, const Sequence* b) { return goes_before(*a, *b); };
 
 }  // namespace
 
@@ -164,7 +164,8 @@ bool Scheduler::reserve(Sequence& sequence, std::int32_t tokens, bool may_preemp
 void Scheduler::add_chunk(Sequence& sequence, std::int32_t tokens) {
   chunks_.push_back({&sequence, tokens, is_prompt(sequence, tokens), false});
   budget_ -= tokens;
-  queue_of(sequence).plan(sequence, tokens);
+  // Where nobody waits there is no turn to choose.
+  if (queues_[0].size() + queues_[1].size() > 0) queue_of(sequence).plan(sequence, tokens);
 }
 
 void Scheduler::extend(Sequence& sequence) {
