@@ -12,6 +12,10 @@ TEST(TimeShares, NothingIsLostAndEachGetsItsPart) {
   EXPECT_EQ(shares.take(2).count(), 285);
   EXPECT_EQ(shares.take(1).count(), 143);
   EXPECT_EQ(shares.take(4).count(), 572);
+  // Past what a double holds exactly.
+  constexpr std::int64_t kLong = (std::int64_t{1} << 62) + 1;
+  TimeShares many(nanoseconds(kLong), 3);
+  EXPECT_EQ((many.take(1) + many.take(1) + many.take(1)).count(), kLong);
   TimeShares alone(nanoseconds(-1), 3);  // a clock that went back
   EXPECT_EQ(alone.take(3).count(), -1);
 }
