@@ -14,6 +14,7 @@ void add_bench_command(CLI::App& app, const std::string& home, int& exit_code) {
   add_bench_ledger_command(*bench, exit_code);
   add_bench_model_command(*bench, exit_code);
   add_bench_perplexity_command(*bench, exit_code);
+  add_bench_requests_command(*bench, exit_code);
   add_bench_serve_command(*bench, home, exit_code);
 }
 

@@ -18,6 +18,8 @@ void add_bench_ledger_command(CLI::App& bench, int& exit_code);
 void add_bench_model_command(CLI::App& bench, int& exit_code);
 // How well a model predicts a text, beside the exact path.
 void add_bench_perplexity_command(CLI::App& bench, int& exit_code);
+// Short requests over kept connections.
+void add_bench_requests_command(CLI::App& bench, int& exit_code);
 // Open-loop load on a service.
 void add_bench_serve_command(CLI::App& bench, const std::string& home, int& exit_code);
 

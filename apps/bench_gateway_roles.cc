@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/fake_runner.h"
 #include "governance/governance.h"
+#include "governance/limits.h"
 #include "net/rpc_link.h"
 #include "protocol/codec.h"
 #include "worker/outbox.h"
@@ -30,26 +31,38 @@ constexpr char kTemplate[] = "{% for m in messages %}{{ m['content'] }}{% endfor
 constexpr std::int32_t kSequencesMax = 4096;
 constexpr std::int32_t kContextTokens = 2048;
 
+// A model that costs nothing: it always writes the letter a. Every step takes at least `step`.
 class PacedRunner final : public engine::Runner {
  public:
-  PacedRunner(std::unique_ptr<engine::Runner> runner, std::chrono::milliseconds step)
-      : runner_(std::move(runner)), step_(step) {}
-  const engine::RunnerInfo& info() const override { return runner_->info(); }
-  absl::Status allocate_kv(std::int32_t blocks) override { return runner_->allocate_kv(blocks); }
+  explicit PacedRunner(std::chrono::milliseconds step) : step_(step) {
+    info_.vocab_size = 256;
+    info_.context_tokens_max = kContextTokens;
+    info_.kv_block_bytes = 1024;
+    info_.fingerprint = "fp_bench";
+  }
+  const engine::RunnerInfo& info() const override { return info_; }
+  absl::Status allocate_kv(std::int32_t) override { return absl::OkStatus(); }
   absl::Status forward(std::span<const engine::BatchEntry> batch,
                        std::span<const float>& logits) override {
     std::this_thread::sleep_until(next_);
     next_ = std::max(next_, std::chrono::steady_clock::now()) + step_;
-    return runner_->forward(batch, logits);
+    std::size_t rows = 0;
+    for (const auto& entry : batch) rows += static_cast<std::size_t>(entry.logits);
+    const auto columns = static_cast<std::size_t>(info_.vocab_size);
+    for (auto made = logits_.size() / columns; made < rows; ++made) {
+      logits_.resize(logits_.size() + columns, 0.0f);
+      logits_[made * columns + 'a'] = 100;
+    }
+    logits = std::span(logits_).first(rows * columns);
+    return absl::OkStatus();
   }
-  void clear_blocks(std::span<const engine::BlockId> blocks) override {
-    runner_->clear_blocks(blocks);
-  }
+  void clear_blocks(std::span<const engine::BlockId>) override {}
 
  private:
-  const std::unique_ptr<engine::Runner> runner_;
   const std::chrono::milliseconds step_;
   std::chrono::steady_clock::time_point next_;
+  engine::RunnerInfo info_;
+  std::vector<float> logits_;  // [rows of the widest step, vocabulary]
 };
 
 // Starts the fleet's workers as this program's fake ones.
@@ -82,17 +95,32 @@ absl::Status install_model(const cluster::ModelLibrary& library) {
   return library.install({kBenchModel, "Fake", "chat", "", 1, {{"fake.gguf", sha, 10}}}).status();
 }
 
+// A price, and of each kind of limit one that no benchmark reaches.
+absl::Status set_limits(governance::Admission& admission) {
+  const std::string project = governance::kDefaultTenant;
+  for (const auto* resource : {"requests_per_minute", "tokens_per_minute", "requests_per_day"})
+    RETURN_IF_ERROR(
+        admission.set_limit({"project", project, kBenchModel, resource, governance::kLimitMax}));
+  for (const auto* period : {"day", "month"})
+    RETURN_IF_ERROR(
+        admission.set_budget({"project", project, period, governance::kBudgetPicoMax, 0, 0}));
+  const auto version = admission.insert_price({kBenchModel, "standard", 0, 10, 1, 40, 0});
+  return absl::IsAlreadyExists(version.status()) ? absl::OkStatus() : version.status();
+}
+
 }  // namespace
 
-absl::Status run_bench_gateway(const std::string& home, int step_ms) {
+absl::Status run_bench_gateway(const std::string& home, int step_ms, const std::string& where) {
   ::signal(SIGPIPE, SIG_IGN);
   const base::RealClock clock;
   base::Metrics metrics;
-  ASSIGN_OR_RETURN(const auto database, store::Database::open(home + "/plinth.db"));
+  ASSIGN_OR_RETURN(const auto database,
+                   store::Database::open(where.empty() ? home + "/plinth.db" : where));
   ASSIGN_OR_RETURN(const auto governance, governance::Governance::open(home, *database, clock));
   ASSIGN_OR_RETURN(const auto credentials, governance->keys().first_start());
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   RETURN_IF_ERROR(install_model(library));
+  RETURN_IF_ERROR(set_limits(governance->admission()));
   FakeWorkers executor(step_ms);
   cluster::FleetOptions options;
   options.run_folder = home + "/run";
@@ -131,14 +159,10 @@ absl::Status run_bench_worker(const std::string& socket, int step_ms) {
   options.queue_max = kSequencesMax;
   options.step_tokens_max = 2 * kSequencesMax;
   options.context_tokens = kContextTokens;
-  engine::FakeRunnerOptions runner;
-  runner.context_tokens_max = kContextTokens;
   worker::Outbox outbox(*link);
   ASSIGN_OR_RETURN(const auto engine,
                    engine::Engine::create(
-                       options,
-                       std::make_unique<PacedRunner>(engine::make_fake_runner(runner),
-                                                     std::chrono::milliseconds(step_ms)),
+                       options, std::make_unique<PacedRunner>(std::chrono::milliseconds(step_ms)),
                        engine::make_byte_tokenizer(),
                        std::make_unique<model::ChatTemplate>(std::move(chat_template)), clock));
   std::map<protocol::CallId, engine::PreparedRequest> held;

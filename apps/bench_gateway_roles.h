@@ -1,5 +1,5 @@
-// The two processes that `plinth bench gateway` measures with: a real gateway, and a worker whose
-// model is the fake runner.
+// The two processes that `plinth bench gateway` and `plinth bench requests` measure with: a real
+// gateway, and a worker whose model is the fake runner.
 #pragma once
 
 #include <string>
@@ -10,9 +10,11 @@ namespace plinth {
 
 inline constexpr char kBenchModel[] = "fake";
 
-// A gateway on a free port of loopback, with its home in `home`. Prints one JSON line with url and
-// api_key when it is ready, and ends when its standard input does.
-absl::Status run_bench_gateway(const std::string& home, int step_ms);
+// A gateway on a free port of loopback, with its home in `home` and its tenants in `database` ("" =
+// SQLite in the home). Its project has a price, a budget and limits that are never reached: what
+// they cost is measured. Prints one JSON line with port and api_key when it is ready, and ends when
+// its standard input does.
+absl::Status run_bench_gateway(const std::string& home, int step_ms, const std::string& database);
 
 // A worker that dials `socket`. Every step of its engine takes at least `step_ms`, as a model's
 // would: it is the gateway that is measured, at a pace that it can keep.

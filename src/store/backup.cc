@@ -17,6 +17,7 @@
 #include "store/integrity.h"
 #include "store/migrations.h"
 #include "store/program.h"
+#include "store/statements.h"
 
 namespace plinth::store {
 
@@ -147,7 +148,8 @@ absl::StatusOr<DatabaseCopy> copy_database(const std::string& where, const std::
   // Of the copy where it says it: the source may be migrated meanwhile.
   RETURN_IF_ERROR(guarded("read the schema's version", [&] {
     const auto session = reading(copy.dialect == Dialect::sqlite ? file : where);
-    Sql sql(*session, copy.dialect);
+    Statements statements(*session);
+    Sql sql(statements, copy.dialect);
     copy.schema_version = schema_version(sql);
     return absl::OkStatus();
   }));

@@ -23,6 +23,7 @@ absl::StatusOr<Connections::Lease> Connections::take() {
   free_.pop_back();
   lock.unlock();
   if (!connection.open) {
+    connection.statements.clear();
     connection.session.close();
     open_(connection.session);
     connection.open = true;

@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "base/status.h"
+#include "store/statements.h"
 
 namespace plinth::store {
 
 struct Connection {
   soci::session session;
+  Statements statements{session};  // after the session: they go first
   bool open = false;
 };
 
@@ -35,7 +37,7 @@ class Connections {
     ~Lease() {
       if (connection_ != nullptr) pool_->give_back(*connection_);
     }
-    soci::session& session() { return connection_->session; }
+    Connection& operator*() { return *connection_; }
     // The connection broke: whoever has it next opens it again.
     void discard() { connection_->open = false; }
 

@@ -80,7 +80,7 @@ bool is_alive(soci::session& sql, Dialect dialect) {
 // The transaction that this thread is in the midst of: what it calls belongs to it.
 struct Current {
   const void* database = nullptr;
-  soci::session* session = nullptr;
+  Connection* connection = nullptr;
   bool conflict = false;  // a part of it was in another's way: all of it has to run again
 };
 thread_local Current* current = nullptr;
@@ -99,12 +99,12 @@ class CurrentScope {
 // Runs `body` as a part of the transaction, undone alone where it fails.
 absl::Status run_part(Current& whole, Dialect dialect, std::string_view operation,
                       const std::function<absl::Status(Sql&)>& body) {
-  auto& session = *whole.session;
+  auto& session = whole.connection->session;
   return guarded(operation, [&]() -> absl::Status {
     session << "savepoint part";
     absl::Status status;
     try {
-      Sql sql(session, dialect);
+      Sql sql(whole.connection->statements, dialect);
       status = body(sql);
     } catch (const std::exception& error) {
       status = to_status(operation, error);
@@ -129,12 +129,14 @@ struct Database::Impl {
                    const std::function<absl::Status(Sql&)>& body) {
     return guarded(operation, [&]() -> absl::Status {
       ASSIGN_OR_RETURN(auto lease, connections.take());
-      auto& session = lease.session();
-      Current here{this, &session};
+      Connection& connection = *lease;
+      auto& session = connection.session;
+      Current here{this, &connection};
       const CurrentScope scope(here);
       try {
+        connection.statements.drop_failed();
         session << begin;
-        Sql sql(session, dialect);
+        Sql sql(connection.statements, dialect);
         auto status = body(sql);
         if (here.conflict) status = absl::AbortedError(base::to_absl(operation));
         session << (status.ok() ? "commit" : "rollback");
@@ -146,6 +148,8 @@ struct Database::Impl {
         } catch (const std::exception&) {
           // Nothing was begun, or nobody is there who could roll it back.
         }
+        // A statement whose plan no longer fits would fail every time.
+        connection.statements.clear();
         if (!is_alive(session, dialect)) lease.discard();
         return status;
       }

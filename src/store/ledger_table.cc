@@ -39,7 +39,7 @@ constexpr Column kColumns[] = {
 };
 static_assert(std::size(kColumns) == kLedgerColumns);
 
-// Of one statement: SQLite takes 32,766 values, and longer statements are no faster.
+// Of one statement on PostgreSQL, where each is a round trip; longer ones are no faster.
 constexpr std::size_t kRowsPerStatement = 128;
 
 std::string declarations() {
@@ -101,17 +101,34 @@ void add_values(const LedgerRow& row, std::vector<SqlValue>& values) {
                  row.queue_us,  row.device_us,     row.price_version, row.amount_pico});
 }
 
+// The names of those that are new. SQLite looks names of values up one by one, so that long
+// statements take the square of their length.
+std::set<std::string> insert_one_by_one(Sql& sql, const std::string& table,
+                                        std::span<const LedgerRow* const> rows) {
+  std::vector<std::vector<SqlValue>> values(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) add_values(*rows[i], values[i]);
+  const auto changed =
+      sql.run_for_each(fmt::format("insert into {} ({}) values {} on conflict do nothing", table,
+                                   ledger_columns(), row_marks(1, kLedgerColumns)),
+                       values);
+  std::set<std::string> fresh;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (changed[i] > 0) fresh.insert(rows[i]->id);
+  }
+  return fresh;
+}
+
 // Rows of one month: the names of those that are new.
 std::set<std::string> insert(Sql& sql, const std::string& month,
                              std::span<const LedgerRow* const> rows) {
+  if (sql.dialect() == Dialect::sqlite) return insert_one_by_one(sql, "ledger_" + month, rows);
   std::set<std::string> fresh;
   for (std::size_t at = 0; at < rows.size(); at += kRowsPerStatement) {
     const auto part = rows.subspan(at, std::min(kRowsPerStatement, rows.size() - at));
     std::vector<SqlValue> values;
     values.reserve(part.size() * kLedgerColumns);
     for (const auto* row : part) add_values(*row, values);
-    const std::string table = sql.dialect() == Dialect::postgresql ? "ledger" : "ledger_" + month;
-    sql.each(fmt::format("insert into {} ({}) values {} on conflict do nothing returning id", table,
+    sql.each(fmt::format("insert into ledger ({}) values {} on conflict do nothing returning id",
                          ledger_columns(), row_marks(part.size(), kLedgerColumns)),
              values, 1, [&](const SqlRow& row) { fresh.insert(row.text(0)); });
   }

@@ -14,6 +14,10 @@ inline constexpr std::size_t kReaders = 4;
 inline constexpr std::size_t kPoolConnections = 8;
 // Whoever waits longer for a connection is told so: the database is away or far behind.
 inline constexpr std::chrono::seconds kConnectionWait{30};
+// Statements that a connection keeps prepared: a service uses about half as many. Longer ones are
+// of lists that rarely come again.
+inline constexpr std::size_t kKeptStatementsMax = 256;
+inline constexpr std::size_t kKeptStatementBytesMax = 4096;
 // Of a gateway's lease: twice as long as a row of the ledger waits for a database that is away
 // (LedgerWriter::kAwayMax), so that such a time costs no gateway what it holds.
 inline constexpr std::chrono::seconds kLease{60};

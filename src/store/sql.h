@@ -12,11 +12,9 @@
 
 #include "absl/functional/function_ref.h"
 
-namespace soci {
-class session;
-}
-
 namespace plinth::store {
+
+class Statements;
 
 enum class Dialect : std::uint8_t { sqlite, postgresql };
 
@@ -41,11 +39,16 @@ class SqlRow {
 
 class Sql {
  public:
-  Sql(soci::session& session, Dialect dialect) : session_(session), dialect_(dialect) {}
+  // `statements`: those of its connection.
+  Sql(Statements& statements, Dialect dialect) : statements_(statements), dialect_(dialect) {}
   Dialect dialect() const { return dialect_; }
 
   // Runs a statement; returns how many rows it changed.
   std::int64_t run(std::string_view statement, const std::vector<SqlValue>& values = {});
+  // Runs a statement once for each of the rows, which have the same types in the same places:
+  // parsed and prepared once. Returns how many rows each run changed.
+  std::vector<std::int64_t> run_for_each(std::string_view statement,
+                                         const std::vector<std::vector<SqlValue>>& rows);
   // Reads rows of `columns` columns.
   void each(std::string_view query, const std::vector<SqlValue>& values, std::size_t columns,
             absl::FunctionRef<void(const SqlRow&)> take);
@@ -54,7 +57,7 @@ class Sql {
                               std::size_t columns);
 
  private:
-  soci::session& session_;
+  Statements& statements_;
   const Dialect dialect_;
 };
 
