@@ -11,6 +11,7 @@ void add_bench_command(CLI::App& app, const std::string& home, int& exit_code) {
   add_bench_gateway_command(*bench, exit_code);
   add_bench_generate_command(*bench, exit_code);
   add_bench_kernels_command(*bench, exit_code);
+  add_bench_keys_command(*bench, exit_code);
   add_bench_ledger_command(*bench, exit_code);
   add_bench_model_command(*bench, exit_code);
   add_bench_perplexity_command(*bench, exit_code);

@@ -14,6 +14,8 @@ void add_bench_gateway_command(CLI::App& bench, int& exit_code);
 // A model file with random weights, to measure sizes and types without a download.
 void add_bench_generate_command(CLI::App& bench, int& exit_code);
 void add_bench_kernels_command(CLI::App& bench, int& exit_code);
+// Memory and time that keys take.
+void add_bench_keys_command(CLI::App& bench, int& exit_code);
 void add_bench_ledger_command(CLI::App& bench, int& exit_code);
 void add_bench_model_command(CLI::App& bench, int& exit_code);
 // How well a model predicts a text, beside the exact path.

@@ -167,10 +167,8 @@ absl::Status run_bench_worker(const std::string& socket, int step_ms) {
                        std::make_unique<model::ChatTemplate>(std::move(chat_template)), clock));
   std::map<protocol::CallId, engine::PreparedRequest> held;
   const auto submit = [&](protocol::CallId call, engine::PreparedRequest request) {
-    const auto status = engine->submit(
-        std::move(request), [&outbox, call](std::vector<protocol::GenerateEvent> events) {
-          outbox.events(call, std::move(events));
-        });
+    auto sink = outbox.sink(call, request.spec.gathered, clock);
+    const auto status = engine->submit(std::move(request), std::move(sink));
     if (!status.ok()) outbox.events(call, {protocol::Finished{status, {}}});
   };
   outbox.message(protocol::Ready{true, false, engine->context_tokens(), kSequencesMax});

@@ -46,6 +46,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
       requests[i].tenant = exchange_->principal.project;
       requests[i].service_class = protocol::service_class_named(meter_.demand().service_class);
       requests[i].held = true;
+      requests[i].gathered = !answer_->streams();
       auto call = exchange_->services().models.generate(
           std::move(requests[i]),
           [self = shared_from_this(), i](std::vector<GenerateEvent> events) {

@@ -116,6 +116,7 @@ void put(const GenerateRequest& in, wire::Generate& out) {
   out.set_ignore_prefix_cache(in.ignore_prefix_cache);
   out.set_cache_salt(in.cache_salt);
   out.set_held(in.held);
+  out.set_gathered(in.gathered);
   out.set_tenant(in.tenant);
   out.set_tenant_weight(in.tenant_weight);
   out.set_service_class(static_cast<int>(in.service_class));
@@ -144,6 +145,7 @@ absl::Status take(const wire::Generate& in, GenerateRequest& out) {
   out.ignore_prefix_cache = in.ignore_prefix_cache();
   out.cache_salt = in.cache_salt();
   out.held = in.held();
+  out.gathered = in.gathered();
   out.tenant = in.tenant();
   out.tenant_weight = in.tenant_weight();
   out.service_class = static_cast<ServiceClass>(in.service_class());

@@ -129,9 +129,11 @@ TEST(Codec, HeldRequestsGoBothWays) {
   GenerateRequest request;
   request.prompt = TextPrompt{"a"};
   request.held = true;
+  request.gathered = true;
   const auto start = decode_to_worker(encode(ToWorker(StartGenerate{1, request})));
   ASSERT_TRUE(start.ok()) << start.status();
   EXPECT_TRUE(std::get<StartGenerate>(*start).request.held);
+  EXPECT_TRUE(std::get<StartGenerate>(*start).request.gathered);
   const auto commit = decode_to_worker(encode(ToWorker(CommitCall{9})));
   ASSERT_TRUE(commit.ok()) << commit.status();
   EXPECT_EQ(std::get<CommitCall>(*commit).call, 9u);

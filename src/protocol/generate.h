@@ -68,6 +68,8 @@ struct GenerateRequest {
   // Render and count, say so (Prepared), then wait until the call is committed: whoever asks knows
   // what it costs at most before it costs anything.
   bool held = false;
+  // Nobody reads the answer before its end: its events may come together, a little late.
+  bool gathered = false;
   // Whom the engine is fair to: a project. "" is a tenant too.
   std::string tenant;
   std::int32_t tenant_weight = 1;  // shares of the engine, 1 to kTenantWeightMax

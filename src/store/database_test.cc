@@ -74,6 +74,56 @@ TEST_P(DatabaseTest, KeysSurviveReopening) {
   EXPECT_EQ(keys.list("project", "", {"", 10})->rows.size(), 1u);
 }
 
+TEST_P(DatabaseTest, AStatementMayRunInsideItsOwnAnswer) {
+  std::vector<std::int64_t> seen;
+  const auto status = database_->transaction("nested", [&](Sql& sql) {
+    const std::string query = "select i from (select 1 as i union all select 2) as n where i <= ?";
+    sql.each(query, {std::int64_t{2}}, 1, [&](const SqlRow& outer) {
+      sql.each(query, {outer.integer(0)}, 1, [&](const SqlRow& inner) {
+        seen.push_back(outer.integer(0) * 10 + inner.integer(0));
+      });
+    });
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(seen, testing::UnorderedElementsAre(11, 21, 22));
+}
+
+TEST_P(DatabaseTest, AStatementRunsAgainAfterItFailedAndAfterItsTableChanged) {
+  const auto insert = [&](SqlValue number, SqlValue word) {
+    return database_->transaction("insert", [&](Sql& sql) {
+      sql.run("insert into words values (?,?)", {number, word});
+      return absl::OkStatus();
+    });
+  };
+  const auto words = [&] {
+    std::vector<std::string> all;
+    const auto status = database_->read("words", [&](Sql& sql) {
+      sql.each("select word from words order by number", {}, 1,
+               [&](const SqlRow& row) { all.push_back(row.maybe_text(0).value_or("null")); });
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    return all;
+  };
+  const auto change = [&](const std::string& statement) {
+    return database_->transaction("change", [&](Sql& sql) {
+      sql.run(statement);
+      return absl::OkStatus();
+    });
+  };
+  ASSERT_TRUE(change("create table words (number bigint primary key, word text)").ok());
+  EXPECT_TRUE(insert(1, "one").ok());
+  EXPECT_EQ(insert(1, "again").code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(insert(2, nullptr).ok());
+  EXPECT_TRUE(insert(3, "three").ok()) << "a null has left nothing behind";
+  EXPECT_THAT(words(), ElementsAre("one", "null", "three"));
+  ASSERT_TRUE(change("drop table words").ok()) << "no statement holds it";
+  ASSERT_TRUE(change("create table words (word text, number bigint primary key)").ok());
+  EXPECT_TRUE(change("insert into words values ('four', 4)").ok());
+  EXPECT_THAT(words(), ElementsAre("four"));
+}
+
 TEST_P(DatabaseTest, CallsInsideATransactionArePartsOfIt) {
   KeyStore keys(*database_);
   TenantStore tenants(*database_);

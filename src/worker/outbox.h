@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "net/rpc_link.h"
 #include "protocol/codec.h"
+#include "worker/gathered_events.h"
 
 namespace plinth::worker {
 
@@ -34,6 +36,16 @@ class Outbox {
     step_.calls.push_back({call, std::move(events)});
     if (held_ > kEventsMax) link_.close();
     changed_.notify_one();
+  }
+  // Where an engine puts the events of a call.
+  std::function<void(std::vector<protocol::GenerateEvent>)> sink(protocol::CallId call,
+                                                                 bool gathered,
+                                                                 const base::Clock& clock) {
+    if (!gathered) return [this, call](auto made) { events(call, std::move(made)); };
+    return [this, call, kept = GatheredEvents(clock)](auto made) mutable {
+      auto due = kept.add(std::move(made));
+      if (!due.empty()) events(call, std::move(due));
+    };
   }
   void message(protocol::ToGateway message) {
     std::lock_guard lock(mutex_);

@@ -99,10 +99,8 @@ class GeneratingModel final : public ServedModel {
   };
 
   void submit(protocol::CallId call, engine::PreparedRequest request) {
-    const auto status = engine_->submit(std::move(request),
-                                        [this, call](std::vector<protocol::GenerateEvent> events) {
-                                          outbox_.events(call, std::move(events));
-                                        });
+    auto sink = outbox_.sink(call, request.spec.gathered, clock_);
+    const auto status = engine_->submit(std::move(request), std::move(sink));
     if (!status.ok()) outbox_.events(call, {protocol::Finished{status, {}}});
   }
 
