@@ -203,14 +203,29 @@ constexpr const char* kReports[] = {
     "create index usage_hour_by_key on usage_hour (api_key, hour_s)",
 };
 
+// The next number of each list, without a look at all of it.
+constexpr const char* kLists[] = {
+    "create index api_key_by_seq on api_key (seq)",
+    "create index custom_role_by_seq on custom_role (seq)",
+    "create index group_member_by_seq on group_member (seq)",
+    "create index invite_by_seq on invite (seq)",
+    "create index person_by_seq on person (seq)",
+    "create index person_group_by_seq on person_group (seq)",
+    "create index project_by_seq on project (seq)",
+    "create index project_member_by_seq on project_member (seq)",
+    "create index role_assignment_by_seq on role_assignment (seq)",
+    "create index service_account_by_seq on service_account (seq)",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
 constexpr std::array kMigrations = {
-    Migration{kKeys},   Migration{kTenants}, Migration{kMoney, true}, Migration{kDocuments},
-    Migration{kPeople}, Migration{kLeases},  Migration{kAudit},       Migration{kReports}};
+    Migration{kKeys},      Migration{kTenants}, Migration{kMoney, true},
+    Migration{kDocuments}, Migration{kPeople},  Migration{kLeases},
+    Migration{kAudit},     Migration{kReports}, Migration{kLists}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);
