@@ -2,7 +2,8 @@
 
 llama.cpp is built for this machine (through llama-cpp-python, whose vendored copy is of the same
 day: ten minutes on two cores); node-llama-cpp brings a prebuilt one (700 MB with the builds for
-other machines), OpenVINO GenAI is PyPI's (300 MB), and so is what runs encoders (400 MB)."""
+other machines), OpenVINO GenAI is PyPI's (300 MB), and so are what runs encoders (400 MB) and the
+LiteLLM proxy (750 MB)."""
 
 import json
 import os
@@ -18,7 +19,8 @@ HOME = ROOT / "build" / "peers"
 VERSIONS = {"llama.cpp": "llama-cpp-python==0.3.36", "node-llama-cpp": "node-llama-cpp@3.22.1",
             "openvino": "openvino-genai==2026.4.1.0",
             "encoders": "onnxruntime==1.32.0 onnx==1.23.2 onnx-ir==1.1.0 openvino==2026.4.1 "
-                        "safetensors==0.8.0"}
+                        "safetensors==0.8.0",
+            "litellm": "litellm[proxy]==1.106.12"}
 CMAKE = "-DGGML_NATIVE=ON -DMTMD_BUILD=OFF -DLLAVA_BUILD=OFF"
 # The version that node-llama-cpp needs at least; Debian 12 has an older one.
 NODE = "node@22.12.0"
