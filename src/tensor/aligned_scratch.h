@@ -4,7 +4,8 @@
 
 #include <cstddef>
 #include <memory>
-#include <new>
+
+#include "tensor/huge_allocator.h"
 
 namespace plinth::tensor {
 
@@ -16,7 +17,7 @@ class AlignedScratch {
   T* reserve(std::size_t size) {
     if (size > size_) {
       data_.reset();
-      data_.reset(static_cast<T*>(::operator new(size * sizeof(T), kAlignment)));
+      data_ = {static_cast<T*>(allocate_lines(size * sizeof(T))), Free{size * sizeof(T)}};
       size_ = size;
     }
     return data_.get();
@@ -25,11 +26,11 @@ class AlignedScratch {
   const T* data() const { return data_.get(); }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
-  struct Delete {
-    void operator()(T* data) const { ::operator delete(data, kAlignment); }
+  struct Free {
+    std::size_t bytes = 0;
+    void operator()(T* data) const { free_lines(data, bytes); }
   };
-  std::unique_ptr<T, Delete> data_;
+  std::unique_ptr<T, Free> data_;
   std::size_t size_ = 0;
 };
 

@@ -23,7 +23,8 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, Residual& x)
   const auto& weights = *layer.weights;
   auto& pool = context_.pool;
   const int m = step.size();
-  const std::int64_t d = spec.width, ld = q_width_ + 2 * std::int64_t{kv_width_};
+  const std::int64_t d = spec.width;
+  const auto ld = tensor::row_stride(q_width_ + 2 * std::int64_t{kv_width_});
   normed_.resize(static_cast<std::size_t>(m * d));
   out_.resize(normed_.size());
   qkv_.resize(static_cast<std::size_t>(m * ld));

@@ -1,13 +1,12 @@
 // The first half of a layer: x += post_norm(o(attention(norm(x)))) over paged keys and values.
 #pragma once
 
-#include <vector>
-
 #include "engine/run/packed_layer.h"
 #include "engine/run/paged_attention.h"
 #include "engine/run/residual.h"
 #include "engine/run/rope_table.h"
 #include "engine/run/step.h"
+#include "tensor/huge_allocator.h"
 #include "tensor/linear.h"
 
 namespace plinth::engine {
@@ -32,7 +31,7 @@ class AttentionHalf {
   RopeTable global_rope_, long_rope_, local_rope_;
   const int q_width_, kv_width_;
   tensor::Activations activations_;
-  std::vector<float> normed_, qkv_, attended_, out_;
+  tensor::HugeFloats normed_, qkv_, attended_, out_;
 };
 
 }  // namespace plinth::engine

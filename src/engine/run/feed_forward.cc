@@ -10,11 +10,12 @@ void FeedForward::run(const PackedFeedForward& weights, const float* x, tensor::
   const int m = rows.count;
   const std::int64_t d = context_.spec.width;
   const std::int64_t in = weights.in->rows(), ff = weights.down->columns();
-  inner_.resize(static_cast<std::size_t>(m * in));
+  const auto ld = tensor::row_stride(in);
+  inner_.resize(static_cast<std::size_t>(m * ld));
   weights.in->prepare_made(x, d, rows, activations_, pool, make_row);
-  weights.in->multiply(activations_, m, inner_.data(), in, pool);
-  weights.down->prepare_made(inner_.data(), in, rows, activations_, pool, [&](int t) {
-    float* row = inner_.data() + t * in;
+  weights.in->multiply(activations_, m, inner_.data(), ld, pool);
+  weights.down->prepare_made(inner_.data(), ld, rows, activations_, pool, [&](int t) {
+    float* row = inner_.data() + t * ld;
     if (!weights.in_bias.empty()) context_.ops.add(row, weights.in_bias.data(), in);
     activate(row, ff);
   });

@@ -1,10 +1,9 @@
 // down(act(gate x) * up x) or down(act(up x)) of some rows, with the scratch that it needs.
 #pragma once
 
-#include <vector>
-
 #include "engine/run/packed_layer.h"
 #include "engine/run/step.h"
+#include "tensor/huge_allocator.h"
 #include "tensor/linear.h"
 
 namespace plinth::engine {
@@ -22,7 +21,7 @@ class FeedForward {
   void activate(float* row, std::int64_t ff) const;
   const RunContext context_;
   tensor::Activations activations_;
-  std::vector<float> inner_;
+  tensor::HugeFloats inner_;
 };
 
 }  // namespace plinth::engine

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/run/step.h"
+#include "tensor/huge_allocator.h"
 
 namespace plinth::engine {
 
@@ -25,7 +26,7 @@ class Residual {
   void norm_row(const float* x, const model::NormWeights& weights, float* y) const;
 
   const RunContext context_;
-  std::vector<float> stream_;
+  tensor::HugeFloats stream_;
   float* branch_ = nullptr;
   const std::vector<float>* bias_ = nullptr;
   const model::NormWeights* post_norm_ = nullptr;

@@ -11,8 +11,6 @@ namespace {
 // Tokens that pass by a range of weights before the next is unpacked: their activations of one
 // range (640 KiB) and their sums (512 KiB) stay in the second-level cache.
 constexpr int kSlab = 512;
-// Of rows, whose sums pause at once.
-constexpr std::int64_t kTiles = 16;
 // Hand-outs for each thread: enough to even out a thread that lost its core for a while.
 constexpr std::int64_t kHandOuts = 4;
 constexpr std::int64_t kRowsPerTask = 8;
@@ -54,7 +52,7 @@ void multiply_bulk(BulkProduct product, std::span<const BulkPart> parts, const s
   // Kernels take tiles in twos.
   const auto share =
       base::round_up<std::int64_t>(base::ceil_div(tiles, kHandOuts * pool.size()), 2);
-  const auto chunk = std::min(share, kTiles);
+  const auto chunk = std::min<std::int64_t>(share, kBulkTaskTiles);
   std::int64_t chunks = 0;
   for (const auto& part : parts) chunks += base::ceil_div(tiles_of(part), chunk);
   // Where there are enough tokens each thread takes its own: the rows that it made.
@@ -75,7 +73,7 @@ void multiply_bulk(BulkProduct product, std::span<const BulkPart> parts, const s
     task.blocks = blocks;
     task.m = std::min(slab, m - first);
     task.unpacked = unpacked.reserve(2 * kBulkRangeMax * kBulkTile);
-    task.sums = sums.reserve(std::size_t{kTiles} * kSlab * kCompactRows);
+    task.sums = sums.reserve(std::size_t{kBulkTaskTiles} * kSlab * kCompactRows);
     task.y = y + first * ldy + part->row + tile * kCompactRows;
     task.ldy = ldy;
     product(task);

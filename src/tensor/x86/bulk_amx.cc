@@ -132,7 +132,25 @@ struct Quad {
   bool first = false;                // sums start from zero
   float *from[4] = {}, *to[4] = {};  // by register
   std::int64_t to_stride[4] = {};    // bytes
+  // To be had in the first-level cache soon: the next quad's sums, by register.
+  const float* soon[4] = {};
+  // In the second-level one: a quarter of a group's activations of the next range; null = none.
+  const std::uint16_t* later = nullptr;
 };
+
+// What one block of a product fetches beside it, a line of each tile of the next sums and as much
+// of `later`.
+[[gnu::always_inline]] inline void fetch_ahead(const Quad& quad, std::int64_t block) {
+  constexpr std::int64_t kLineFloats = 16, kLineNumbers = 32;
+  if (quad.soon[0] != nullptr && block < kBulkTokens) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) _mm_prefetch(quad.soon[i] + block * kLineFloats, _MM_HINT_T0);
+  }
+  if (quad.later == nullptr) return;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i)
+    _mm_prefetch(quad.later + (4 * block + i) * kLineNumbers, _MM_HINT_T1);
+}
 
 // Each tile register is named by a constant. Activations come from the second-level cache and pass
 // by: they may not push the weights out of the first.
@@ -151,6 +169,7 @@ void multiply(const Quad& quad) {
   }
   const std::uint16_t *w0 = quad.w[0], *w1 = quad.w[1], *x0 = quad.x[0], *x1 = quad.x[1];
   for (std::int64_t b = 0; b < quad.blocks; ++b) {
+    fetch_ahead(quad, b);
     _tile_loadd(4, w0, kTileRow);
     _tile_stream_loadd(6, x0, kTileRow);
     _tile_dpbf16ps(0, 6, 4);
@@ -203,6 +222,7 @@ class Range {
       quad.x[0] = activations(group);
       quad.x[1] = activations(next ? group + 1 : group);
       for (int i = 0; i < 4; ++i) place(quad, i, tile + i % 2, group + i / 2);
+      look_ahead(quad, tile, group);
       if (two) {
         next ? tensor::multiply<true, true>(quad) : tensor::multiply<true, false>(quad);
       } else {
@@ -234,6 +254,20 @@ class Range {
     if (last_ < task_.blocks || is_edge(tile)) return;
     quad.to[i] = task_.y + group * kBulkTokens * task_.ldy + tile * kCompactRows;
     quad.to_stride[i] = task_.ldy * 4;
+  }
+  // The next quad of this range, where it is whole, and a part of the next range: the pairs of
+  // tiles of a task fetch all of it between them, each a quarter of every other group.
+  void look_ahead(Quad& quad, int tile, int group) const {
+    constexpr int kPairs = kBulkTaskTiles / 2, kParts = kPairs / 2;
+    const bool in_row = group + 2 < groups_;
+    const int next_tile = in_row ? tile : tile + 2, next_group = in_row ? group + 2 : 0;
+    if (first_ > 0 && next_tile + 1 < task_.tile_count && next_group + 1 < groups_) {
+      for (int i = 0; i < 4; ++i) quad.soon[i] = sums(next_tile + i % 2, next_group + i / 2);
+    }
+    const int pair = tile / 2, of = group + pair % 2;
+    if (last_ == task_.blocks || pair >= kPairs || of >= groups_) return;
+    const auto share = std::min(last_ - first_, task_.blocks - last_) * kBulkTile / kParts;
+    quad.later = task_.x + (of * task_.blocks + last_) * kBulkTile + pair / 2 * share;
   }
   void copy_edge(int tile) const {
     if (!is_edge(tile)) return;

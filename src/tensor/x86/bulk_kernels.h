@@ -23,6 +23,10 @@ inline constexpr std::int64_t kBulkTile = kBulkTokens * kCompactBlock;  // numbe
 // first-level cache (48 KiB) room for the activations that pass by.
 inline constexpr int kBulkRangeMax = 20;
 
+// Tiles of rows of one task, whose sums pause at once: with 512 tokens 512 KiB, as much as the
+// activations of a range, so that both stay in the second-level cache.
+inline constexpr int kBulkTaskTiles = 16;
+
 // Activations: tiles of 16 tokens by 32 columns, [ceil(m / 16), blocks, 16, 32].
 constexpr std::int64_t bulk_place(std::int64_t token, std::int64_t block, std::int64_t blocks) {
   return (token / kBulkTokens * blocks + block) * kBulkTile + token % kBulkTokens * kCompactBlock;
