@@ -22,6 +22,9 @@ inline constexpr std::int64_t kBulkTile = kBulkTokens * kCompactBlock;  // numbe
 // Blocks whose weights are unpacked at a time: two tiles of rows are 40 KiB, which leaves the
 // first-level cache (48 KiB) room for the activations that pass by.
 inline constexpr int kBulkRangeMax = 20;
+// Where there are several ranges, of each: products with less in that cache are faster by more than
+// the pauses cost.
+inline constexpr int kBulkRange = 16;
 
 // Tiles of rows of one task, whose sums pause at once: with 512 tokens 512 KiB, as much as the
 // activations of a range, so that both stay in the second-level cache.
@@ -50,7 +53,8 @@ struct BulkTask {
 
   // Blocks of each range: as even as they can be.
   std::int64_t range() const {
-    return base::ceil_div(blocks, base::ceil_div<std::int64_t>(blocks, kBulkRangeMax));
+    if (blocks <= kBulkRangeMax) return blocks;
+    return base::ceil_div(blocks, base::ceil_div<std::int64_t>(blocks, kBulkRange));
   }
 };
 
