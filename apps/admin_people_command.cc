@@ -11,6 +11,7 @@
 #include "api/role_matrix.h"
 #include "apps/admin_client.h"
 #include "apps/admin_output.h"
+#include "apps/password_input.h"
 #include "apps/terminal.h"
 
 namespace plinth {
@@ -66,6 +67,17 @@ absl::Status remove_user(const AdminClient& client, const Arguments& arguments) 
   ASSIGN_OR_RETURN(const auto id, user_id(client, arguments.user));
   return tell_answer(arguments.service.json, client.remove("/users/" + url_escaped(id)),
                      [](const Object& gone) { return cell(gone, "id") + " is removed"; });
+}
+
+absl::Status set_user_password(const AdminClient& client, const Arguments& arguments) {
+  ASSIGN_OR_RETURN(const auto id, user_id(client, arguments.user));
+  ASSIGN_OR_RETURN(const auto password, read_new_password("new password (15 characters or more)"));
+  return tell_answer(
+      arguments.service.json,
+      client.post("/users/" + url_escaped(id) + "/password", {{"password", password}}),
+      [](const Object& user) {
+        return cell(user, "id") + " can sign in by this password; their sessions ended";
+      });
 }
 
 // Whose roles a command speaks of: ".../users/ID/roles" or ".../groups/ID/roles".
@@ -243,6 +255,8 @@ class Tree {
     of_user(action(user, "disable", "End somebody's keys and sessions", disable_user));
     of_user(action(user, "enable", "Let somebody in again", enable_user));
     of_user(action(user, "remove", "Remove somebody", remove_user));
+    of_user(action(user, "password", "Set somebody's password, from the terminal or standard input",
+                   set_user_password));
     of_project(of_user(action(user, "roles", "Somebody's roles", show_roles_of)));
     of_role(of_user(action(user, "give", "Give somebody a role", give_role)));
     of_role(of_user(action(user, "take", "Take a role from somebody", take_role)));

@@ -13,7 +13,9 @@
 #include "apps/service_connection.h"
 #include "apps/service_file.h"
 #include "apps/settings_flags.h"
+#include "apps/sign_in_settings.h"
 #include "apps/terminal.h"
+#include "apps/tls_files.h"
 #include "base/file.h"
 #include "cluster/model_library.h"
 #include "net/http_client.h"
@@ -45,13 +47,39 @@ Finding settings(const std::string& home) {
           "correct the line; `plinth settings --markdown` describes every setting"};
 }
 
+// A certificate that ends soon, and settings of sign-in that would stop the start.
+constexpr std::int64_t kDayS = 86'400, kRenewalDays = 14;
+Finding certificate(const base::Settings& settings) {
+  const auto tls = load_tls(settings);
+  if (!tls.ok()) {
+    return {"home", "certificate", Verdict::fail, std::string(base::message(tls.status())),
+            "correct server.tls_certificate and server.tls_key"};
+  }
+  if (*tls == nullptr) return {"home", "certificate", Verdict::ok, "none: plain HTTP", ""};
+  const auto days = ((*tls)->expires_unix_s() - base::RealClock().unix_seconds()) / kDayS;
+  const auto left = fmt::format("good for {} days", days);
+  if (days >= kRenewalDays) return {"home", "certificate", Verdict::ok, left, ""};
+  return {"home", "certificate", days > 0 ? Verdict::warn : Verdict::fail, left,
+          "renew it; a running service takes the new one by itself"};
+}
+Finding sign_in(const base::Settings& settings) {
+  const auto url = public_url(settings, "http://127.0.0.1");
+  const auto options = url.ok() ? sign_in_options(settings, *url) : url.status();
+  if (!options.ok()) {
+    return {"home", "sign-in", Verdict::fail, std::string(base::message(options.status())),
+            "correct the setting; docs/sign_in.md has examples"};
+  }
+  return {"home", "sign-in", Verdict::ok,
+          options->oidc ? "provider " + options->oidc->issuer : "local users and keys", ""};
+}
+
 // Keys that others may read are as good as published.
 Finding secrets(const std::string& home) {
   std::error_code error;
   std::string open;
   for (const auto& path :
        {home + "/secrets", home + "/secrets/credentials.toml", home + "/secrets/pepper",
-        home + "/secrets/audit_key", home + "/plinth.db"}) {
+        home + "/secrets/audit_key", home + "/secrets/session_key", home + "/plinth.db"}) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0) open += " " + path;
   }
@@ -142,7 +170,13 @@ bool is_held(const std::string& home) {
 }  // namespace
 
 std::vector<Finding> check_home(const std::string& home) {
-  return {folder(home), settings(home), secrets(home), database(home), ledger(home)};
+  std::vector<Finding> found{folder(home), settings(home), secrets(home), database(home),
+                             ledger(home)};
+  if (const auto loaded = load_settings(home, nullptr); loaded.ok()) {
+    found.push_back(sign_in(*loaded));
+    found.push_back(certificate(*loaded));
+  }
+  return found;
 }
 
 std::vector<Finding> check_models(const std::string& home) {

@@ -12,11 +12,13 @@ bool ListenAddress::loopback() const { return address == "::1" || address.starts
 std::string ListenAddress::url(std::uint16_t bound_port) const {
   // The address that means every interface is none that a client can call.
   const std::string host = address == "0.0.0.0" ? "127.0.0.1" : address == "::" ? "::1" : address;
-  return host.find(':') != std::string::npos ? fmt::format("http://[{}]:{}", host, bound_port)
-                                             : fmt::format("http://{}:{}", host, bound_port);
+  const char* scheme = tls ? "https" : "http";
+  return host.find(':') != std::string::npos ? fmt::format("{}://[{}]:{}", scheme, host, bound_port)
+                                             : fmt::format("{}://{}:{}", scheme, host, bound_port);
 }
 
-absl::StatusOr<ListenAddress> parse_listen(const std::string& text, bool allow_plaintext) {
+absl::StatusOr<ListenAddress> parse_listen(const std::string& text, bool allow_plaintext,
+                                           bool tls) {
   const auto wrong = [&] {
     return base::invalid_argument(fmt::format(
         "server.listen: \"{}\": expected ADDRESS:PORT, for example 127.0.0.1:8080 or [::1]:8080",
@@ -25,6 +27,7 @@ absl::StatusOr<ListenAddress> parse_listen(const std::string& text, bool allow_p
   const auto colon = text.rfind(':');
   if (colon == std::string::npos) return wrong();
   ListenAddress listen;
+  listen.tls = tls;
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data() + colon + 1, end, listen.port);
   if (parsed.ec != std::errc() || parsed.ptr != end) return wrong();
@@ -38,11 +41,12 @@ absl::StatusOr<ListenAddress> parse_listen(const std::string& text, bool allow_p
       ::inet_pton(AF_INET6, listen.address.c_str(), &parsed_address) != 1) {
     return wrong();
   }
-  if (!listen.loopback() && !allow_plaintext) {
+  if (!listen.loopback() && !allow_plaintext && !tls) {
     return base::invalid_argument(fmt::format(
         "server.listen: {} is reachable from beyond this machine, and without TLS keys and prompts "
-        "would cross the network unencrypted. Put a TLS proxy in front of a loopback address, or "
-        "ask for it by name: --allow-plaintext (keys stay required)",
+        "would cross the network unencrypted. Set server.tls_certificate and server.tls_key, put a "
+        "TLS proxy in front of a loopback address, or ask for it by name: --allow-plaintext (keys "
+        "stay required)",
         text));
   }
   return listen;

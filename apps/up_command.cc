@@ -19,7 +19,9 @@
 #include "apps/model_install.h"
 #include "apps/service_file.h"
 #include "apps/settings_flags.h"
+#include "apps/sign_in_settings.h"
 #include "apps/terminal.h"
+#include "apps/tls_files.h"
 #include "base/json.h"
 #include "cluster/fleet.h"
 #include "governance/governance.h"
@@ -90,6 +92,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
@@ -99,8 +102,12 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   // Else the first worker would find it out.
   RETURN_IF_ERROR(engine_options(settings).status());
   apply_log_settings(settings);
-  ASSIGN_OR_RETURN(const auto listen, parse_listen(settings.text("server.listen"),
-                                                   settings.boolean("server.allow_plaintext")));
+  ASSIGN_OR_RETURN(const auto tls, load_tls(settings));
+  ASSIGN_OR_RETURN(const auto listen,
+                   parse_listen(settings.text("server.listen"),
+                                settings.boolean("server.allow_plaintext"), tls != nullptr));
+  ASSIGN_OR_RETURN(const std::string browsers, public_url(settings, listen.url(listen.port)));
+  ASSIGN_OR_RETURN(auto sign_in, sign_in_options(settings, browsers));
   ASSIGN_OR_RETURN(const auto lock, lock_home(home));
   const base::RealClock clock;
   base::Metrics metrics;
@@ -110,6 +117,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   ASSIGN_OR_RETURN(const auto governance,
                    governance::Governance::open(home, *database, clock, audit));
   ASSIGN_OR_RETURN(const auto credentials, governance->first_start());
+  RETURN_IF_ERROR(governance->open_sign_in(home, clock, std::move(sign_in)));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   const auto executor = cluster::make_local_executor("/proc/self/exe");
   ASSIGN_OR_RETURN(const auto fleet, cluster::Fleet::create(fleet_options(home, settings), library,
@@ -123,16 +131,19 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   api::ServerOptions server_options;
   server_options.address = listen.address;
   server_options.port = listen.port;
+  server_options.tls = tls;
+  server_options.public_url = browsers;
   server_options.cors_origins = settings.list("api.cors_origins");
   server_options.content_policy = settings.text("content.policy");
   server_options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
   ASSIGN_OR_RETURN(const auto server,
                    api::Server::create(server_options, *fleet, *governance, clock, metrics));
-  const std::string url = listen.url(server->port());
+  // A certificate is good for names.
+  const bool named = tls != nullptr && !settings.text("auth.public_url").empty();
+  const std::string url = named ? browsers : listen.url(server->port());
   ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));
   announce(arguments, url, credentials, names);
-  int received = 0;
-  sigwait(&signals, &received);
+  wait_for_end(signals, tls.get());
   fmt::print(stderr, "draining\n");
   server->drain(std::chrono::seconds(settings.integer("server.drain_grace_s")));
   fleet->drain(std::chrono::seconds(1));

@@ -28,7 +28,12 @@ governance::AuditActor actor_of(const Exchange& exchange) {
   const auto& principal = exchange.principal;
   governance::AuditActor actor;
   actor.id = principal.key_id;
-  if (!principal.service_account.empty()) {
+  if (actor.id.empty() && !principal.user.empty()) {
+    actor.type = "session";
+    actor.id = principal.user;
+  } else if (!principal.service_account.empty()) {
+    // A program of an identity provider has no key.
+    if (actor.id.empty()) actor.id = principal.service_account;
     actor.owner = principal.service_account;
     actor.owner_type = "service_account";
   } else if (!principal.user.empty()) {
@@ -102,9 +107,11 @@ governance::AuditEvent event_of(const Exchange& exchange, const Route& route,
   event.type = std::string(route.audit.event);
   event.actor = actor_of(exchange);
   event.organization = exchange.principal.organization;
-  if (event.actor.owner_type == "user") {
+  const bool session = event.actor.type == "session";
+  if (session || event.actor.owner_type == "user") {
+    const auto& id = session ? event.actor.id : event.actor.owner;
     const auto person =
-        exchange.services().governance.people().users().find(event.organization, event.actor.owner);
+        exchange.services().governance.people().users().find(event.organization, id);
     if (person.ok()) event.actor.email = person->email.value_or("");
   }
   event.resources = exchange.audit.resources;
@@ -152,14 +159,15 @@ void record_refusal(const Exchange& exchange, const absl::Status& status) {
       absl::IsUnauthenticated(status) && status.GetPayload(protocol::kCodePayload).has_value();
   if (!denied && !rejected) return;
   governance::AuditEvent event;
-  event.type = denied ? "permission.denied" : "api_key.rejected";
+  const bool token = rejected && *status.GetPayload(protocol::kCodePayload) == "invalid_token";
+  event.type = denied ? "permission.denied" : token ? "login.failed" : "api_key.rejected";
   event.actor = actor_of(exchange);
   event.organization = exchange.principal.organization;
   event.project = exchange.principal.project;
   if (!event.actor.id.empty()) event.resources = {event.actor.id};
   // What a client sent for a key may be anything, another service's key too.
   event.details = denied ? Object{{"error_message", std::string(base::message(status))}}
-                         : Object{{"error_code", "invalid_api_key"}};
+                         : Object{{"error_code", token ? "invalid_token" : "invalid_api_key"}};
   exchange.services().governance.audit().refused(event, exchange.endpoint);
 }
 

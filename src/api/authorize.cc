@@ -11,6 +11,7 @@ using governance::Role;
 
 // What the caller most likely took for what it is not.
 std::string_view hint(const Principal& principal, Scope scope) {
+  if (principal.key_id.empty()) return "";
   if (scope == Scope::caller && principal.role == Role::admin)
     return " Admin keys manage; a project's key calls models.";
   if (scope != Scope::caller && principal.role == Role::project)

@@ -43,10 +43,9 @@ net::HttpHeaders Exchange::answer_headers(std::string_view content_type) const {
 
 void Exchange::set_headers(net::HttpHeaders late) {
   std::lock_guard lock(mutex_);
-  for (auto& header : late) {
+  for (const auto& header : late)
     std::erase_if(late_headers_, [&](const auto& other) { return other.first == header.first; });
-    late_headers_.push_back(std::move(header));
-  }
+  for (auto& header : late) late_headers_.push_back(std::move(header));
 }
 
 void Exchange::send(int status, std::string_view content_type, std::string body) {

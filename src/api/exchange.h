@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/schema/validate.h"
+#include "api/work_queue.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/metrics.h"
@@ -31,6 +32,9 @@ struct Services {
   bool ignore_unknown_fields = false;
   // What holds where no deployment says otherwise.
   std::string content_policy = "Plinth.Off";
+  // Where browsers find this service: "https://plinth.example". "" = unknown.
+  std::string public_url = "";
+  WorkQueue* slow = nullptr;  // what may wait; not owned
 
   ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };

@@ -42,6 +42,15 @@ inline constexpr std::int64_t kDimensionsMax = 65'536;
 inline constexpr std::int64_t kTokenIdMax = INT32_MAX;
 inline constexpr std::size_t kPromptTokensMax = protocol::kPromptTokensMax;
 
+// Sign-ins and tokens of a provider that are looked at at once; a provider that hangs holds them
+// for ten seconds each.
+inline constexpr int kSlowThreads = 4;
+// At most kHttpHeaderBytesMax each: 8 MiB.
+inline constexpr std::size_t kSlowWorkMax = 256;
+// Where somebody goes after signing in, and what a form of sign-in may hold.
+inline constexpr std::size_t kReturnToBytesMax = 1024;
+inline constexpr std::size_t kSignInFormBytesMax = 8u << 10;
+
 static_assert(kStopMax <= protocol::kStopMax);
 static_assert(kLogitBiasMax <= protocol::kLogitBiasMax);
 

@@ -12,6 +12,7 @@ namespace {
 
 // What an endpoint may answer besides 200 follows from what it needs and takes.
 std::vector<int> errors_of(const Route& route) {
+  if (route.pattern.starts_with("/auth/")) return {400, 401, 403, 404, 429, 503};
   if (route.needs.open() && !route.pattern.starts_with("/v1/"))
     return route.pattern == "/readyz" ? std::vector{503} : std::vector<int>{};
   std::vector<int> errors{401};
@@ -67,7 +68,9 @@ const Schema& openapi_schema() {
 
 void answer_openapi(const ExchangePtr& exchange) {
   std::vector<Operation> operations;
-  for (const auto& route : routes()) operations.push_back(operation_of(route));
+  // Pages are for people.
+  for (const auto& route : routes())
+    if (!route.doc.id.empty()) operations.push_back(operation_of(route));
   const auto document =
       openapi_document(operations, {"0.1.0", exchange->services().ignore_unknown_fields});
   exchange->send(200, "application/json", base::to_json(document) + "\n");

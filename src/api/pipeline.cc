@@ -6,11 +6,13 @@
 
 #include "absl/strings/cord.h"
 #include "api/audit_trail.h"
+#include "api/auth/authenticate.h"
 #include "api/authorize.h"
 #include "api/azure/dialect.h"
 #include "api/error_map.h"
 #include "api/query.h"
 #include "api/request_metrics.h"
+#include "protocol/generate.h"
 
 namespace plinth::api {
 
@@ -45,41 +47,11 @@ absl::Status unknown_url(const net::HttpRequest& request) {
   return base::not_found(fmt::format("Invalid URL ({} {})", request.method, request.path));
 }
 
-// The key of a request: a bearer's, or Azure's own header on Azure's paths. "" where there is none.
-std::string_view key_of(const Exchange& exchange) {
-  if (exchange.dialect == Dialect::azure) {
-    const auto key = exchange.request().header("api-key");
-    if (!key.empty()) return key;
-  }
-  constexpr std::string_view kBearer = "bearer ";
-  const std::string_view header = exchange.request().header("authorization");
-  const auto same = [](char a, char b) { return (a | 0x20) == b; };
-  const bool bearer = header.size() > kBearer.size() &&
-                      std::equal(kBearer.begin(), kBearer.end() - 1, header.begin(),
-                                 [&](char b, char a) { return same(a, b); });
-  return bearer ? header.substr(kBearer.size()) : std::string_view();
-}
-
-absl::Status authenticate(Exchange& exchange) {
-  const auto key = key_of(exchange);
-  if (key.empty()) {
-    return absl::UnauthenticatedError(
-        "You didn't provide an API key. You need to provide your API key in an Authorization "
-        "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).");
-  }
-  auto principal = exchange.services().governance.keys().authenticate(key, exchange.request().peer);
-  if (absl::IsUnauthenticated(principal.status())) {
-    absl::Status status = absl::UnauthenticatedError(
-        base::to_absl(fmt::format("Incorrect API key provided: {}.", governance::mask_key(key))));
-    status.SetPayload(protocol::kCodePayload, absl::Cord("invalid_api_key"));
-    return status;
-  }
-  // The key is right, and is named on record.
-  if (absl::IsPermissionDenied(principal.status()))
-    exchange.principal.key_id = governance::key_id(key);
-  RETURN_IF_ERROR(principal.status());
-  exchange.principal = *std::move(principal);
-  return absl::OkStatus();
+void refuse_stranger(const ExchangePtr& exchange, const absl::Status& status) {
+  // RFC 6750, section 3.
+  if (status.GetPayload(protocol::kCodePayload) == absl::Cord(kInvalidToken))
+    exchange->set_headers({{"www-authenticate", "Bearer error=\"invalid_token\""}});
+  exchange->refuse(status);
 }
 
 // Sends the answer where there is no endpoint for this method and path.
@@ -90,6 +62,27 @@ void refuse_unrouted(const ExchangePtr& exchange, const std::string& allow) {
   const auto error =
       base::invalid_argument(fmt::format("Not allowed to {} on {}.", request.method, request.path));
   exchange->send(405, "application/json", base::to_json(error_object(error)) + "\n");
+}
+
+// What follows once it is known who asks. `route` is null where there is none.
+void serve(const ExchangePtr& exchange, const Route* route, const std::string& allow) {
+  // What the caller may do, which no endpoint is trusted to ask.
+  if (route != nullptr) {
+    auto status = check_project(*exchange, *route);
+    if (status.ok()) status = authorize(exchange->principal, *route, exchange->parameters);
+    if (!status.ok()) return exchange->refuse(status);
+  }
+  // The route last: what it needs is known to be there.
+  if (route == nullptr) return refuse_unrouted(exchange, allow);
+  if (exchange->dialect == Dialect::azure) {
+    const auto status = check_api_version(exchange->request());
+    if (!status.ok()) return exchange->refuse(status);
+  }
+  // No database has what is no text.
+  if (!std::all_of(exchange->parameters.begin(), exchange->parameters.end(), is_text))
+    return exchange->refuse(unknown_url(exchange->request()));
+  if (!route->audit.event.empty()) return run_on_record(exchange, *route);
+  route->endpoint(exchange);
 }
 
 }  // namespace
@@ -112,29 +105,15 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
   if (!options.cors.origins.empty() && is_preflight(exchange->request()))
     return answer_preflight(exchange, match.allow);
   // The key before anything that costs work, and before 404s of /v1 tell a stranger anything.
-  const bool azure = exchange->dialect == Dialect::azure;
-  const bool open = match.route != nullptr
-                        ? match.route->needs.open()
-                        : !azure && !exchange->request().path.starts_with("/v1/");
-  if (!open) {
-    if (const auto status = authenticate(*exchange); !status.ok()) return exchange->refuse(status);
-  }
-  // Then what the key may do, which no endpoint is trusted to ask.
-  if (match.route != nullptr) {
-    const auto status = authorize(exchange->principal, *match.route, match.parameters);
-    if (!status.ok()) return exchange->refuse(status);
-  }
-  // The route last: what it needs is known to be there.
-  if (match.route == nullptr) return refuse_unrouted(exchange, match.allow);
-  if (const auto status = azure ? check_api_version(exchange->request()) : absl::OkStatus();
-      !status.ok()) {
-    return exchange->refuse(status);
-  }
-  // No database has what is no text.
-  if (!std::all_of(match.parameters.begin(), match.parameters.end(), is_text))
-    return exchange->refuse(unknown_url(exchange->request()));
-  if (!match.route->audit.event.empty()) return run_on_record(exchange, *match.route);
-  match.route->endpoint(exchange);
+  const bool open = match.route != nullptr ? match.route->needs.open()
+                                           : exchange->dialect != Dialect::azure &&
+                                                 !exchange->request().path.starts_with("/v1/");
+  if (open) return serve(exchange, match.route, match.allow);
+  authenticate(exchange,
+               [exchange, route = match.route, allow = match.allow](const absl::Status& status) {
+                 if (!status.ok()) return refuse_stranger(exchange, status);
+                 serve(exchange, route, allow);
+               });
 }
 
 net::HttpAnswer refusal_answer(const base::Clock& clock, int status, std::string_view reason) {

@@ -13,6 +13,9 @@ namespace plinth::api {
 // "%2F" and "+" as in forms; what is no escape stays as it is.
 std::string percent_decoded(std::string_view text, bool plus_is_space = false);
 
+// All but RFC 3986's unreserved characters as "%2F".
+std::string percent_encoded(std::string_view text);
+
 // Whether it can be looked for in a database and shown in an answer: UTF-8 without NUL, at which
 // C's strings end.
 bool is_text(const std::string& decoded);

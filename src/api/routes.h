@@ -49,7 +49,7 @@ using Endpoint = void (*)(const ExchangePtr&);
 
 // What the OpenAPI document says of a route; the request's declaration also checks the request.
 struct RouteDoc {
-  std::string_view id;                   // "createChatCompletion"
+  std::string_view id;                   // "createChatCompletion"; "" = not in the document
   std::string_view summary;              // one line
   const Schema& (*answer)() = nullptr;   // of status 200; null = plain text
   const Schema& (*request)() = nullptr;  // the JSON body, where there is one

@@ -4,6 +4,7 @@
 
 #include "api/exchange.h"
 #include "api/pipeline.h"
+#include "api/work_queue.h"
 #include "net/http_server.h"
 
 namespace plinth::api {
@@ -25,7 +26,9 @@ class ServerImpl final : public Server {
                   metrics,
                   options.entropy ? options.entropy : system_entropy,
                   options.ignore_unknown_fields,
-                  options.content_policy} {}
+                  options.content_policy,
+                  options.public_url,
+                  &slow_} {}
 
   absl::Status listen(const ServerOptions& options) {
     pipeline_.request_max = options.request_max;
@@ -33,15 +36,17 @@ class ServerImpl final : public Server {
     net::HttpServerOptions http;
     http.address = options.address;
     http.port = options.port;
-    ASSIGN_OR_RETURN(http_, net::HttpServer::listen(
-                                http, services_.clock,
-                                [this](net::HttpRequest request, net::HttpReplyPtr reply) {
-                                  run_pipeline(services_, pipeline_, std::move(request),
-                                               std::move(reply));
-                                },
-                                [this](int status, std::string_view reason) {
-                                  return refusal_answer(services_.clock, status, reason);
-                                }));
+    const auto handle = [this](net::HttpRequest request, net::HttpReplyPtr reply) {
+      run_pipeline(services_, pipeline_, std::move(request), std::move(reply));
+    };
+    const auto refuse = [this](int status, std::string_view reason) {
+      return refusal_answer(services_.clock, status, reason);
+    };
+    if (options.tls != nullptr) {
+      ASSIGN_OR_RETURN(http_, net::listen_tls(http, options.tls, services_.clock, handle, refuse));
+    } else {
+      ASSIGN_OR_RETURN(http_, net::HttpServer::listen(http, services_.clock, handle, refuse));
+    }
     return absl::OkStatus();
   }
 
@@ -51,6 +56,7 @@ class ServerImpl final : public Server {
  private:
   Services services_;
   PipelineOptions pipeline_;
+  WorkQueue slow_;                         // after what its threads use
   std::unique_ptr<net::HttpServer> http_;  // last: its threads use the fields above
 };
 

@@ -13,12 +13,17 @@
 #include "base/status.h"
 #include "cluster/model_service.h"
 #include "governance/governance.h"
+#include "net/tls.h"
 
 namespace plinth::api {
+
+// Where an identity provider sends browsers back to, at the public address.
+inline constexpr char kProviderReturnPath[] = "/auth/oidc/done";
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;
+  std::shared_ptr<net::TlsIdentity> tls;  // null: plain HTTP; shared with whoever reloads it
   // Passes over request fields that the server does not know, instead of refusing them by name.
   bool ignore_unknown_fields = false;
   // Random bits for what must not be guessed; empty = the system's.
@@ -27,6 +32,8 @@ struct ServerOptions {
   std::vector<std::string> cors_origins;
   // The content policy where no deployment has its own.
   std::string content_policy = "Plinth.Off";
+  // Where browsers find this service; "" = unknown.
+  std::string public_url = "";
   // No answer takes longer.
   base::Duration request_max = std::chrono::minutes(30);
 };

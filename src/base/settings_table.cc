@@ -19,8 +19,14 @@ const std::vector<Setting>& declared_settings() {
        "Address and port of the HTTP service; port 0 takes a free one.", "0.1"},
       {"server.allow_plaintext", "--allow-plaintext", kBoolean, "false", 0, 0, "", "",
        "Listen beyond this machine without TLS. API keys are still required, but they and the "
-       "prompts cross the network unencrypted: prefer a TLS proxy in front.",
+       "prompts cross the network unencrypted: prefer server.tls_certificate, or a proxy in front.",
        "0.1"},
+      {"server.tls_certificate", "", kText, "", 0, 0, "", "",
+       "PEM file of the certificate, with those between it and the root. With server.tls_key the "
+       "service speaks TLS; both are read again when they change, and on SIGHUP.",
+       "0.1"},
+      {"server.tls_key", "", kText, "", 0, 0, "", "",
+       "PEM file of its key, which nobody else may read.", "0.1"},
       {"server.drain_grace_s", "", kInteger, "30", 0, 3600, "s", "",
        "How long running requests may go on after SIGTERM.", "0.1"},
       {"api.ignore_unknown_fields", "", kBoolean, "false", 0, 0, "", "",
@@ -31,6 +37,52 @@ const std::vector<Setting>& declared_settings() {
        "or "
        "* for every one.",
        "0.1"},
+      {"auth.public_url", "", kText, "", 0, 0, "", "",
+       "Where browsers find this service, for signing in: https://plinth.example. Empty = the "
+       "address of server.listen.",
+       "0.1"},
+      {"auth.oidc_issuer", "", kText, "", 0, 0, "", "",
+       "Identity provider that people and programs sign in with, as it names itself: "
+       "https://login.microsoftonline.com/TENANT/v2.0. Empty = none (docs/sign_in.md).",
+       "0.1"},
+      {"auth.oidc_name", "", kText, "your organization", 0, 0, "", "",
+       "What the sign-in page calls it.", "0.1"},
+      {"auth.oidc_client_id", "", kText, "", 0, 0, "", "",
+       "The name by which the provider knows this service.", "0.1"},
+      {"auth.oidc_client_secret_file", "", kText, "", 0, 0, "", "",
+       "File with the secret that goes with it, which nobody else may read. Empty = a public "
+       "client, which PKCE alone protects.",
+       "0.1"},
+      {"auth.oidc_audiences", "", kList, "", 0, 0, "", "",
+       "Whom access tokens must be for (aud) to be taken as keys. Empty = none are.", "0.1"},
+      {"auth.oidc_tenant", "", kText, "", 0, 0, "", "",
+       "What tid of Entra's tokens must be. Empty = not looked at.", "0.1"},
+      {"auth.oidc_scopes", "", kList, "openid,profile,email", 0, 0, "", "",
+       "What is asked of the provider when people sign in.", "0.1"},
+      {"auth.oidc_roles_claim", "", kText, "roles", 0, 0, "", "",
+       "The claim that holds roles: a name, or a path such as realm_access.roles.", "0.1"},
+      {"auth.oidc_groups_claim", "", kText, "groups", 0, 0, "", "", "The claim that holds groups.",
+       "0.1"},
+      {"auth.oidc_role_names", "", kList, "", 0, 0, "", "",
+       "What roles of the provider give here: VALUE=ROLE in the whole organization, or "
+       "VALUE=PROJECT:ROLE. What is not listed gives nothing.",
+       "0.1"},
+      {"auth.oidc_group_names", "", kList, "", 0, 0, "", "",
+       "What groups of the provider are here: VALUE=GROUP, by the group's id.", "0.1"},
+      {"auth.oidc_create_people", "", kBoolean, "false", 0, 0, "", "",
+       "Whoever the provider lets in becomes a user, without a role. Otherwise people need an "
+       "invite to an address that the provider has verified.",
+       "0.1"},
+      {"auth.oidc_link_people", "", kBoolean, "false", 0, 0, "", "",
+       "A user here who has no identity yet is whoever the provider has verified the same e-mail "
+       "address of.",
+       "0.1"},
+      {"auth.oidc_trust_email", "", kBoolean, "false", 0, 0, "", "",
+       "Take addresses as verified of which the provider does not say whether they are. For "
+       "providers in which people cannot choose their own.",
+       "0.1"},
+      {"auth.oidc_allow_loopback_http", "", kBoolean, "false", 0, 0, "", "",
+       "Reach a provider on this machine without TLS: for tests.", "0.1"},
       {"content.policy", "", kText, "Plinth.Off", 0, 0, "", "Plinth.Off|Plinth.Default",
        "What is looked for in prompts and answers where no deployment has a content policy of its "
        "own.",

@@ -54,6 +54,18 @@ absl::Status Governance::open_admission(bool is_shared, const base::Clock& clock
   return absl::OkStatus();
 }
 
+absl::Status Governance::open_sign_in(const std::string& home, const base::Clock& clock,
+                                      SignInOptions options) {
+  ASSIGN_OR_RETURN(sign_in_, SignIn::open(home, {database_, people_, invites_, *audit_, clock},
+                                          std::move(options)));
+  return absl::OkStatus();
+}
+
+void Governance::forget_rights() {
+  keys_->forget();
+  if (sign_in_ != nullptr) sign_in_->forget();
+}
+
 absl::StatusOr<Credentials> Governance::first_start() {
   absl::StatusOr<Credentials> credentials;
   RETURN_IF_ERROR(database_.transaction("first start", [&](store::Sql&) -> absl::Status {
@@ -79,7 +91,7 @@ absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)
     return event.type.empty() ? absl::OkStatus() : audit_->append(event);
   });
   // A key that was read while the act was not durable yet has the rights of before.
-  keys_->forget();
+  forget_rights();
   // What an act changes in memory holds before it is durable: where it was undone, or where another
   // transaction read the database between, memory may not be as the database is.
   if (status.ok() && database_.dialect() == store::Dialect::sqlite) return status;

@@ -18,6 +18,7 @@
 #include "governance/meter.h"
 #include "governance/people.h"
 #include "governance/provisioned_throughput.h"
+#include "governance/sign_in.h"
 #include "store/lease_store.h"
 #include "store/ledger_writer.h"
 #include "store/limit_store.h"
@@ -38,6 +39,10 @@ class Governance {
                                                           const base::Clock& clock,
                                                           const AuditOptions& audit = {});
 
+  // Once, before anybody asks: how people and programs sign in.
+  absl::Status open_sign_in(const std::string& home, const base::Clock& clock,
+                            SignInOptions options = {});
+
   // ApiKeys::first_start(), on record.
   absl::StatusOr<Credentials> first_start();
   // Runs an act of administration in one transaction with its record: either both are durable when
@@ -54,6 +59,8 @@ class Governance {
   ContentPolicies& content_policies() { return *content_policies_; }
   People& people() { return people_; }
   Invites& invites() { return invites_; }
+  // Null before open_sign_in().
+  SignIn* sign_in() { return sign_in_.get(); }
   store::TenantStore& tenants() { return tenants_; }
   store::LimitStore& limits() { return limits_; }
   store::UsageStore& usage() { return usage_; }
@@ -71,7 +78,7 @@ class Governance {
         leases_(database, store::database_time(clock)),
         usage_(database),
         documents_(database),
-        people_(database, clock, system_random_bytes, [this] { keys_->forget(); }),
+        people_(database, clock, system_random_bytes, [this] { forget_rights(); }),
         invites_(database, people_, clock, system_random_bytes) {}
 
   store::Database& database_;
@@ -84,6 +91,7 @@ class Governance {
   std::unique_ptr<ApiKeys> keys_;
   People people_;
   Invites invites_;
+  std::unique_ptr<SignIn> sign_in_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<Meter> meter_;
   std::unique_ptr<Deployments> deployments_;
@@ -92,6 +100,8 @@ class Governance {
   std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
 
   absl::Status open_admission(bool is_shared, const base::Clock& clock);
+  // What people and keys may is read anew.
+  void forget_rights();
   void stop_refreshing();
   // Reads again what other gateways may have changed, where the database is one that they share.
   void keep_fresh();

@@ -17,6 +17,8 @@ struct Identity {
   std::vector<std::string> roles;   // sorted, of our own naming
   std::vector<std::string> groups;  // the same
   std::int64_t expires_unix_s = 0;  // when the proof ends: a session has its own end
+  bool email_verified = false;      // the provider says so itself
+  bool program = false;             // nobody's, as the provider says: a service principal's token
   bool operator==(const Identity&) const = default;
 };
 

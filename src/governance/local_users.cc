@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "governance/refusal.h"
 #include "governance/sign_in/encoding.h"
 #include "governance/sign_in_limits.h"
 
@@ -106,9 +107,9 @@ absl::StatusOr<Identity> LocalUsers::sign_in(std::string_view name, std::string_
   RETURN_IF_ERROR(place.status());
   const base::Duration wait = impl_->throttle.admit(*account, source);
   if (wait > base::Duration::zero()) {
-    return base::resource_exhausted(
-        fmt::format("[users] too many failed attempts; wait {} s",
-                    std::chrono::ceil<std::chrono::seconds>(wait).count()));
+    return refuse(fmt::format("Too many failed attempts; wait {} s.",
+                              std::chrono::ceil<std::chrono::seconds>(wait).count()),
+                  {RefusalKind::requests, wait});
   }
   const auto row = impl_->opened(*account, password);
   if (absl::IsUnauthenticated(row.status())) return row.status();

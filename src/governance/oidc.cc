@@ -32,21 +32,6 @@ bool same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-absl::Status check_options(const OidcOptions& options) {
-  RETURN_IF_ERROR(check_url(options.issuer, options.allow_loopback_http));
-  if (options.issuer.find('?') != std::string::npos) {
-    return base::invalid_argument("[oidc] the issuer holds a query");
-  }
-  if (options.client_id.empty()) return base::invalid_argument("[oidc] no client id");
-  if (std::ranges::find(options.scopes, "openid") == options.scopes.end()) {
-    return base::invalid_argument("[oidc] the scopes lack openid");
-  }
-  for (const auto& uri : options.redirect_uris) {
-    RETURN_IF_ERROR(check_url(uri, options.allow_loopback_http));
-  }
-  return absl::OkStatus();
-}
-
 // OpenID Connect Core 1.0, section 3.1.3.7: a token for several parties, or one that was issued to
 // another, is ours only where it says that it was issued to us.
 absl::Status check_party(const base::json::object& claims, const std::string& client_id) {
@@ -69,6 +54,21 @@ absl::StatusOr<std::string> id_token_of(const PostAnswer& answer) {
 }
 
 }  // namespace
+
+absl::Status check_oidc_options(const OidcOptions& options) {
+  RETURN_IF_ERROR(check_url(options.issuer, options.allow_loopback_http));
+  if (options.issuer.find('?') != std::string::npos) {
+    return base::invalid_argument("[oidc] the issuer holds a query");
+  }
+  if (options.client_id.empty()) return base::invalid_argument("[oidc] no client id");
+  if (std::ranges::find(options.scopes, "openid") == options.scopes.end()) {
+    return base::invalid_argument("[oidc] the scopes lack openid");
+  }
+  for (const auto& uri : options.redirect_uris) {
+    RETURN_IF_ERROR(check_url(uri, options.allow_loopback_http));
+  }
+  return absl::OkStatus();
+}
 
 struct OidcProvider::Impl {
   Impl(OidcOptions options_, Fetch fetch_, Post post_, RandomBytes random_, const base::Clock& now)
@@ -153,7 +153,7 @@ OidcProvider::~OidcProvider() = default;
 absl::StatusOr<std::unique_ptr<OidcProvider>> OidcProvider::create(OidcOptions options, Fetch fetch,
                                                                    Post post, RandomBytes random,
                                                                    const base::Clock& clock) {
-  RETURN_IF_ERROR(check_options(options));
+  RETURN_IF_ERROR(check_oidc_options(options));
   auto impl = std::make_unique<Impl>(std::move(options), std::move(fetch), std::move(post),
                                      std::move(random), clock);
   return std::unique_ptr<OidcProvider>(new OidcProvider(std::move(impl)));

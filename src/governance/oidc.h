@@ -72,10 +72,13 @@ struct SignInReturn {
   std::string issuer{};       // `iss` of RFC 9207; empty where the provider sends none
 };
 
+// InvalidArgument where an option is missing, or an address is not https.
+absl::Status check_oidc_options(const OidcOptions& options);
+
 // Thread-safe. Discovery and keys are fetched when first needed and kept.
 class OidcProvider {
  public:
-  // InvalidArgument where an option is missing or an address is not https. Fetches nothing.
+  // InvalidArgument as check_oidc_options(). Fetches nothing.
   static absl::StatusOr<std::unique_ptr<OidcProvider>> create(OidcOptions options, Fetch fetch,
                                                               Post post, RandomBytes random,
                                                               const base::Clock& clock);

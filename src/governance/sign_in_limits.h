@@ -63,6 +63,11 @@ inline constexpr std::size_t kSessionsPerUserMax = 20;
 // At about 1 KiB each these are 100 MB. Only who has signed in takes one.
 inline constexpr std::size_t kSessionsMax = 100'000;
 inline constexpr std::size_t kSessionKeyBytesMin = 32;
+// What a person or program may is remembered so long, as an API key's rights are: it bounds how
+// late another gateway sees that somebody was disabled.
+inline constexpr std::chrono::seconds kPrincipalCacheMax{10};
+// At some 500 bytes each these are 5 MB; past it all are read anew.
+inline constexpr std::size_t kPrincipalsKnownMax = 10'000;
 
 // Passwords. NIST SP 800-63B-4 asks 15 characters where a password is the only factor, and that
 // long phrases pass; past 1 KiB it is no phrase.

@@ -82,7 +82,8 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 
 // libcurl reads CURL_CA_BUNDLE in its tool only, so the usual variables are looked up here.
 const char* certificate_file() {
-  for (const char* name : {"PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"}) {
+  for (const char* name :
+       {"PLINTH_CA_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"}) {
     const char* value = std::getenv(name);
     if (value != nullptr && *value != 0) return value;
   }
@@ -155,7 +156,7 @@ class CurlClient final : public HttpClient {
   void configure(CURL* curl) const {
     const auto set = [&](CURLoption option, auto value) { curl_easy_setopt(curl, option, value); };
     set(CURLOPT_USERAGENT, "plinth");
-    set(CURLOPT_FOLLOWLOCATION, 1L);
+    set(CURLOPT_FOLLOWLOCATION, options_.redirects ? 1L : 0L);
     set(CURLOPT_MAXREDIRS, kRedirectsMax);
     set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(options_.connect_max.count()));
     set(CURLOPT_TIMEOUT, static_cast<long>(options_.total_max.count()));

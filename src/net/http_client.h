@@ -1,6 +1,6 @@
 // HTTP client for downloads and for the service's own command line, over libcurl: HTTPS, proxies
-// (http_proxy, https_proxy, no_proxy) and custom certificate authorities (SSL_CERT_FILE,
-// CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE) are honoured.
+// (http_proxy, https_proxy, no_proxy) and custom certificate authorities
+// (PLINTH_CA_FILE, SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE) are honoured.
 #pragma once
 
 #include <chrono>
@@ -59,6 +59,8 @@ struct HttpClientOptions {
   std::chrono::seconds silence_max{10};
   // Of a whole exchange; 0 = unbounded.
   std::chrono::seconds total_max{0};
+  // Whether a redirect is followed, up to ten times; else it is the answer.
+  bool redirects = true;
   // http_proxy and its like; a service on this machine is called directly.
   bool proxies = true;
   // Asked about once a second, and more often while data flow: true ends the transfer, Cancelled.

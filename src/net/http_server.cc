@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "net/http/connection.h"
 #include "net/http/io_thread.h"
+#include "net/tls.h"
 
 namespace plinth::net {
 
@@ -56,6 +57,8 @@ class Server final : public HttpServer {
   }
 
   ~Server() override { drain(std::chrono::milliseconds(0)); }
+
+  void use(std::shared_ptr<TlsIdentity> tls) { context_->tls = std::move(tls); }
 
   absl::Status start() {
     const auto& options = context_->options;
@@ -180,6 +183,16 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerO
                                                                HttpHandler handler,
                                                                HttpRefusal refusal) {
   auto server = std::make_unique<Server>(options, clock, std::move(handler), std::move(refusal));
+  RETURN_IF_ERROR(server->start());
+  return std::unique_ptr<HttpServer>(std::move(server));
+}
+
+absl::StatusOr<std::unique_ptr<HttpServer>> listen_tls(const HttpServerOptions& options,
+                                                       std::shared_ptr<TlsIdentity> tls,
+                                                       const base::Clock& clock,
+                                                       HttpHandler handler, HttpRefusal refusal) {
+  auto server = std::make_unique<Server>(options, clock, std::move(handler), std::move(refusal));
+  server->use(std::move(tls));
   RETURN_IF_ERROR(server->start());
   return std::unique_ptr<HttpServer>(std::move(server));
 }

@@ -217,15 +217,20 @@ constexpr const char* kLists[] = {
     "create index service_account_by_seq on service_account (seq)",
 };
 
+constexpr const char* kSessionClaims[] = {
+    // Roles and groups by which an identity provider let somebody in, for as long as the session.
+    "alter table person_session add column claims text",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
 constexpr std::array kMigrations = {
-    Migration{kKeys},      Migration{kTenants}, Migration{kMoney, true},
-    Migration{kDocuments}, Migration{kPeople},  Migration{kLeases},
-    Migration{kAudit},     Migration{kReports}, Migration{kLists}};
+    Migration{kKeys},   Migration{kTenants},      Migration{kMoney, true}, Migration{kDocuments},
+    Migration{kPeople}, Migration{kLeases},       Migration{kAudit},       Migration{kReports},
+    Migration{kLists},  Migration{kSessionClaims}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

@@ -149,6 +149,16 @@ TEST_P(PeopleStoreTest, KeysAndSessionsEndWithTheirPerson) {
   EXPECT_EQ(*sessions.count(), 0);
 }
 
+TEST_P(PeopleStoreTest, ASessionKeepsWhatWasSaidOfItsPerson) {
+  SessionStore sessions(*database_);
+  add("ada");
+  ASSERT_TRUE(sessions.insert({"plain", "ada", 5, 50, 99}).ok());
+  ASSERT_TRUE(sessions.insert({"said", "ada", 5, 60, 99, R"({"roles":["owner"]})"}).ok());
+  EXPECT_EQ(sessions.find("plain")->claims, std::nullopt);
+  EXPECT_EQ(sessions.find("said")->claims, R"({"roles":["owner"]})");
+  EXPECT_EQ(sessions.of("ada")->back().claims, R"({"roles":["owner"]})");
+}
+
 TEST_P(PeopleStoreTest, SessionsAreCountedTouchedAndDropped) {
   SessionStore sessions(*database_);
   add("ada");

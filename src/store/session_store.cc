@@ -7,9 +7,10 @@ namespace plinth::store {
 namespace {
 
 constexpr char kSession[] =
-    "select id_hash, person, created_s, last_seen_s, expires_s from person_session";
+    "select id_hash, person, created_s, last_seen_s, expires_s, claims from person_session";
 PersonSessionRow to_session(const SqlRow& row) {
-  return {row.text(0), row.text(1), row.integer(2), row.integer(3), row.integer(4)};
+  return {row.text(0),    row.text(1),    row.integer(2),
+          row.integer(3), row.integer(4), row.maybe_text(5)};
 }
 
 }  // namespace
@@ -22,9 +23,10 @@ absl::Status SessionStore::insert(const PersonSessionRow& row) {
                                {row.person}) > 0;
     if (!known) return none_of("user", row.person);
     sql.run(
-        "insert into person_session (id_hash, person, created_s, last_seen_s, expires_s)"
-        " values (?,?,?,?,?)",
-        {row.id_hash, row.person, row.created_s, row.last_seen_s, row.expires_s});
+        "insert into person_session (id_hash, person, created_s, last_seen_s, expires_s, claims)"
+        " values (?,?,?,?,?,?)",
+        {row.id_hash, row.person, row.created_s, row.last_seen_s, row.expires_s,
+         or_null(row.claims)});
     return absl::OkStatus();
   });
 }
@@ -32,7 +34,7 @@ absl::Status SessionStore::insert(const PersonSessionRow& row) {
 absl::StatusOr<PersonSessionRow> SessionStore::find(const std::string& id_hash) {
   PersonSessionRow found;
   RETURN_IF_ERROR(database_.read("find a session", [&](Sql& sql) {
-    const auto row = sql.first(std::string(kSession) + " where id_hash = ?", {id_hash}, 5);
+    const auto row = sql.first(std::string(kSession) + " where id_hash = ?", {id_hash}, 6);
     if (!row) return base::not_found("No such session.");
     found = to_session(*row);
     return absl::OkStatus();
@@ -65,7 +67,7 @@ absl::StatusOr<std::vector<PersonSessionRow>> SessionStore::of(const std::string
   std::vector<PersonSessionRow> rows;
   RETURN_IF_ERROR(database_.read("list a user's sessions", [&](Sql& sql) {
     rows.clear();
-    sql.each(std::string(kSession) + " where person = ? order by last_seen_s, id_hash", {person}, 5,
+    sql.each(std::string(kSession) + " where person = ? order by last_seen_s, id_hash", {person}, 6,
              [&](const SqlRow& row) { rows.push_back(to_session(row)); });
     return absl::OkStatus();
   }));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace plinth::store {
 struct PersonSessionRow {
   std::string id_hash, person;
   std::int64_t created_s = 0, last_seen_s = 0, expires_s = 0;
+  // What the identity provider said of them at the sign-in, as governance writes it.
+  std::optional<std::string> claims = {};
 };
 
 // Thread-safe as its Database is.

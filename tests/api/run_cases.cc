@@ -49,6 +49,7 @@ class Gateway {
     EXPECT_TRUE(base::make_folders(home_).ok());
     database_ = store::Database::open(home_ + "/plinth.db").value();
     governance_ = governance::Governance::open(home_, *database_, clock_).value();
+    EXPECT_TRUE(governance_->open_sign_in(home_, clock_).ok());
     governance::KeySpec spec;
     spec.project = "default";
     kept["KEY"] = governance_->keys().create(spec).value().text;

@@ -46,6 +46,21 @@ std::vector<std::string> named_claims(const base::json::object& claims, std::str
   return {found.begin(), found.end()};
 }
 
+namespace {
+
+// A token that a program got for itself. OAuth's client credentials make its subject the client
+// (RFC 9068, section 2.2); Entra's has one id for both, where a person's subject is another for
+// each client; Keycloak makes a user for it.
+bool is_program(const base::json::object& claims, const std::string& subject) {
+  if (text_member(claims, "idtyp") == "app") return true;
+  for (const std::string_view name : {"client_id", "azp", "appid", "oid"})
+    if (text_member(claims, name) == subject) return true;
+  return claims.contains("client_id") &&
+         text_member(claims, "preferred_username").starts_with("service-account-");
+}
+
+}  // namespace
+
 Identity identity_of(const JwtClaims& claims) {
   Identity identity;
   identity.issuer = claims.issuer;
@@ -55,6 +70,8 @@ Identity identity_of(const JwtClaims& claims) {
   if (verified == nullptr || *verified == base::json::value(true)) {
     identity.email = text_member(claims.all, "email");
   }
+  identity.email_verified = verified != nullptr && !identity.email.empty();
+  identity.program = is_program(claims.all, claims.subject);
   identity.name = text_member(claims.all, "name");
   if (identity.name.empty()) identity.name = text_member(claims.all, "preferred_username");
   return identity;

@@ -1,6 +1,5 @@
 #include "net/http/connection.h"
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 
 namespace plinth::net {
@@ -15,6 +14,9 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr int kReadsMax = 8;
 // A buffer that a large answer left behind is given back.
 constexpr std::size_t kKeptBufferBytes = 64u << 10;
+
+// A record of TLS at once, so that none of it is left where no socket tells of it.
+static_assert(std::tuple_size_v<decltype(IoThread::scratch)> >= 16u << 10);
 
 bool would_block(const error_code& error) {
   return error == asio::error::would_block || error == asio::error::try_again;
@@ -32,7 +34,7 @@ bool evict_longest_idle(HttpContext& context) {
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<IoThread> io,
                        std::shared_ptr<HttpContext> context, bool surplus)
-    : socket_(std::move(socket)),
+    : transport_(std::move(socket), context->tls.get()),
       io_(std::move(io)),
       context_(std::move(context)),
       surplus_(surplus),
@@ -47,12 +49,11 @@ void Connection::wake() {
 
 void Connection::start() {
   boost::system::error_code unknown;
-  const auto peer = socket_.remote_endpoint(unknown);
+  const auto peer = transport_.socket().remote_endpoint(unknown);
   if (!unknown) peer_ = peer.address().to_string();
-  error_code error;
-  socket_.non_blocking(true, error);
-  if (!error) socket_.set_option(asio::ip::tcp::no_delay(true), error);
-  began_ = moved_ = context_->clock.now();
+  error_code error = transport_.begin();
+  if (!error) transport_.socket().set_option(asio::ip::tcp::no_delay(true), error);
+  began_ = moved_ = took_ = context_->clock.now();
   if (surplus_) return refuse(503, kTooMany);
   if (context_->draining) return close();
   become_idle();
@@ -64,21 +65,21 @@ void Connection::wait_to_read() {
   // A peer that sends ahead without end is left to the kernel's window.
   if (stage_ == Stage::busy && reader_.bytes_left() > kHttpPipelineBytesMax) return;
   waits_to_read_ = true;
-  socket_.async_wait(asio::ip::tcp::socket::wait_read,
-                     [self = shared_from_this()](const error_code& error) {
-                       self->waits_to_read_ = false;
-                       if (!error) self->on_readable();
-                     });
+  transport_.socket().async_wait(asio::ip::tcp::socket::wait_read,
+                                 [self = shared_from_this()](const error_code& error) {
+                                   self->waits_to_read_ = false;
+                                   if (!error) self->on_readable();
+                                 });
 }
 
 void Connection::wait_to_write() {
   if (waits_to_write_ || stage_ == Stage::closed) return;
   waits_to_write_ = true;
-  socket_.async_wait(asio::ip::tcp::socket::wait_write,
-                     [self = shared_from_this()](const error_code& error) {
-                       self->waits_to_write_ = false;
-                       if (!error) self->flush();
-                     });
+  transport_.socket().async_wait(asio::ip::tcp::socket::wait_write,
+                                 [self = shared_from_this()](const error_code& error) {
+                                   self->waits_to_write_ = false;
+                                   if (!error) self->on_writable();
+                                 });
 }
 
 void Connection::become_idle() { idle_ = context_->idle.enter(weak_from_this()); }
@@ -103,7 +104,7 @@ void Connection::evict(IdleList::Ticket stay) {
 // instead, and where there is none, all are busy and the answer is that of one too many.
 bool Connection::survive_eviction() {
   error_code error;
-  const bool asked = socket_.available(error) > 0 && !error;
+  const bool asked = transport_.socket().available(error) > 0 && !error;
   idle_ = 0;
   if (asked && evict_longest_idle(*context_)) return true;
   lose_place();
@@ -124,14 +125,23 @@ void Connection::on_readable() {
     if (!read_some()) break;
   }
   if (stage_ == Stage::reading && reader_.state() == ReadState::empty && idle_ == 0) become_idle();
+  if (transport_.write_wants_to_read()) flush();
   wait_to_read();
+}
+
+void Connection::on_writable() {
+  if (transport_.read_wants_to_write()) return on_readable();
+  flush();
 }
 
 bool Connection::read_some() {
   error_code error;
   auto& scratch = io_->scratch;
-  const std::size_t size = socket_.read_some(asio::buffer(scratch), error);
-  if (would_block(error)) return false;
+  const std::size_t size = transport_.read(scratch.data(), scratch.size(), error);
+  if (would_block(error)) {
+    if (transport_.read_wants_to_write()) wait_to_write();
+    return false;
+  }
   // Who closes its sending half right after a request still wants what is answered already.
   if (error == asio::error::eof && reply_ != nullptr && reply_->answered()) {
     half_closed_ = true;
@@ -228,9 +238,11 @@ void Connection::flush() {
       if (how != Reply::Taken::bytes) return finish_reply(how);
     }
     error_code error;
-    const std::size_t size = socket_.write_some(
-        asio::const_buffer(writing_.data() + written_, writing_.size() - written_), error);
-    if (would_block(error)) return wait_to_write();
+    const std::size_t size =
+        transport_.write(writing_.data() + written_, writing_.size() - written_, error);
+    // Else it goes on in on_readable().
+    if (would_block(error))
+      return transport_.write_wants_to_read() ? wait_to_read() : wait_to_write();
     if (error) return close();
     written_ += size;
     moved_ = took_ = context_->clock.now();
@@ -273,9 +285,7 @@ void Connection::linger() {
   stage_ = Stage::lingering;
   refusing_ = false;
   began_ = context_->clock.now();
-  error_code error;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  if (error) return close();
+  if (transport_.end_sending()) return close();
   wait_to_read();
 }
 
@@ -291,6 +301,7 @@ void Connection::tick(base::TimePoint now) {
   if (stage_ == Stage::lingering && now - began_ > kHttpLingerMax && !sending) return close();
   if (stage_ != Stage::reading) return;
   const auto state = reader_.state();
+  if (transport_.greets() && now - began_ > options.header_time_max) return close();
   if (state == ReadState::empty && now - moved_ > options.idle_max) return close();
   if (state == ReadState::head && now - began_ > options.header_time_max)
     return refuse(408, "The request's headers took too long to arrive.");
@@ -312,8 +323,7 @@ void Connection::close() {
   const auto self = shared_from_this();
   if (idle_ != 0 && !context_->idle.leave(std::exchange(idle_, 0))) lose_place();
   stage_ = Stage::closed;
-  error_code ignored;
-  socket_.close(ignored);
+  transport_.close();
   context_->body_bytes -= std::exchange(body_counted_, 0);
   if (const auto reply = std::exchange(reply_, nullptr)) reply->end(HttpEnd::gone);
   set_busy(false);

@@ -10,6 +10,7 @@
 #include "net/http/io_thread.h"
 #include "net/http/reply.h"
 #include "net/http/request_reader.h"
+#include "net/http/transport.h"
 
 namespace plinth::net {
 
@@ -42,6 +43,7 @@ class Connection final : public ReplyOwner, public std::enable_shared_from_this<
   void wait_to_read();
   void wait_to_write();
   void on_readable();
+  void on_writable();
   // False when the connection closed.
   bool read_some();
   void advance(ReadState state);
@@ -57,7 +59,7 @@ class Connection final : public ReplyOwner, public std::enable_shared_from_this<
   bool survive_eviction();
   void lose_place();
 
-  boost::asio::ip::tcp::socket socket_;
+  Transport transport_;
   std::string peer_;                            // its address
   const std::shared_ptr<IoThread> io_;          // shared by its connections
   const std::shared_ptr<HttpContext> context_;  // shared by all connections

@@ -17,6 +17,7 @@
 
 #include "net/http/idle_list.h"
 #include "net/http_server.h"
+#include "net/tls.h"
 
 namespace plinth::net {
 
@@ -32,6 +33,9 @@ struct HttpContext {
   const base::Clock& clock;
   const HttpHandler handler;
   const HttpRefusal refusal;
+
+  std::shared_ptr<TlsIdentity> tls;  // null: plain HTTP; set before the first connection, shared
+                                     // with whoever reloads it
 
   boost::asio::thread_pool helpers{1};       // handlers of large bodies
   std::atomic<std::uint64_t> body_bytes{0};  // being read, all connections together
