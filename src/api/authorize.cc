@@ -11,7 +11,9 @@ using governance::Role;
 
 // What the caller most likely took for what it is not.
 std::string_view hint(const Principal& principal, Scope scope) {
-  if (principal.key_id.empty()) return "";
+  // Who signed in has no key that could be the wrong one.
+  const bool somebody = !principal.user.empty() || !principal.service_account.empty();
+  if (principal.key_id.empty() && somebody) return "";
   if (scope == Scope::caller && principal.role == Role::admin)
     return " Admin keys manage; a project's key calls models.";
   if (scope != Scope::caller && principal.role == Role::project)
