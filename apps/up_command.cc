@@ -23,6 +23,8 @@
 #include "base/json.h"
 #include "cluster/fleet.h"
 #include "governance/governance.h"
+#include "governance/recovery.h"
+#include "net/local_socket.h"
 
 namespace plinth {
 
@@ -83,6 +85,15 @@ std::vector<std::string> first_models(const base::Settings& settings, bool no_de
   return names;
 }
 
+// Where `plinth admin recover` asks.
+absl::StatusOr<std::unique_ptr<net::LocalSocket>> listen_for_recovery(
+    const std::string& home, governance::Governance& governance) {
+  return net::LocalSocket::listen(
+      home + "/run/admin.sock", {}, [&](const net::LocalPeer& peer, const std::string& question) {
+        return governance::answer_recovery(governance, peer.uid, question);
+      });
+}
+
 absl::Status up(const std::string& home_flag, const UpArguments& arguments,
                 const SettingFlags& flags) {
   // Blocked before any thread starts, so that only the wait below sees them.
@@ -128,6 +139,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   server_options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
   ASSIGN_OR_RETURN(const auto server,
                    api::Server::create(server_options, *fleet, *governance, clock, metrics));
+  ASSIGN_OR_RETURN(const auto recovery, listen_for_recovery(home, *governance));
   const std::string url = listen.url(server->port());
   ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));
   announce(arguments, url, credentials, names);

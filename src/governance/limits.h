@@ -31,6 +31,9 @@ inline constexpr std::size_t kEmailLocalBytesMax = 64;
 inline constexpr std::size_t kDomainLabelBytesMax = 63;
 // Custom roles of an organization or project: a list that people read, and that is read whole.
 inline constexpr std::size_t kCustomRolesMax = 100;
+// Of a key: lists show its name in a column, and whoever wants one for longer wants one for good.
+inline constexpr std::size_t kKeyNameBytesMax = 256;
+inline constexpr std::int64_t kKeyLifetimeMaxS = std::int64_t{100} * 365 * 86'400;
 // Roles that one user or group has itself, everywhere: each request of a new key reads them.
 inline constexpr std::size_t kRolesOfSubjectMax = 1000;
 // Projects of an invite.
