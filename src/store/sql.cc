@@ -35,6 +35,9 @@ class Bound {
       auto& slot = slots_[i];
       if (const auto* number = std::get_if<std::int64_t>(&values[i])) slot.number = *number;
       if (const auto* text = std::get_if<std::string>(&values[i])) slot.text = *text;
+      // PostgreSQL has no such text, and its client library would end it there.
+      if (slot.text.find('\0') != std::string::npos)
+        throw std::invalid_argument("a text holds a zero byte (\\u0000)");
       slot.is_text = !std::holds_alternative<std::int64_t>(values[i]);
       slot.state = std::holds_alternative<std::nullptr_t>(values[i]) ? soci::i_null : soci::i_ok;
     }
