@@ -39,8 +39,7 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
                    Deployments::open(made->documents_, *made->admission_, clock));
   ASSIGN_OR_RETURN(made->throughput_, ProvisionedThroughput::open(made->documents_, clock));
   ASSIGN_OR_RETURN(made->content_policies_, ContentPolicies::open(made->documents_, clock));
-  if (database.dialect() == store::Dialect::postgresql)
-    made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
+  made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
   return made;
 }
 
@@ -90,6 +89,7 @@ absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)
 
 Governance::~Governance() {
   stop_refreshing();
+  if (keys_ != nullptr) keys_->write_uses(true);
   // Rows that wait are written before their blocks go back.
   ledger_.reset();
   if (admission_ != nullptr) admission_->close();
@@ -116,7 +116,9 @@ void Governance::keep_fresh() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, kRefreshInterval, [&] { return stopping_; })) {
     lock.unlock();
-    const auto status = refresh();
+    keys_->write_uses();
+    const bool is_shared = database_.dialect() == store::Dialect::postgresql;
+    const auto status = is_shared ? refresh() : absl::OkStatus();
     if (!status.ok()) LOG(warn, "what others changed is not known yet: {}", status.ToString());
     lock.lock();
   }

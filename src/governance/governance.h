@@ -93,7 +93,8 @@ class Governance {
 
   absl::Status open_admission(bool is_shared, const base::Clock& clock);
   void stop_refreshing();
-  // Reads again what other gateways may have changed, where the database is one that they share.
+  // Reads again what other gateways may have changed, where the database is one that they share, and
+  // writes which keys were used.
   void keep_fresh();
   absl::Status refresh();
   // One act at a time: a later part of one may need a mutex of an object that another one holds
