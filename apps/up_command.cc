@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/server.h"
+#include "apps/alert_delivery.h"
 #include "apps/engine_settings.h"
 #include "apps/home.h"
 #include "apps/home_database.h"
@@ -94,6 +95,28 @@ absl::StatusOr<std::unique_ptr<net::LocalSocket>> listen_for_recovery(
       });
 }
 
+// A webhook has as long as one that is claimed again: kNoticeRetry.
+constexpr std::chrono::seconds kWebhookMax{20};
+
+absl::Status start_alerts(const std::string& home, const base::Settings& settings,
+                          governance::Governance& governance) {
+  AlertDelivery::Options options;
+  options.webhook = settings.text("alerts.webhook");
+  if (!options.webhook.empty() && !options.webhook.starts_with("https://") &&
+      !options.webhook.starts_with("http://")) {
+    return base::invalid_argument("alerts.webhook: a URL begins with https:// or http://");
+  }
+  options.folder = settings.text("alerts.mail_folder");
+  if (options.folder.empty()) options.folder = home + "/spool/mail";
+  net::HttpClientOptions http;
+  http.total_max = kWebhookMax;
+  // Shared since std::function copies; one thread uses it.
+  const auto delivery = std::make_shared<AlertDelivery>(options, net::make_http_client(http));
+  governance.spend_alerts().start(
+      [delivery](const governance::SpendNotice& notice) { return (*delivery)(notice); });
+  return absl::OkStatus();
+}
+
 absl::Status up(const std::string& home_flag, const UpArguments& arguments,
                 const SettingFlags& flags) {
   // Blocked before any thread starts, so that only the wait below sees them.
@@ -139,6 +162,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   server_options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
   ASSIGN_OR_RETURN(const auto server,
                    api::Server::create(server_options, *fleet, *governance, clock, metrics));
+  RETURN_IF_ERROR(start_alerts(home, settings, *governance));
   ASSIGN_OR_RETURN(const auto recovery, listen_for_recovery(home, *governance));
   const std::string url = listen.url(server->port());
   ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));

@@ -38,7 +38,11 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
   ASSIGN_OR_RETURN(made->deployments_,
                    Deployments::open(made->documents_, *made->admission_, clock));
   ASSIGN_OR_RETURN(made->throughput_, ProvisionedThroughput::open(made->documents_, clock));
+  ASSIGN_OR_RETURN(made->model_permissions_, ModelPermissions::open(made->documents_, clock));
   ASSIGN_OR_RETURN(made->content_policies_, ContentPolicies::open(made->documents_, clock));
+  made->spend_alerts_ = std::make_unique<SpendAlerts>(
+      database, made->clock(),
+      [&governance = *made](const auto& act) { return governance.on_record(act); });
   made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
   return made;
 }
@@ -90,6 +94,7 @@ absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)
 Governance::~Governance() {
   stop_refreshing();
   if (keys_ != nullptr) keys_->write_uses(true);
+  spend_alerts_.reset();
   // Rows that wait are written before their blocks go back.
   ledger_.reset();
   if (admission_ != nullptr) admission_->close();
@@ -109,6 +114,7 @@ absl::Status Governance::refresh() {
   RETURN_IF_ERROR(admission_->refresh());
   RETURN_IF_ERROR(deployments_->refresh());
   RETURN_IF_ERROR(throughput_->refresh());
+  RETURN_IF_ERROR(model_permissions_->refresh());
   return content_policies_->refresh();
 }
 
