@@ -16,6 +16,8 @@
 #include "apps/admin_money.h"
 #include "apps/admin_output.h"
 #include "apps/admin_people_command.h"
+#include "apps/admin_recover.h"
+#include "apps/admin_rules_command.h"
 #include "apps/audit_command.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
@@ -387,6 +389,7 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   tree.add_usage();
   add_deployment_commands(tree.top(), home, exit_code);
   add_admin_people_commands(tree.top(), home, exit_code);
+  add_admin_rules_commands(tree.top(), home, exit_code);
   add_audit_command(tree.top(), home, exit_code);
   auto& admin = tree.top();
   add_admin_invoice(admin, home, exit_code);
@@ -395,6 +398,7 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   add_admin_rerate(admin, home, exit_code);
   add_admin_cost(admin, home, exit_code);
   add_admin_backup(admin, home, exit_code);
+  add_admin_recover(admin, home, exit_code);
 }
 
 }  // namespace plinth

@@ -19,6 +19,7 @@ namespace plinth {
 namespace {
 
 struct Arguments {
+  std::string organization = governance::kDefaultTenant;
   std::string month, focus, events;
   std::string issuer = "Plinth", source = "urn:plinth:ledger";
 };
@@ -26,10 +27,10 @@ struct Arguments {
 absl::Status export_focus(const HomeDatabase& opened, const governance::Period& month,
                           const Arguments& arguments) {
   ASSIGN_OR_RETURN(auto file, OutputFile::create(arguments.focus));
-  ASSIGN_OR_RETURN(const auto totals,
-                   governance::export_focus(*opened.database,
-                                            {governance::kDefaultTenant, month, arguments.issuer},
-                                            [&](std::string_view row) { return file.write(row); }));
+  ASSIGN_OR_RETURN(
+      const auto totals,
+      governance::export_focus(*opened.database, {arguments.organization, month, arguments.issuer},
+                               [&](std::string_view row) { return file.write(row); }));
   RETURN_IF_ERROR(file.finish());
   fmt::print(stderr, "{}: {} rows of FOCUS 1.2, {} USD billed\n", arguments.focus, totals.rows,
              governance::format_money(totals.billed_pico));
@@ -44,7 +45,7 @@ absl::Status export_events(const HomeDatabase& opened, const governance::Period&
   std::int64_t events = 0;
   absl::Status written;
   RETURN_IF_ERROR(store::UsageStore(*opened.database)
-                      .each_row(governance::kDefaultTenant, month.from_s * 1000, month.to_s * 1000,
+                      .each_row(arguments.organization, month.from_s * 1000, month.to_s * 1000,
                                 [&](const store::LedgerRow& row) {
                                   if (!written.ok()) return;
                                   ++events;
@@ -76,6 +77,7 @@ void add_admin_export(CLI::App& admin, const std::string& home, int& exit_code) 
   auto* command = admin.add_subcommand("export", "A month for other tools: FOCUS 1.2, CloudEvents");
   const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
   command->add_option("--month", arguments->month, "UTC's: 2026-11")->required();
+  command->add_option("--organization", arguments->organization, "Id of it")->capture_default_str();
   command->add_option("--focus", arguments->focus, "Charges as CSV of FOCUS 1.2 (- = stdout)");
   command->add_option("--events", arguments->events,
                       "Requests as CloudEvents 1.0, one a line (- = stdout)");

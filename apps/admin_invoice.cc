@@ -17,6 +17,7 @@ namespace plinth {
 namespace {
 
 struct Arguments {
+  std::string organization = governance::kDefaultTenant;
   std::string month, project;
   bool json = false, csv = false;
 };
@@ -41,7 +42,7 @@ void print(const governance::Invoice& invoice) {
 
 absl::Status run(const std::string& home, const Arguments& arguments) {
   governance::InvoiceQuery query;
-  query.organization = governance::kDefaultTenant;
+  query.organization = arguments.organization;
   query.project = arguments.project;
   ASSIGN_OR_RETURN(query.period, governance::parse_month(arguments.month));
   ASSIGN_OR_RETURN(const auto opened, open_home_database(home));
@@ -62,6 +63,7 @@ void add_admin_invoice(CLI::App& admin, const std::string& home, int& exit_code)
   auto* command = admin.add_subcommand("invoice", "What a month costs, from the ledger's rows");
   const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
   command->add_option("--month", arguments->month, "UTC's: 2026-11")->required();
+  command->add_option("--organization", arguments->organization, "Id of it")->capture_default_str();
   command->add_option("--project", arguments->project, "Of one project alone (its id)");
   auto* json = command->add_flag("--json", arguments->json, "As JSON");
   command->add_flag("--csv", arguments->csv, "As CSV")->excludes(json);

@@ -19,6 +19,7 @@ namespace plinth {
 namespace {
 
 struct Arguments {
+  std::string organization = governance::kDefaultTenant;
   std::string month, html;
   double starved_over_s = 10;
   bool json = false;
@@ -50,8 +51,8 @@ absl::Status margin(const std::string& home, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto period, governance::parse_month(arguments.month));
   ASSIGN_OR_RETURN(const auto opened, open_home_database(home));
   ASSIGN_OR_RETURN(const auto made,
-                   governance::make_margin_report(*opened.database, governance::kDefaultTenant,
-                                                  period, base::RealClock().unix_seconds()));
+                   governance::make_margin_report(*opened.database, arguments.organization, period,
+                                                  base::RealClock().unix_seconds()));
   return show(arguments, "Margin of " + arguments.month, governance::to_tables(made),
               governance::to_json(made));
 }
@@ -60,7 +61,7 @@ absl::Status equity(const std::string& home, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto period, governance::parse_month(arguments.month));
   ASSIGN_OR_RETURN(const auto opened, open_home_database(home));
   ASSIGN_OR_RETURN(const auto made, governance::make_equity_report(
-                                        *opened.database, governance::kDefaultTenant, period,
+                                        *opened.database, arguments.organization, period,
                                         static_cast<std::int64_t>(arguments.starved_over_s * 1e6)));
   return show(arguments, "Equity of " + arguments.month, governance::to_tables(made),
               governance::to_json(made));
@@ -73,6 +74,7 @@ CLI::App* add(CLI::App& group, const char* name, const char* doc, Action run,
               int& exit_code) {
   auto* command = group.add_subcommand(name, doc);
   command->add_option("--month", arguments->month, "UTC's: 2026-11")->required();
+  command->add_option("--organization", arguments->organization, "Id of it")->capture_default_str();
   auto* json = command->add_flag("--json", arguments->json, "As JSON");
   command->add_option("--html", arguments->html, "Write a page that needs nothing else")
       ->excludes(json);

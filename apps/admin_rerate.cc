@@ -28,6 +28,7 @@ constexpr std::size_t kRowsAtOnce = 1'000;
 constexpr std::size_t kPriceFileBytesMax = 16u << 20;
 
 struct Arguments {
+  std::string organization = governance::kDefaultTenant;
   std::string from, to, prices;
   bool apply = false, json = false;
 };
@@ -114,7 +115,7 @@ absl::Status run(const std::string& home, const Arguments& arguments) {
   Line total;
   std::vector<store::LedgerRow> adjustments;
   RETURN_IF_ERROR(governance::rerate(
-      *opened.database, governance::kDefaultTenant, period, prices,
+      *opened.database, arguments.organization, period, prices,
       [&](const governance::ReratedHour& hour) {
         for (auto* line :
              {&lines[{hour.of.project, hour.of.model, hour.of.service_class}], &total}) {
@@ -142,6 +143,7 @@ void add_admin_rerate(CLI::App& admin, const std::string& home, int& exit_code) 
   command->add_option("--prices", arguments->prices,
                       "A file as `plinth admin price list --json` prints it (default: the price"
                       " book)");
+  command->add_option("--organization", arguments->organization, "Id of it")->capture_default_str();
   command->add_flag("--apply", arguments->apply,
                     "Add adjustments to the ledger that make up the difference");
   command->add_flag("--json", arguments->json, "As JSON");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/server.h"
+#include "apps/alert_delivery.h"
 #include "apps/engine_settings.h"
 #include "apps/home.h"
 #include "apps/home_database.h"
@@ -25,6 +26,8 @@
 #include "base/json.h"
 #include "cluster/fleet.h"
 #include "governance/governance.h"
+#include "governance/recovery.h"
+#include "net/local_socket.h"
 
 namespace plinth {
 
@@ -85,6 +88,37 @@ std::vector<std::string> first_models(const base::Settings& settings, bool no_de
   return names;
 }
 
+// Where `plinth admin recover` asks.
+absl::StatusOr<std::unique_ptr<net::LocalSocket>> listen_for_recovery(
+    const std::string& home, governance::Governance& governance) {
+  return net::LocalSocket::listen(
+      home + "/run/admin.sock", {}, [&](const net::LocalPeer& peer, const std::string& question) {
+        return governance::answer_recovery(governance, peer.uid, question);
+      });
+}
+
+// A webhook has as long as one that is claimed again: kNoticeRetry.
+constexpr std::chrono::seconds kWebhookMax{20};
+
+absl::Status start_alerts(const std::string& home, const base::Settings& settings,
+                          governance::Governance& governance) {
+  AlertDelivery::Options options;
+  options.webhook = settings.text("alerts.webhook");
+  if (!options.webhook.empty() && !options.webhook.starts_with("https://") &&
+      !options.webhook.starts_with("http://")) {
+    return base::invalid_argument("alerts.webhook: a URL begins with https:// or http://");
+  }
+  options.folder = settings.text("alerts.mail_folder");
+  if (options.folder.empty()) options.folder = home + "/spool/mail";
+  net::HttpClientOptions http;
+  http.total_max = kWebhookMax;
+  // Shared since std::function copies; one thread uses it.
+  const auto delivery = std::make_shared<AlertDelivery>(options, net::make_http_client(http));
+  governance.spend_alerts().start(
+      [delivery](const governance::SpendNotice& notice) { return (*delivery)(notice); });
+  return absl::OkStatus();
+}
+
 absl::Status up(const std::string& home_flag, const UpArguments& arguments,
                 const SettingFlags& flags) {
   // Blocked before any thread starts, so that only the wait below sees them.
@@ -141,6 +175,8 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   // A certificate is good for names.
   const bool named = tls != nullptr && !settings.text("auth.public_url").empty();
   const std::string url = named ? browsers : listen.url(server->port());
+  RETURN_IF_ERROR(start_alerts(home, settings, *governance));
+  ASSIGN_OR_RETURN(const auto recovery, listen_for_recovery(home, *governance));
   ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));
   announce(arguments, url, credentials, names);
   wait_for_end(signals, tls.get());

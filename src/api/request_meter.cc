@@ -20,6 +20,13 @@ absl::Status no_access(const governance::Principal& principal, std::string_view 
   return status;
 }
 
+absl::Status no_access_of_project(const governance::Principal& principal, std::string_view model) {
+  absl::Status status = absl::PermissionDeniedError(base::to_absl(
+      fmt::format("Project `{}` does not have access to model `{}`", principal.project, model)));
+  status.SetPayload(protocol::kCodePayload, absl::Cord("model_not_found"));
+  return status;
+}
+
 std::int64_t microseconds(base::Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
@@ -30,9 +37,16 @@ void RequestMeter::begin(const ExchangePtr& exchange, const std::string& name,
                          const governance::Called& called,
                          std::function<void(absl::StatusOr<RequestMeter>)> done) {
   if (!exchange->principal.may_call(name)) return done(no_access(exchange->principal, name));
+  auto& governance = exchange->services().governance;
+  // What answers counts, which of a spillover is another deployment than the caller named.
+  const auto* deployment = called.deployment.get();
+  const auto& own = deployment == nullptr ? called.model : deployment->name;
+  const auto& declared = deployment == nullptr ? called.model : deployment->model;
+  if (!governance.model_permissions().may_call(exchange->principal.project,
+                                               {own, declared, called.model}))
+    return done(no_access_of_project(exchange->principal, name));
   // Shared since std::function copies; it goes to `done`.
   const auto meter = std::make_shared<RequestMeter>(RequestMeter(exchange, {called.model}));
-  auto& governance = exchange->services().governance;
   if (called.deployment != nullptr) {
     meter->demand_.deployment = governance::deployment_scope(*called.deployment);
     meter->demand_.service_class = called.deployment->service_class;

@@ -11,6 +11,7 @@
 #include "api/openai/admin/limits.h"
 #include "api/openai/admin/people_routes.h"
 #include "api/openai/admin/projects.h"
+#include "api/openai/admin/rule_routes.h"
 #include "api/openai/admin/spend_limit.h"
 #include "api/openai/admin/usage.h"
 #include "api/openai/chat_completions.h"
@@ -378,7 +379,7 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> made(kRoutes.begin(), kRoutes.end());
-    for (const auto& more : {people_routes(), auth_routes(), azure_routes()})
+    for (const auto& more : {people_routes(), rule_routes(), auth_routes(), azure_routes()})
       made.insert(made.end(), more.begin(), more.end());
     return made;
   }();

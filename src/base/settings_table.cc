@@ -95,6 +95,14 @@ const std::vector<Setting>& declared_settings() {
        "Folder into which the audit log's signed checkpoints are copied: best one that whoever "
        "administers the database cannot write. Empty = audit-checkpoints in the home.",
        "0.1"},
+      {"alerts.mail_folder", "", kText, "", 0, 0, "", "",
+       "Folder into which letters of spend alerts are written, one .eml file each as `sendmail -t` "
+       "takes it, for a mailer to fetch and remove. Empty = spool/mail in the home.",
+       "0.1"},
+      {"alerts.webhook", "", kText, "", 0, 0, "", "",
+       "An http or https URL that is POSTed a JSON object of each spend alert, until it answers "
+       "2xx. Empty = none.",
+       "0.1"},
       {"models.default", "--default-model", kText, "smollm2", 0, 0, "", "",
        "The model that is loaded first and that `plinth chat` and `plinth run` speak to.", "0.1"},
       {"models.load", "--model", kList, "", 0, 0, "", "",

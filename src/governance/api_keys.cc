@@ -149,21 +149,9 @@ struct ApiKeys::Impl {
         rights(database),
         clock(clock_) {}
 
-  // Notes the use of a key, and now and then writes what was noted.
   void touch(const std::string& id) {
-    const auto now = clock.unix_seconds();
-    std::vector<std::pair<std::string, std::int64_t>> due;
-    {
-      std::lock_guard lock(mutex);
-      used[id] = now;
-      if (now < touched_s + kTouchSeconds) return;
-      touched_s = now;
-      due.assign(used.begin(), used.end());
-      used.clear();
-    }
-    if (const auto status = rows.touch(due); !status.ok()) {
-      LOG(warn, "{}", status.ToString());
-    }
+    std::lock_guard lock(mutex);
+    used[id] = clock.unix_seconds();
   }
 
   const std::string home;
@@ -285,6 +273,19 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::strin
   // Once for each time that the key is read anew.
   impl_->touch(principal.key_id);
   return principal;
+}
+
+void ApiKeys::write_uses(bool now) {
+  std::vector<std::pair<std::string, std::int64_t>> due;
+  {
+    std::lock_guard lock(impl_->mutex);
+    const auto time_s = impl_->clock.unix_seconds();
+    if (impl_->used.empty() || (!now && time_s < impl_->touched_s + kTouchSeconds)) return;
+    impl_->touched_s = time_s;
+    due.assign(impl_->used.begin(), impl_->used.end());
+    impl_->used.clear();
+  }
+  if (const auto status = impl_->rows.touch(due); !status.ok()) LOG(warn, "{}", status.ToString());
 }
 
 absl::Status ApiKeys::revoke(const std::string& id) {

@@ -62,6 +62,9 @@ class ApiKeys {
   // is no key of ours, was revoked or has expired; PermissionDenied from a network that is not the
   // key's. Compares in constant time.
   absl::StatusOr<Principal> authenticate(std::string_view key, std::string_view peer = "");
+  // Writes when keys were used since, all in one transaction, at most once a minute unless it must
+  // be `now`. Apart from authenticate(), so that no request waits for an act on its key.
+  void write_uses(bool now = false);
   absl::Status revoke(const std::string& id);
   // Changes what an existing key may do; nothing = what keys of its kind may.
   absl::Status set_scopes(const std::string& id, const std::optional<PermissionSet>& scopes);

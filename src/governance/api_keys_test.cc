@@ -118,7 +118,15 @@ TEST_F(ApiKeysTest, LastUseIsNoted) {
   const auto key = *keys_->create(laptop());
   EXPECT_FALSE(keys_->find(key.row.id)->last_used_unix_s.has_value());
   ASSERT_TRUE(keys_->authenticate(key.text).ok());
-  EXPECT_EQ(keys_->find(key.row.id)->last_used_unix_s, clock_.unix_seconds());
+  keys_->write_uses();
+  const auto first_s = clock_.unix_seconds();
+  EXPECT_EQ(keys_->find(key.row.id)->last_used_unix_s, first_s);
+  clock_.advance(std::chrono::seconds(59));
+  ASSERT_TRUE(keys_->authenticate(key.text).ok());
+  keys_->write_uses();
+  EXPECT_EQ(keys_->find(key.row.id)->last_used_unix_s, first_s) << "not before a minute";
+  keys_->write_uses(true);
+  EXPECT_EQ(keys_->find(key.row.id)->last_used_unix_s, first_s + 59);
 }
 
 TEST_F(ApiKeysTest, AProjectsKeysEndWithIt) {

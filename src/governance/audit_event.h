@@ -9,12 +9,13 @@
 namespace plinth::governance {
 
 struct AuditActor {
-  std::string type = "api_key";  // "api_key", "session", or "system" for Plinth itself
-  std::string id;                // of the key, or of the person of a session
-  std::string owner = {};        // of a key: the service account or person whose it is
-  std::string owner_type = {};   // "service_account", "user"; "" = nobody's in particular
-  std::string email = {};        // of the person
-  std::string ip = {};           // where from; "" = this machine itself
+  // "api_key", "session", "local_user" of the service's machine, or "system" for Plinth itself.
+  std::string type = "api_key";
+  std::string id;          // of the key, or of the person of a session; "uid:1000"
+  std::string owner = {};  // of a key: the service account or person whose it is; a user's name
+  std::string owner_type = {};  // "service_account", "user"; "" = nobody's in particular
+  std::string email = {};       // of the person
+  std::string ip = {};          // where from; "" = this machine itself
 };
 
 struct AuditEvent {

@@ -12,6 +12,8 @@ inline constexpr std::size_t kDeploymentNameMax = 64;
 inline constexpr std::int64_t kDeploymentsMax = 256;
 inline constexpr std::int64_t kVersionsMax = 256;
 inline constexpr std::size_t kModelNameBytesMax = 512;
+// Of the list that says which models a project may call: as many as it can have deployments.
+inline constexpr std::size_t kPermittedModelsMax = 256;
 inline constexpr std::size_t kVersionBytesMax = 64;
 inline constexpr std::size_t kCanariesMax = 8;
 inline constexpr std::size_t kParametersMax = 32;

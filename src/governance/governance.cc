@@ -38,9 +38,12 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
   ASSIGN_OR_RETURN(made->deployments_,
                    Deployments::open(made->documents_, *made->admission_, clock));
   ASSIGN_OR_RETURN(made->throughput_, ProvisionedThroughput::open(made->documents_, clock));
+  ASSIGN_OR_RETURN(made->model_permissions_, ModelPermissions::open(made->documents_, clock));
   ASSIGN_OR_RETURN(made->content_policies_, ContentPolicies::open(made->documents_, clock));
-  if (database.dialect() == store::Dialect::postgresql)
-    made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
+  made->spend_alerts_ = std::make_unique<SpendAlerts>(
+      database, made->clock(),
+      [&governance = *made](const auto& act) { return governance.on_record(act); });
+  made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
   return made;
 }
 
@@ -102,6 +105,8 @@ absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)
 
 Governance::~Governance() {
   stop_refreshing();
+  if (keys_ != nullptr) keys_->write_uses(true);
+  spend_alerts_.reset();
   // Rows that wait are written before their blocks go back.
   ledger_.reset();
   if (admission_ != nullptr) admission_->close();
@@ -121,6 +126,7 @@ absl::Status Governance::refresh() {
   RETURN_IF_ERROR(admission_->refresh());
   RETURN_IF_ERROR(deployments_->refresh());
   RETURN_IF_ERROR(throughput_->refresh());
+  RETURN_IF_ERROR(model_permissions_->refresh());
   return content_policies_->refresh();
 }
 
@@ -128,7 +134,9 @@ void Governance::keep_fresh() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, kRefreshInterval, [&] { return stopping_; })) {
     lock.unlock();
-    const auto status = refresh();
+    keys_->write_uses();
+    const bool is_shared = database_.dialect() == store::Dialect::postgresql;
+    const auto status = is_shared ? refresh() : absl::OkStatus();
     if (!status.ok()) LOG(warn, "what others changed is not known yet: {}", status.ToString());
     lock.lock();
   }

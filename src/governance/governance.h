@@ -12,13 +12,16 @@
 #include "governance/admission.h"
 #include "governance/api_keys.h"
 #include "governance/audit_log.h"
+#include "governance/client_certificates.h"
 #include "governance/content_policies.h"
 #include "governance/deployments.h"
 #include "governance/invites.h"
 #include "governance/meter.h"
+#include "governance/model_permissions.h"
 #include "governance/people.h"
 #include "governance/provisioned_throughput.h"
 #include "governance/sign_in.h"
+#include "governance/spend_alerts.h"
 #include "store/lease_store.h"
 #include "store/ledger_writer.h"
 #include "store/limit_store.h"
@@ -56,7 +59,10 @@ class Governance {
   Meter& meter() { return *meter_; }
   Deployments& deployments() { return *deployments_; }
   ProvisionedThroughput& throughput() { return *throughput_; }
+  ModelPermissions& model_permissions() { return *model_permissions_; }
   ContentPolicies& content_policies() { return *content_policies_; }
+  ClientCertificates& client_certificates() { return client_certificates_; }
+  SpendAlerts& spend_alerts() { return *spend_alerts_; }
   People& people() { return people_; }
   Invites& invites() { return invites_; }
   // Null before open_sign_in().
@@ -79,7 +85,8 @@ class Governance {
         usage_(database),
         documents_(database),
         people_(database, clock, system_random_bytes, [this] { forget_rights(); }),
-        invites_(database, people_, clock, system_random_bytes) {}
+        invites_(database, people_, clock, system_random_bytes),
+        client_certificates_(database, clock, system_random_bytes) {}
 
   store::Database& database_;
   std::unique_ptr<AuditLog> audit_;
@@ -92,18 +99,22 @@ class Governance {
   People people_;
   Invites invites_;
   std::unique_ptr<SignIn> sign_in_;
+  ClientCertificates client_certificates_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<Meter> meter_;
   std::unique_ptr<Deployments> deployments_;
   std::unique_ptr<ProvisionedThroughput> throughput_;
+  std::unique_ptr<ModelPermissions> model_permissions_;
   std::unique_ptr<ContentPolicies> content_policies_;
   std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
+  std::unique_ptr<SpendAlerts> spend_alerts_;    // the same
 
   absl::Status open_admission(bool is_shared, const base::Clock& clock);
   // What people and keys may is read anew.
   void forget_rights();
   void stop_refreshing();
-  // Reads again what other gateways may have changed, where the database is one that they share.
+  // Reads again what other gateways may have changed, where the database is one that they share,
+  // and writes which keys were used.
   void keep_fresh();
   absl::Status refresh();
   // One act at a time: a later part of one may need a mutex of an object that another one holds

@@ -31,12 +31,28 @@ inline constexpr std::size_t kEmailLocalBytesMax = 64;
 inline constexpr std::size_t kDomainLabelBytesMax = 63;
 // Custom roles of an organization or project: a list that people read, and that is read whole.
 inline constexpr std::size_t kCustomRolesMax = 100;
+// Of a key: lists show its name in a column, and whoever wants one for longer wants one for good.
+inline constexpr std::size_t kKeyNameBytesMax = 256;
+inline constexpr std::int64_t kKeyLifetimeMaxS = std::int64_t{100} * 365 * 86'400;
 // Roles that one user or group has itself, everywhere: each request of a new key reads them.
 inline constexpr std::size_t kRolesOfSubjectMax = 1000;
 // Projects of an invite.
 inline constexpr std::size_t kInviteProjectsMax = 100;
 // As OpenAI's: long enough for a holiday, short for a letter that lies about.
 inline constexpr std::chrono::hours kInviteTime{7 * 24};
+// Of one project or the organization: people set a handful, and each look reads them all.
+inline constexpr std::int64_t kSpendAlertsMax = 100;
+// Of one alert: a larger circle has a mailing list.
+inline constexpr std::size_t kAlertRecipientsMax = 50;
+inline constexpr std::size_t kAlertPrefixBytesMax = 256;
+// Between looks at what was spent: an alert is late by so much and the time of its letter.
+inline constexpr std::chrono::seconds kAlertTick{5};
+// A notice that could not be delivered is tried again after this, by whatever gateway; its
+// deliverer has given up by then.
+inline constexpr std::chrono::seconds kNoticeRetry{60};
+// Notices that one look delivers: others wait for the next, so that a slow webhook does not keep
+// the thread for ever.
+inline constexpr int kNoticesAtOnce = 20;
 // A block is one part in so many of what is left: the last of a limit goes out in ever smaller
 // ones, and seven gateways may come after the first.
 inline constexpr std::int64_t kBlockShare = 8;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <stdexcept>
 #include <utility>
 
 #include "store/connections.h"
@@ -34,6 +35,8 @@ bool is_duplicate(const std::exception& error) {
 absl::Status to_status(std::string_view operation, const std::exception& error) {
   const std::string text = fmt::format("[store] {}: {}", operation, error.what());
   if (is_duplicate(error)) return absl::AlreadyExistsError(base::to_absl(text));
+  if (dynamic_cast<const std::invalid_argument*>(&error) != nullptr)
+    return base::invalid_argument(text);
   if (is_conflict(error)) return absl::AbortedError(base::to_absl(text));
   return base::unavailable(text);
 }

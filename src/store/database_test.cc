@@ -48,6 +48,17 @@ KeyRow row(const std::string& id) {
   return row;
 }
 
+TEST_P(DatabaseTest, ATextWithAZeroByteIsRefusedByName) {
+  KeyStore keys(*database_);
+  auto bad = row("a");
+  bad.name = std::string("a\0b", 3);
+  const auto status = keys.insert(bad);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("zero byte"));
+  EXPECT_EQ(keys.find(std::string("a\0", 2)).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(keys.insert(row("a")).ok()) << "nothing is left of it";
+}
+
 TEST_P(DatabaseTest, KeysSurviveReopening) {
   KeyStore before(*database_);
   ASSERT_TRUE(before.insert(row("b")).ok());

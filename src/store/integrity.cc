@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "store/budget_check.h"
 #include "store/budget_table.h"
 #include "store/ledger_scan.h"
 #include "store/limits.h"
@@ -125,7 +126,17 @@ absl::Status check_newest_sums(Database& database) {
   return verdict(found);
 }
 
-absl::Status check_all_sums(Database& database) { return check_sums(database, 0, kEnd); }
+absl::Status check_all_sums(Database& database) {
+  RETURN_IF_ERROR(check_sums(database, 0, kEnd));
+  std::vector<std::string> found;
+  RETURN_IF_ERROR(database.read("check budgets", [&](Sql& sql) {
+    read_one_moment(sql);
+    found = wrong_budgets(sql);
+    return absl::OkStatus();
+  }));
+  if (found.size() > kDifferencesShown) found.resize(kDifferencesShown);
+  return verdict(found);
+}
 
 void rebuild_sums(Sql& sql, std::int64_t from_s, std::int64_t to_s) {
   for (const auto* table : {&kHours, &kDays}) {
@@ -142,6 +153,7 @@ absl::Status rebuild_sums(Database& database, std::int64_t from_s, std::int64_t 
   return database.transaction("make the ledger's sums", [&](Sql& sql) {
     hold_appends(sql);
     rebuild_sums(sql, from_s, to_s);
+    recount_budgets(sql);
     return absl::OkStatus();
   });
 }

@@ -12,6 +12,7 @@
 
 #include "store/ledger_scan.h"
 #include "store/ledger_writer.h"
+#include "store/limit_store.h"
 #include "store/scratch_database.h"
 
 namespace plinth::store {
@@ -81,6 +82,25 @@ class IntegrityTest : public testing::TestWithParam<Dialect> {
 
 INSTANTIATE_TEST_SUITE_P(Store, IntegrityTest, testing::ValuesIn(scratch_dialects()),
                          [](const auto& backend) { return dialect_name(backend.param); });
+
+TEST_P(IntegrityTest, CountsBudgetsAgain) {
+  LimitStore limits(*database_);
+  for (const char* period : {"day", "month"})
+    ASSERT_TRUE(limits.set_budget({"project", "p", period, 1'000, 0, 0}, kToday - kDay).ok());
+  fill();
+  EXPECT_TRUE(check_all_sums(*database_).ok()) << check_all_sums(*database_);
+  const auto right = *limits.budgets("project", "p", kToday - kDay);
+  ASSERT_GT(right[0].spent_pico, 0);
+  run("update budget set spent_pico = spent_pico + 5 where period = 'month'");
+  const auto status = check_all_sums(*database_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("budget of a month of project p: off by 5 pico-units"));
+  ASSERT_TRUE(rebuild_all_sums(*database_).ok());
+  EXPECT_TRUE(check_all_sums(*database_).ok()) << check_all_sums(*database_);
+  const auto again = *limits.budgets("project", "p", kToday - kDay);
+  EXPECT_EQ(again[1].spent_pico, right[1].spent_pico);
+}
 
 TEST_P(IntegrityTest, FindsSumsThatAreNotTheRows) {
   EXPECT_TRUE(check_newest_sums(*database_).ok()) << "of no rows";

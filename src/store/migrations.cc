@@ -222,15 +222,47 @@ constexpr const char* kSessionClaims[] = {
     "alter table person_session add column claims text",
 };
 
+constexpr const char* kAlerts[] = {
+    // project "" = of the organization. recipients: a JSON array of addresses.
+    "create table spend_alert ("
+    " id text primary key, seq bigint not null, organization text not null, project text not null,"
+    " threshold_pico bigint not null, recipients text not null, subject_prefix text,"
+    " created_s bigint not null)",
+    "create index spend_alert_by_scope on spend_alert (organization, project, seq)",
+
+    // That a month's spending passed a threshold: once, whatever gateway saw it. claimed_until_s:
+    // somebody delivers it until then.
+    "create table spend_firing ("
+    " alert text not null, month_s bigint not null, threshold_pico bigint not null,"
+    " spent_pico bigint not null, fired_s bigint not null, claimed_until_s bigint not null,"
+    " delivered_s bigint, primary key (alert, month_s, threshold_pico))",
+};
+
+constexpr const char* kCertificates[] = {
+    // Authorities that sign clients' certificates: content is PEM, fingerprint its SHA-256.
+    "create table client_ca ("
+    " id text primary key, seq bigint not null, organization text not null, name text,"
+    " content text not null, fingerprint text not null, valid_s bigint not null,"
+    " expires_s bigint not null, created_s bigint not null)",
+    "create unique index client_ca_by_fingerprint on client_ca (organization, fingerprint)",
+
+    // Where they count. project "" = in all of the organization.
+    "create table client_ca_use ("
+    " certificate text not null, organization text not null, project text not null,"
+    " primary key (certificate, project))",
+    "create index client_ca_use_by_scope on client_ca_use (organization, project)",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
 constexpr std::array kMigrations = {
-    Migration{kKeys},   Migration{kTenants},      Migration{kMoney, true}, Migration{kDocuments},
-    Migration{kPeople}, Migration{kLeases},       Migration{kAudit},       Migration{kReports},
-    Migration{kLists},  Migration{kSessionClaims}};
+    Migration{kKeys},          Migration{kTenants}, Migration{kMoney, true},
+    Migration{kDocuments},     Migration{kPeople},  Migration{kLeases},
+    Migration{kAudit},         Migration{kReports}, Migration{kLists},
+    Migration{kSessionClaims}, Migration{kAlerts},  Migration{kCertificates}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

@@ -67,6 +67,9 @@ void PreparedStatement::set(const std::vector<SqlValue>& values) {
     if (slot.is_text != is_text(values[i])) throw std::logic_error("a row has other types");
     if (const auto* number = std::get_if<std::int64_t>(&values[i])) slot.number = *number;
     if (const auto* string = std::get_if<std::string>(&values[i])) slot.text = *string;
+    // PostgreSQL has no such text, and its client library would end it there.
+    if (slot.is_text && slot.text.find('\0') != std::string::npos)
+      throw std::invalid_argument("a text holds a zero byte (\\u0000)");
     slot.state = std::holds_alternative<std::nullptr_t>(values[i]) ? soci::i_null : soci::i_ok;
   }
 }

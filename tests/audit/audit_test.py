@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.request
 
 from service import Home, Service
 
@@ -253,6 +254,54 @@ TAMPERING = [
     ("change a checkpoint", 14, "checkpoint",
      "update audit_checkpoint set signature = upper(signature) where size = 14"),
 ]
+
+
+def recover(home, *options, expect=0):
+    """What `plinth admin recover` says."""
+    command = [plinth, "--home", home.path, "admin", "recover", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == expect, done
+    return done.stdout.strip() if expect == 0 else done.stderr
+
+
+@test
+def who_lost_every_key_comes_back_in_and_it_is_on_record():
+    """The admin keys are deleted with the last of them; one comes from the running service, one from the home alone."""
+    with Home(plinth, ()) as home:
+        assert "no database yet" in recover(home, expect=1)
+        with service_of(home) as service:
+            admin = Admin(service)
+            socket_file = home.path + "/run/admin.sock"
+            assert os.stat(socket_file).st_mode & 0o777 == 0o600
+            for key in admin("/admin_api_keys")["data"]:
+                deletion = urllib.request.Request(f"{service.url}/v1/organization/admin_api_keys/{key['id']}",
+                                                  headers={"Authorization": "Bearer " + admin.key}, method="DELETE")
+                urllib.request.urlopen(deletion, timeout=20).close()
+            admin("/projects", expect=401)
+            admin.key = recover(home, "--name", "way back")
+            listed = admin("/admin_api_keys")["data"]
+            assert [(key["name"], key["expires_at"]) for key in listed] == [("way back", None)], listed
+            short = json.loads(recover(home, "--hours", "2", "--json"))
+            assert 7100 < short["expires_at"] - time.time() <= 7200, short
+            assert "No such organization" in recover(home, "--organization", "elsewhere", expect=1)
+            told = [entry for entry in admin("/audit_logs")["data"] if entry["type"] == "api_key.recovered"]
+            assert [entry["actor"]["local_user"]["id"] for entry in told] == [f"uid:{os.getuid()}"] * 2, told
+            # The lock keeps the command off a home whose service does not answer.
+            os.remove(socket_file)
+            assert "does not answer" in recover(home, expect=1)
+            service.kill()
+        alone = recover(home)
+        on_record = [record for record in records(home.path) if record["type"] == "api_key.recovered"]
+        assert len(on_record) == 3 and on_record[2]["details"]["id"] == alone[10:22], on_record
+        assert on_record[2]["actor"]["id"] == f"uid:{os.getuid()}", on_record
+        expect_whole(home.path)
+        with open(export(home.path), encoding="utf-8") as file:
+            text = file.read()
+        assert not [key for key in (alone, admin.key, short["key"]) if key[-20:] in text]
+        with service_of(home) as service:
+            admin = Admin(service)
+            admin.key = alone
+            assert len(admin("/admin_api_keys")["data"]) == 3
 
 
 @test

@@ -5,6 +5,7 @@ full and a database that is away while requests are in flight."""
 import contextlib
 import csv
 import decimal
+import http.server
 import json
 import os
 import re
@@ -55,6 +56,81 @@ def scratch_database():
         yield where, name
     finally:
         subprocess.run(["psql", postgresql, "-qc", f"drop database if exists {name} with (force)"], timeout=60)
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    """Keeps what it is told; the first time it is busy."""
+    told = []
+
+    def do_POST(self):
+        Hook.told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.send_response(503 if len(Hook.told) == 1 else 204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@test
+def an_alert_writes_a_letter_and_calls_a_webhook():
+    hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=hook.serve_forever, daemon=True).start()
+    with Home(plinth) as home:
+        with open(home.path + "/plinth.toml", "w", encoding="utf-8") as file:
+            file.write(f'[alerts]\nwebhook = "http://127.0.0.1:{hook.server_port}/hook"\n')
+        with Service(home) as service:
+            price(service)
+            small = admin(home, "alert", "create", "0.01", "--to", "ada@example.com", "--to", "bob@example.com").stdout.strip()
+            admin(home, "alert", "create", "1000", "--to", "ada@example.com", "--organization")
+            assert small in admin(home, "alert", "list").stdout
+            assert service.chat()[0] == 200
+            letter = eventually(lambda: next((entry.path for entry in os.scandir(home.path + "/spool/mail")), None)
+                                if os.path.isdir(home.path + "/spool/mail") else None, 30, "a letter")
+            with open(letter, encoding="utf-8") as file:
+                text = file.read()
+            assert os.stat(letter).st_mode & 0o777 == 0o600 and letter.endswith(".eml")
+            assert text.startswith("To: ada@example.com,\n bob@example.com\nSubject: ") and small in text, text
+            eventually(lambda: Hook.told, 10, "the webhook's first call")
+            first, = Hook.told
+            assert first["type"] == "project.spend_alert.fired" and first["alert_id"] == small, first
+            assert decimal.Decimal(first["spent"]) >= decimal.Decimal("0.01") == decimal.Decimal(first["threshold"]), first
+            # It was busy, and is called again after a minute with the same notice; the letter is not written again.
+            os.remove(letter)
+            eventually(lambda: len(Hook.told) == 2, 90, "the webhook's second call")
+            assert Hook.told[1] == first, Hook.told
+            time.sleep(6)
+            assert len(Hook.told) == 2 and not os.listdir(home.path + "/spool/mail"), Hook.told
+            fired = [entry for entry in service.request("/v1/organization/audit_logs", key=service.ready["admin_key"])[2]["data"]
+                     if entry["type"] == "spend_alert.fired"]
+            assert len(fired) == 1 and fired[0]["actor"] is None, fired
+            assert admin(home, "alert", "set", small, "2.50", "--to", "ada@example.com").stdout.strip().endswith("is at 2.5")
+            admin(home, "alert", "remove", small)
+            assert small not in admin(home, "alert", "list").stdout
+            assert "whole cents" in admin(home, "alert", "create", "0.001", "--to", "ada@example.com", expect=1).stderr
+    hook.shutdown()
+
+
+@test
+def models_and_certificates_by_command():
+    authority = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fuzz/corpus/client_ca/authority")
+    with Home(plinth) as home, Service(home) as service:
+        assert "every model" in admin(home, "model-access", "show").stdout
+        assert "all but these" in admin(home, "model-access", "deny", "smollm2").stdout
+        assert service.chat()[0] == 403
+        admin(home, "model-access", "allow", "smollm2", "other")
+        assert service.chat()[0] == 200
+        admin(home, "model-access", "allow")
+        assert service.chat()[0] == 403
+        admin(home, "model-access", "reset")
+        assert service.chat()[0] == 200
+        made = admin(home, "certificate", "add", authority, "--name", "office").stdout.strip()
+        admin(home, "certificate", "activate", made)
+        assert "true" in admin(home, "certificate", "list").stdout
+        assert "false" in admin(home, "certificate", "list", "--organization").stdout
+        assert "deactivate" in admin(home, "certificate", "remove", made, expect=1).stderr
+        admin(home, "certificate", "deactivate", made)
+        admin(home, "certificate", "remove", made)
+        assert "PEM" in admin(home, "certificate", "add", __file__, expect=1).stderr
 
 
 def ledger_of(home, where=None):

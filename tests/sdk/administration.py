@@ -1,4 +1,5 @@
 """Administration and moderation by the official SDK's own resources."""
+import os
 import time
 
 import openai
@@ -65,6 +66,85 @@ def a_spend_limit_limits(client):
     assert error.response.headers["x-should-retry"] == "false", error
     assert admin.projects.spend_limit.delete(project.id).deleted
     ask()
+
+
+@test
+def a_project_calls_the_models_that_it_may(client):
+    admin = organization(client)
+    project = admin.projects.create(name="picky")
+    account = admin.projects.service_accounts.create(project.id, name="robot")
+    robot = client.with_options(api_key=account.api_key.value)
+    ask = lambda: robot.chat.completions.create(model="smollm2", messages=USER, max_tokens=1)  # noqa: E731
+    rules = admin.projects.model_permissions
+    first = rules.retrieve(project.id)
+    assert (first.mode, first.api_model_ids, first.object) == ("deny_list", [], "project.model_permissions"), first
+    ask()
+    assert rules.update(project.id, mode="deny_list", model_ids=["smollm2"]).api_model_ids == ["smollm2"]
+    expect(openai.PermissionDeniedError, ask, code="model_not_found", status=403)
+    assert "smollm2" not in [model.id for model in robot.models.list()]
+    expect(openai.NotFoundError, lambda: robot.models.retrieve("smollm2"), code="model_not_found")
+    rules.update(project.id, mode="allow_list", model_ids=["smollm2"])
+    ask()
+    assert [model.id for model in robot.models.list()] == ["smollm2"]
+    rules.update(project.id, mode="allow_list", model_ids=[])
+    expect(openai.PermissionDeniedError, ask, code="model_not_found", status=403)
+    assert rules.delete(project.id).deleted
+    ask()
+
+
+@test
+def spend_alerts_tell_once(client):
+    """The service writes its letters into the home."""
+    admin = organization(client)
+    project = admin.projects.create(name="watched")
+    channel = {"type": "email", "recipients": ["ada@example.com"], "subject_prefix": "[ai]"}
+    for alerts, whose in ((admin.spend_alerts, {}), (admin.projects.spend_alerts, {"project_id": project.id})):
+        first = (project.id,) if whose else ()
+        made = alerts.create(*first, currency="USD", interval="month", threshold_amount=100_000, notification_channel=channel)
+        kind = "project" if whose else "organization"
+        assert made.object == kind + ".spend_alert" and made.threshold_amount == 100_000, made
+        assert made.notification_channel.recipients == ["ada@example.com"], made
+        assert alerts.retrieve(made.id, **whose) == made
+        second = alerts.create(*first, currency="USD", interval="month", threshold_amount=2, notification_channel=channel)
+        assert [alert.id for alert in alerts.list(*first, limit=1)] == [made.id, second.id], "pages are followed"
+        assert [alert.id for alert in alerts.list(*first, order="desc")] == [second.id, made.id]
+        assert [alert.id for alert in alerts.list(*first, before=second.id)] == [made.id]
+        changed = alerts.update(second.id, **whose, currency="USD", interval="month", threshold_amount=200_000,
+                                notification_channel={"type": "email", "recipients": ["bob@example.com"]})
+        assert changed.threshold_amount == 200_000 and changed.notification_channel.subject_prefix is None, changed
+        gone = alerts.delete(second.id, **whose)
+        assert gone.deleted and gone.object == kind + ".spend_alert.deleted", gone
+        expect(openai.NotFoundError, lambda: alerts.retrieve(second.id, **whose))
+        alerts.delete(made.id, **whose)
+    expect(openai.BadRequestError, param="notification_channel", call=lambda: admin.spend_alerts.create(
+        currency="USD", interval="month", threshold_amount=1, notification_channel={"type": "email", "recipients": ["ada"]}))
+
+
+AUTHORITY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fuzz/corpus/client_ca/authority")
+
+
+@test
+def authorities_are_kept_and_activated(client):
+    admin = organization(client)
+    project = admin.projects.create(name="certified")
+    with open(AUTHORITY, encoding="utf-8") as file:
+        pem = file.read()
+    made = admin.certificates.create(certificate=pem, name="office")
+    assert made.object == "certificate" and made.certificate_details.content is None, made
+    whole = admin.certificates.retrieve(made.id, include=["content"])
+    assert whole.certificate_details.content == pem, whole
+    assert admin.certificates.update(made.id, name="laboratory").name == "laboratory"
+    assert [(one.id, one.active) for one in admin.certificates.list(limit=1)] == [(made.id, False)]
+    active, = admin.projects.certificates.activate(project.id, certificate_ids=[made.id])
+    assert active.active and active.object == "organization.project.certificate", active
+    assert [one.active for one in admin.projects.certificates.list(project.id)] == [True]
+    expect(openai.BadRequestError, lambda: admin.certificates.delete(made.id))
+    admin.projects.certificates.deactivate(project.id, certificate_ids=[made.id])
+    everywhere, = admin.certificates.activate(certificate_ids=[made.id])
+    assert everywhere.active, everywhere
+    admin.certificates.deactivate(certificate_ids=[made.id])
+    assert admin.certificates.delete(made.id).object == "certificate.deleted"
+    expect(openai.BadRequestError, lambda: admin.certificates.create(certificate="hello"), param="certificate")
 
 
 def join(admin, client, email, name, **invite):

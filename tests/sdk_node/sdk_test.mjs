@@ -54,6 +54,29 @@ const tests = {
     assert.equal(vector.data[0].embedding.length, 384);
   },
 
+  async rules_of_a_project(client) {
+    const { projects, certificates, spendAlerts } = client.admin.organization;
+    const ask = () => client.chat.completions.create({ model: "smollm2", messages: USER, max_tokens: 1 });
+    const denied = await projects.modelPermissions.update("default", { mode: "deny_list", model_ids: ["smollm2"] });
+    assert.equal(denied.object, "project.model_permissions");
+    await refused(OpenAI.PermissionDeniedError, { status: 403, code: "model_not_found" }, ask);
+    assert.equal((await projects.modelPermissions.delete("default")).deleted, true);
+    await ask();
+
+    const channel = { type: "email", recipients: ["ada@example.com"] };
+    const alert = await spendAlerts.create({ currency: "USD", interval: "month", threshold_amount: 100_000, notification_channel: channel });
+    const listed = [];
+    for await (const one of spendAlerts.list({ limit: 1 })) listed.push(one.id);
+    assert.deepEqual(listed, [alert.id]);
+    assert.equal((await spendAlerts.delete(alert.id)).object, "organization.spend_alert.deleted");
+
+    const pem = fs.readFileSync(new URL("../fuzz/corpus/client_ca/authority", import.meta.url), "utf8");
+    const made = await certificates.create({ certificate: pem });
+    for await (const one of projects.certificates.activate("default", { certificate_ids: [made.id] })) assert.equal(one.active, true);
+    for await (const one of projects.certificates.deactivate("default", { certificate_ids: [made.id] })) assert.equal(one.active, false);
+    assert.equal((await certificates.delete(made.id)).object, "certificate.deleted");
+  },
+
   async chat(client) {
     const answer = await client.chat.completions.create({ model: "smollm2", messages: USER, max_tokens: 12, temperature: 0 });
     assert.equal(answer.object, "chat.completion");
@@ -194,7 +217,7 @@ async function main() {
     exited.then((code) => { throw new Error(`plinth up ended with ${code}`); }),
   ]);
   const ready = JSON.parse(line);
-  const client = new OpenAI({ baseURL: ready.url + "/v1", apiKey: ready.api_key, timeout: 60_000, maxRetries: 0 });
+  const client = new OpenAI({ baseURL: ready.url + "/v1", apiKey: ready.api_key, adminAPIKey: ready.admin_key, timeout: 60_000, maxRetries: 0 });
   const lines = [];
   for (const [name, run] of Object.entries(tests)) {
     try {

@@ -33,6 +33,18 @@ base::json::object deployment_object(const governance::Deployment& deployment) {
           {"owned_by", deployment.project}};
 }
 
+bool may_call(const Exchange& exchange, std::initializer_list<std::string_view> names) {
+  return exchange.services().governance.model_permissions().may_call(exchange.principal.project,
+                                                                     names);
+}
+
+bool may_call(const Exchange& exchange, const governance::Deployment& deployment) {
+  const auto called =
+      exchange.services().governance.deployments().find(deployment.project, deployment.name, 0);
+  const std::string_view served = called.ok() ? called->model : deployment.model;
+  return may_call(exchange, {deployment.name, deployment.model, served});
+}
+
 }  // namespace
 
 const Schema& model_schema() {
@@ -63,10 +75,13 @@ absl::Status model_not_found(std::string_view name, bool with_param) {
 
 void list_models(const ExchangePtr& exchange) {
   base::json::array data;
-  for (const auto& card : exchange->services().models.list()) data.push_back(model_object(card));
+  for (const auto& card : exchange->services().models.list()) {
+    if (may_call(*exchange, {card.id})) data.push_back(model_object(card));
+  }
   const auto& project = exchange->principal.project;
-  for (const auto& deployment : exchange->services().governance.deployments().list(project))
-    data.push_back(deployment_object(*deployment));
+  for (const auto& deployment : exchange->services().governance.deployments().list(project)) {
+    if (may_call(*exchange, *deployment)) data.push_back(deployment_object(*deployment));
+  }
   exchange->send_json({{"object", "list"}, {"data", std::move(data)}});
 }
 
@@ -74,6 +89,8 @@ void retrieve_model(const ExchangePtr& exchange) {
   const auto& name = exchange->parameter(0);
   const auto deployment =
       exchange->services().governance.deployments().deployment(exchange->principal.project, name);
+  if (deployment != nullptr ? !may_call(*exchange, *deployment) : !may_call(*exchange, {name}))
+    return exchange->refuse(model_not_found(name, true));
   if (deployment != nullptr) return exchange->send_json(deployment_object(*deployment));
   const auto card = exchange->services().models.find(name);
   if (!card.ok()) return exchange->refuse(model_not_found(name, true));

@@ -75,12 +75,17 @@ Object user_object(const std::string& id, const std::string& email) {
   return {{"id", id}, {"email", email}};
 }
 
-// Who acted: an API key and whose it is, or a person who signed in. Plinth's own acts have none.
+// Who acted: an API key and whose it is, a person who signed in, or (not OpenAI's) a user of the
+// service's machine. Plinth's own acts have none.
 base::json::value actor_object(const governance::AuditActor& actor) {
   if (actor.type == "session") {
     return Object{{"type", "session"},
                   {"session",
                    Object{{"ip_address", actor.ip}, {"user", user_object(actor.id, actor.email)}}}};
+  }
+  if (actor.type == "local_user") {
+    return Object{{"type", "local_user"},
+                  {"local_user", Object{{"id", actor.id}, {"name", actor.owner}}}};
   }
   if (actor.type != "api_key") return nullptr;
   Object key{{"id", actor.id}, {"type", actor.owner_type.empty() ? "user" : actor.owner_type}};

@@ -7,6 +7,7 @@
 #include "api/openai/admin/projects.h"
 #include "api/openai/admin/users.h"
 #include "api/schema/values.h"
+#include "governance/limits.h"
 
 namespace plinth::api {
 
@@ -17,10 +18,9 @@ using governance::Role;
 
 constexpr char kProjectKey[] = "organization.project.api_key";
 constexpr char kAdminKey[] = "organization.admin_api_key";
-constexpr std::size_t kNameMax = 256, kListMax = 256;
+constexpr std::size_t kNameMax = governance::kKeyNameBytesMax, kListMax = 256;
 constexpr std::size_t kScopesMax = 64;
 constexpr std::int64_t kOverlapMax = 90 * 86'400;
-constexpr std::int64_t kLifetimeMax = std::int64_t{100} * 365 * 86'400;
 
 governance::ApiKeys& keys(const Exchange& exchange) {
   return exchange.services().governance.keys();
@@ -236,7 +236,7 @@ Field scopes_field() {
 
 Field lifetime_field() {
   return optional("expires_in_seconds",
-                  integer(1, kLifetimeMax, "How long it is good from now on."));
+                  integer(1, governance::kKeyLifetimeMaxS, "How long it is good from now on."));
 }
 
 std::optional<std::int64_t> read_lifetime(const Exchange& exchange, const Object& body) {
