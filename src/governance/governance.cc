@@ -20,7 +20,8 @@ constexpr std::size_t kGatewayBytes = 12;
 absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& home,
                                                              store::Database& database,
                                                              const base::Clock& clock,
-                                                             const AuditOptions& audit) {
+                                                             const AuditOptions& audit,
+                                                             const std::string& content_folder) {
   std::unique_ptr<Governance> made(new Governance(database, clock));
   ASSIGN_OR_RETURN(made->audit_, AuditLog::open(home, database, clock, audit));
   const auto now_s = clock.unix_seconds();
@@ -39,9 +40,27 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
                    Deployments::open(made->documents_, *made->admission_, clock));
   ASSIGN_OR_RETURN(made->throughput_, ProvisionedThroughput::open(made->documents_, clock));
   ASSIGN_OR_RETURN(made->content_policies_, ContentPolicies::open(made->documents_, clock));
+  RETURN_IF_ERROR(made->open_content(home, content_folder, audit));
   if (database.dialect() == store::Dialect::postgresql)
     made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
   return made;
+}
+
+absl::Status Governance::open_content(const std::string& home, const std::string& folder,
+                                      const AuditOptions& audit) {
+  ASSIGN_OR_RETURN(vault_, Vault::open(home, database_, clock(), {audit.copy_to}));
+  if (!vault_->shredded_again().empty()) {
+    AuditEvent event{"vault.shredded_again", {"system", ""}};
+    base::json::array keys;
+    for (const auto& id : vault_->shredded_again()) keys.push_back(base::json::string(id));
+    event.details = {{"id", kDefaultTenant}, {"data", {{"keys", std::move(keys)}}}};
+    RETURN_IF_ERROR(audit_->append(event));
+  }
+  ASSIGN_OR_RETURN(retention_, RetentionPolicies::open(documents_, clock()));
+  ASSIGN_OR_RETURN(content_, ContentStore::open(folder.empty() ? home + "/content" : folder,
+                                                database_, *vault_, *retention_, clock()));
+  if (audit.keeps_itself) content_->start();
+  return absl::OkStatus();
 }
 
 absl::Status Governance::open_admission(bool is_shared, const base::Clock& clock) {
@@ -80,6 +99,8 @@ absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)
   });
   // A key that was read while the act was not durable yet has the rights of before.
   keys_->forget();
+  if (const auto settled = vault_->settle(); !settled.ok())
+    LOG(warn, "what is left of destroyed keys goes later: {}", settled.ToString());
   // What an act changes in memory holds before it is durable: where it was undone, or where another
   // transaction read the database between, memory may not be as the database is.
   if (status.ok() && database_.dialect() == store::Dialect::sqlite) return status;
@@ -90,6 +111,7 @@ absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)
 
 Governance::~Governance() {
   stop_refreshing();
+  content_.reset();
   // Rows that wait are written before their blocks go back.
   ledger_.reset();
   if (admission_ != nullptr) admission_->close();
@@ -109,6 +131,8 @@ absl::Status Governance::refresh() {
   RETURN_IF_ERROR(admission_->refresh());
   RETURN_IF_ERROR(deployments_->refresh());
   RETURN_IF_ERROR(throughput_->refresh());
+  RETURN_IF_ERROR(vault_->refresh());
+  RETURN_IF_ERROR(retention_->refresh());
   return content_policies_->refresh();
 }
 

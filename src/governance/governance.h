@@ -13,11 +13,14 @@
 #include "governance/api_keys.h"
 #include "governance/audit_log.h"
 #include "governance/content_policies.h"
+#include "governance/content_store.h"
 #include "governance/deployments.h"
 #include "governance/invites.h"
 #include "governance/meter.h"
 #include "governance/people.h"
 #include "governance/provisioned_throughput.h"
+#include "governance/retention.h"
+#include "governance/vault.h"
 #include "store/lease_store.h"
 #include "store/ledger_writer.h"
 #include "store/limit_store.h"
@@ -32,11 +35,13 @@ inline constexpr char kDefaultTenant[] = "default";
 // Thread-safe, as all of its parts are.
 class Governance {
  public:
-  // `home` holds secrets/. Makes the default tenant. The references outlive it.
+  // `home` holds secrets/. Makes the default tenant. `content_folder`: of sealed bodies; "" =
+  // content in the home. The references outlive it.
   static absl::StatusOr<std::unique_ptr<Governance>> open(const std::string& home,
                                                           store::Database& database,
                                                           const base::Clock& clock,
-                                                          const AuditOptions& audit = {});
+                                                          const AuditOptions& audit = {},
+                                                          const std::string& content_folder = {});
 
   // ApiKeys::first_start(), on record.
   absl::StatusOr<Credentials> first_start();
@@ -52,6 +57,9 @@ class Governance {
   Deployments& deployments() { return *deployments_; }
   ProvisionedThroughput& throughput() { return *throughput_; }
   ContentPolicies& content_policies() { return *content_policies_; }
+  Vault& vault() { return *vault_; }
+  RetentionPolicies& retention() { return *retention_; }
+  ContentStore& content() { return *content_; }
   People& people() { return people_; }
   Invites& invites() { return invites_; }
   store::TenantStore& tenants() { return tenants_; }
@@ -76,6 +84,7 @@ class Governance {
 
   store::Database& database_;
   std::unique_ptr<AuditLog> audit_;
+  std::unique_ptr<Vault> vault_;
   store::TenantStore tenants_;
   store::LimitStore limits_;
   store::LeaseStore leases_;
@@ -89,8 +98,12 @@ class Governance {
   std::unique_ptr<Deployments> deployments_;
   std::unique_ptr<ProvisionedThroughput> throughput_;
   std::unique_ptr<ContentPolicies> content_policies_;
+  std::unique_ptr<RetentionPolicies> retention_;
+  std::unique_ptr<ContentStore> content_;
   std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
 
+  absl::Status open_content(const std::string& home, const std::string& folder,
+                            const AuditOptions& audit);
   absl::Status open_admission(bool is_shared, const base::Clock& clock);
   void stop_refreshing();
   // Reads again what other gateways may have changed, where the database is one that they share.
