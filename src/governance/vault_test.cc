@@ -99,6 +99,18 @@ TEST_P(VaultTest, RowsThatChangePlacesOpenNothing) {
   EXPECT_TRUE(vault_->key(b.id).ok());
 }
 
+// What was retired, and may be known to somebody, does not become the current key again.
+TEST_P(VaultTest, GenerationsOfAKeyThatChangePlacesOpenNothing) {
+  const auto old = *vault_->key_for("org", "a");
+  ASSERT_TRUE(vault_->renew_keys("org", "a").ok());
+  const auto fresh = *vault_->key_for("org", "a");
+  ASSERT_NE(fresh.id, old.id);
+  store::DataKeyStore rows(*database_);
+  ASSERT_TRUE(rows.rewrap(fresh.id, wrapped(old.id), vault_->keys().front().id).ok());
+  reopen();
+  EXPECT_TRUE(absl::IsDataLoss(vault_->key(fresh.id).status()));
+}
+
 TEST_P(VaultTest, NewMasterKeyRewrapsEverythingAndReadsWhatIsOld) {
   const auto box = *vault_->seal(kPlace, "canary");
   ASSERT_TRUE(write_secret(home_, "token", "secret").ok());
