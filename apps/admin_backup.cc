@@ -19,7 +19,7 @@ namespace plinth {
 namespace {
 
 struct Arguments {
-  std::string folder, secrets, database;
+  std::string folder, secrets, keys, database;
   bool mend = false, json = false;
 };
 
@@ -43,14 +43,22 @@ absl::Status backup(const std::string& home_flag, const Arguments& arguments) {
     ASSIGN_OR_RETURN(const auto keys, make_secrets_backup(home, arguments.secrets, now_s));
     show(keys, arguments.secrets);
   }
+  if (arguments.keys.empty()) {
+    fmt::print(stderr,
+               "Data keys are not in it either: without them no sealed file can be read after a"
+               " restore. Keep --keys FILE elsewhere.\n");
+  } else {
+    RETURN_IF_ERROR(make_key_backup(home, arguments.keys));
+    fmt::print(stderr, "{}: data keys; they need secrets/ to be of use\n", arguments.keys);
+  }
   if (arguments.json) fmt::print("{}", store::to_json(data));
   return absl::OkStatus();
 }
 
 absl::Status restore(const std::string& home_flag, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
-  ASSIGN_OR_RETURN(const auto manifest,
-                   restore_home(home, {arguments.folder, arguments.secrets, arguments.database}));
+  ASSIGN_OR_RETURN(const auto manifest, restore_home(home, {arguments.folder, arguments.secrets,
+                                                            arguments.keys, arguments.database}));
   show(manifest, home);
   if (arguments.secrets.empty()) {
     fmt::print(stderr, "Put the old secrets/ into {} before the first start, or make new keys.\n",
@@ -99,11 +107,13 @@ void add_admin_backup(CLI::App& admin, const std::string& home, int& exit_code) 
                    arguments, home, exit_code);
   made->add_option("folder", arguments->folder, "A folder that is not there yet")->required();
   made->add_option("--secrets", arguments->secrets, "Copy the keys, too, into another folder");
+  made->add_option("--keys", arguments->keys, "Write the wrapped data keys, too, into this file");
   made->add_flag("--json", arguments->json, "Print the manifest");
   auto* back =
       add(admin, "restore", "Make an empty home of a backup", restore, arguments, home, exit_code);
   back->add_option("folder", arguments->folder, "The backup's folder")->required();
   back->add_option("--secrets", arguments->secrets, "The folder of its keys");
+  back->add_option("--keys", arguments->keys, "The file of its data keys");
   back->add_option("--database", arguments->database,
                    "An empty database to restore into (default: as the settings say)");
   add(admin, "verify", "Whether the database is whole and its sums are the ledger's", verify,

@@ -18,6 +18,7 @@
 #include "apps/admin_people_command.h"
 #include "apps/admin_recover.h"
 #include "apps/admin_rules_command.h"
+#include "apps/admin_vault_command.h"
 #include "apps/audit_command.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
@@ -399,6 +400,7 @@ void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
   add_admin_cost(admin, home, exit_code);
   add_admin_backup(admin, home, exit_code);
   add_admin_recover(admin, home, exit_code);
+  add_admin_vault(admin, home, exit_code);
 }
 
 }  // namespace plinth

@@ -79,7 +79,8 @@ Finding secrets(const std::string& home) {
   std::string open;
   for (const auto& path :
        {home + "/secrets", home + "/secrets/credentials.toml", home + "/secrets/pepper",
-        home + "/secrets/audit_key", home + "/secrets/session_key", home + "/plinth.db"}) {
+        home + "/secrets/audit_key", home + "/secrets/master_key", home + "/secrets/session_key",
+        home + "/plinth.db"}) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0) open += " " + path;
   }

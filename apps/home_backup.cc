@@ -11,6 +11,7 @@
 #include "apps/settings_flags.h"
 #include "base/file.h"
 #include "cluster/model_library.h"
+#include "governance/vault.h"
 
 namespace plinth {
 
@@ -102,6 +103,12 @@ absl::StatusOr<store::BackupManifest> make_backup(const std::string& home,
   };
   RETURN_IF_ERROR(make_whole(folder, fill));
   return manifest;
+}
+
+absl::Status make_key_backup(const std::string& home, const std::string& file) {
+  ASSIGN_OR_RETURN(const auto settings, load_settings(home, nullptr));
+  ASSIGN_OR_RETURN(const auto database, store::Database::open_present(database_of(home, settings)));
+  return governance::export_data_keys(*database, file);
 }
 
 absl::StatusOr<store::BackupManifest> make_secrets_backup(const std::string& home,

@@ -2,6 +2,7 @@
 // gets the one has not got the other.
 //
 //   BACKUP/manifest.json, database.sqlite or database.pgdump, plinth.toml    of make_backup()
+//   KEYS, a file of wrapped data keys                                        of make_key_backup()
 //   SECRETS/manifest.json, and the files of secrets/                         of
 //   make_secrets_backup()
 #pragma once
@@ -23,9 +24,13 @@ absl::StatusOr<store::BackupManifest> make_secrets_backup(const std::string& hom
                                                           const std::string& folder,
                                                           std::int64_t created_s);
 
+// The key store, which is in none of the others: a file that is not there yet.
+absl::Status make_key_backup(const std::string& home, const std::string& file);
+
 struct RestoreOptions {
   std::string backup;
   std::string secrets;   // "" = without
+  std::string keys;      // "" = without: what was sealed is not readable
   std::string database;  // "" = as the backup's settings say
 };
 // Into a home that has no database, no settings and, where they are given, no secrets yet. Every

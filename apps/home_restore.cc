@@ -10,6 +10,7 @@
 #include "apps/home_lock.h"
 #include "apps/settings_flags.h"
 #include "base/file.h"
+#include "governance/vault.h"
 #include "store/integrity.h"
 #include "store/limits.h"
 #include "store/migrations.h"
@@ -108,7 +109,11 @@ absl::StatusOr<store::BackupManifest> restore_home(const std::string& home,
     ASSIGN_OR_RETURN(const auto where, target_of(home, options));
     if (manifest.database.dialect == store::Dialect::postgresql && !store::names_postgresql(where))
       return base::failed_precondition("the backup is of PostgreSQL: give an empty --database");
-    return store::restore_database(manifest.database, options.backup + "/" + database, where);
+    auto restored =
+        store::restore_database(manifest.database, options.backup + "/" + database, where);
+    if (!restored.ok() || options.keys.empty()) return restored;
+    ASSIGN_OR_RETURN(const auto opened, store::Database::open(where));
+    return governance::import_data_keys(*opened, options.keys).status();
   }();
   if (!status.ok()) {
     // So that the next try finds the home as this one did.

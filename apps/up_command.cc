@@ -23,6 +23,7 @@
 #include "apps/sign_in_settings.h"
 #include "apps/terminal.h"
 #include "apps/tls_files.h"
+#include "base/core_dumps.h"
 #include "base/json.h"
 #include "cluster/fleet.h"
 #include "governance/governance.h"
@@ -129,6 +130,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  RETURN_IF_ERROR(base::forbid_core_dumps());
 
   ASSIGN_OR_RETURN(const std::string home, find_home(home_flag));
   ASSIGN_OR_RETURN(auto settings, load_settings(home, &flags));
@@ -148,8 +150,9 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   ASSIGN_OR_RETURN(const auto database, open_for_service(database_of(home, settings)));
   governance::AuditOptions audit;
   audit.copy_to = settings.text("audit.copy_to");
-  ASSIGN_OR_RETURN(const auto governance,
-                   governance::Governance::open(home, *database, clock, audit));
+  ASSIGN_OR_RETURN(
+      const auto governance,
+      governance::Governance::open(home, *database, clock, audit, settings.text("content.folder")));
   ASSIGN_OR_RETURN(const auto credentials, governance->first_start());
   RETURN_IF_ERROR(governance->open_sign_in(home, clock, std::move(sign_in)));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));

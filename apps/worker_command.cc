@@ -11,6 +11,7 @@
 #include "apps/engine_settings.h"
 #include "apps/settings_flags.h"
 #include "apps/terminal.h"
+#include "base/core_dumps.h"
 #include "cluster/executor.h"
 #include "worker/worker.h"
 
@@ -22,6 +23,7 @@ absl::Status work(worker::WorkerOptions options, const SettingFlags& flags) {
   // The gateway's end is the worker's; a terminal's Ctrl-C is not.
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGPIPE, SIG_IGN);
+  RETURN_IF_ERROR(base::forbid_core_dumps());
   const char* token = ::getenv(cluster::kWorkerTokenVariable);
   if (token == nullptr) {
     return base::failed_precondition("this command is for `plinth up` to start its workers with");

@@ -7,6 +7,7 @@
 #include "api/auth/auth_routes.h"
 #include "api/azure/routes.h"
 #include "api/openai/admin/audit_logs.h"
+#include "api/openai/admin/data_routes.h"
 #include "api/openai/admin/keys.h"
 #include "api/openai/admin/limits.h"
 #include "api/openai/admin/people_routes.h"
@@ -379,7 +380,8 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> made(kRoutes.begin(), kRoutes.end());
-    for (const auto& more : {people_routes(), rule_routes(), auth_routes(), azure_routes()})
+    for (const auto& more :
+         {people_routes(), rule_routes(), auth_routes(), data_routes(), azure_routes()})
       made.insert(made.end(), more.begin(), more.end());
     return made;
   }();

@@ -87,6 +87,10 @@ const std::vector<Setting>& declared_settings() {
        "What is looked for in prompts and answers where no deployment has a content policy of its "
        "own.",
        "0.1"},
+      {"content.folder", "", kText, "", 0, 0, "", "",
+       "Where sealed bodies of files lie; gateways that share a database share it, too. Empty = "
+       "content in the home.",
+       "0.1"},
       {"store.database", "", kText, "", 0, 0, "", "",
        "Where tenants, keys, limits and the ledger are kept: postgresql://USER@HOST/NAME, which "
        "several gateways may share. Empty = plinth.db in the home.",

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "governance/network.h"
+#include "governance/vault/secret_file.h"
 
 namespace plinth::governance {
 
@@ -67,8 +68,10 @@ std::string hmac_hex(const std::string& pepper, std::string_view text) {
 absl::StatusOr<std::string> load_pepper(const std::string& home) {
   const std::string path = home + "/secrets/pepper";
   RETURN_IF_ERROR(base::make_folders(home + "/secrets", 0700));
-  auto pepper = base::read_file(path, kPepperBytes);
+  auto pepper = read_secret(home, "pepper");
   if (pepper.ok() && pepper->size() == kPepperBytes) return pepper;
+  // Its master key is not here, or not its owner's alone.
+  if (absl::IsFailedPrecondition(pepper.status())) return pepper.status();
   if (!absl::IsNotFound(pepper.status())) {
     return base::failed_precondition(path + ": damaged; keys cannot be checked without it");
   }
@@ -76,7 +79,7 @@ absl::StatusOr<std::string> load_pepper(const std::string& home) {
   if (RAND_bytes(reinterpret_cast<unsigned char*>(fresh.data()), kPepperBytes) != 1) {
     return base::internal("[keys] no random bytes");
   }
-  RETURN_IF_ERROR(base::write_file_atomic(path, fresh, 0600));
+  RETURN_IF_ERROR(write_secret(home, "pepper", fresh));
   return fresh;
 }
 

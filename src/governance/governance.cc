@@ -20,7 +20,8 @@ constexpr std::size_t kGatewayBytes = 12;
 absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& home,
                                                              store::Database& database,
                                                              const base::Clock& clock,
-                                                             const AuditOptions& audit) {
+                                                             const AuditOptions& audit,
+                                                             const std::string& content_folder) {
   std::unique_ptr<Governance> made(new Governance(database, clock));
   ASSIGN_OR_RETURN(made->audit_, AuditLog::open(home, database, clock, audit));
   const auto now_s = clock.unix_seconds();
@@ -43,8 +44,26 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
   made->spend_alerts_ = std::make_unique<SpendAlerts>(
       database, made->clock(),
       [&governance = *made](const auto& act) { return governance.on_record(act); });
+  RETURN_IF_ERROR(made->open_content(home, content_folder, audit));
   made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
   return made;
+}
+
+absl::Status Governance::open_content(const std::string& home, const std::string& folder,
+                                      const AuditOptions& audit) {
+  ASSIGN_OR_RETURN(vault_, Vault::open(home, database_, clock(), {audit.copy_to}));
+  if (!vault_->shredded_again().empty()) {
+    AuditEvent event{"vault.shredded_again", {"system", ""}};
+    base::json::array keys;
+    for (const auto& id : vault_->shredded_again()) keys.push_back(base::json::string(id));
+    event.details = {{"id", kDefaultTenant}, {"data", {{"keys", std::move(keys)}}}};
+    RETURN_IF_ERROR(audit_->append(event));
+  }
+  ASSIGN_OR_RETURN(retention_, RetentionPolicies::open(documents_, clock()));
+  ASSIGN_OR_RETURN(content_, ContentStore::open(folder.empty() ? home + "/content" : folder,
+                                                database_, *vault_, *retention_, clock()));
+  if (audit.keeps_itself) content_->start();
+  return absl::OkStatus();
 }
 
 absl::Status Governance::open_admission(bool is_shared, const base::Clock& clock) {
@@ -95,6 +114,8 @@ absl::Status Governance::on_record(const std::function<absl::Status(AuditEvent&)
   });
   // A key that was read while the act was not durable yet has the rights of before.
   forget_rights();
+  if (const auto settled = vault_->settle(); !settled.ok())
+    LOG(warn, "what is left of destroyed keys goes later: {}", settled.ToString());
   // What an act changes in memory holds before it is durable: where it was undone, or where another
   // transaction read the database between, memory may not be as the database is.
   if (status.ok() && database_.dialect() == store::Dialect::sqlite) return status;
@@ -107,6 +128,7 @@ Governance::~Governance() {
   stop_refreshing();
   if (keys_ != nullptr) keys_->write_uses(true);
   spend_alerts_.reset();
+  content_.reset();
   // Rows that wait are written before their blocks go back.
   ledger_.reset();
   if (admission_ != nullptr) admission_->close();
@@ -127,6 +149,8 @@ absl::Status Governance::refresh() {
   RETURN_IF_ERROR(deployments_->refresh());
   RETURN_IF_ERROR(throughput_->refresh());
   RETURN_IF_ERROR(model_permissions_->refresh());
+  RETURN_IF_ERROR(vault_->refresh());
+  RETURN_IF_ERROR(retention_->refresh());
   return content_policies_->refresh();
 }
 

@@ -14,14 +14,17 @@
 #include "governance/audit_log.h"
 #include "governance/client_certificates.h"
 #include "governance/content_policies.h"
+#include "governance/content_store.h"
 #include "governance/deployments.h"
 #include "governance/invites.h"
 #include "governance/meter.h"
 #include "governance/model_permissions.h"
 #include "governance/people.h"
 #include "governance/provisioned_throughput.h"
+#include "governance/retention.h"
 #include "governance/sign_in.h"
 #include "governance/spend_alerts.h"
+#include "governance/vault.h"
 #include "store/lease_store.h"
 #include "store/ledger_writer.h"
 #include "store/limit_store.h"
@@ -36,11 +39,13 @@ inline constexpr char kDefaultTenant[] = "default";
 // Thread-safe, as all of its parts are.
 class Governance {
  public:
-  // `home` holds secrets/. Makes the default tenant. The references outlive it.
+  // `home` holds secrets/. Makes the default tenant. `content_folder`: of sealed bodies; "" =
+  // content in the home. The references outlive it.
   static absl::StatusOr<std::unique_ptr<Governance>> open(const std::string& home,
                                                           store::Database& database,
                                                           const base::Clock& clock,
-                                                          const AuditOptions& audit = {});
+                                                          const AuditOptions& audit = {},
+                                                          const std::string& content_folder = {});
 
   // Once, before anybody asks: how people and programs sign in.
   absl::Status open_sign_in(const std::string& home, const base::Clock& clock,
@@ -63,6 +68,9 @@ class Governance {
   ContentPolicies& content_policies() { return *content_policies_; }
   ClientCertificates& client_certificates() { return client_certificates_; }
   SpendAlerts& spend_alerts() { return *spend_alerts_; }
+  Vault& vault() { return *vault_; }
+  RetentionPolicies& retention() { return *retention_; }
+  ContentStore& content() { return *content_; }
   People& people() { return people_; }
   Invites& invites() { return invites_; }
   // Null before open_sign_in().
@@ -90,6 +98,7 @@ class Governance {
 
   store::Database& database_;
   std::unique_ptr<AuditLog> audit_;
+  std::unique_ptr<Vault> vault_;
   store::TenantStore tenants_;
   store::LimitStore limits_;
   store::LeaseStore leases_;
@@ -106,9 +115,13 @@ class Governance {
   std::unique_ptr<ProvisionedThroughput> throughput_;
   std::unique_ptr<ModelPermissions> model_permissions_;
   std::unique_ptr<ContentPolicies> content_policies_;
+  std::unique_ptr<RetentionPolicies> retention_;
+  std::unique_ptr<ContentStore> content_;
   std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
   std::unique_ptr<SpendAlerts> spend_alerts_;    // the same
 
+  absl::Status open_content(const std::string& home, const std::string& folder,
+                            const AuditOptions& audit);
   absl::Status open_admission(bool is_shared, const base::Clock& clock);
   // What people and keys may is read anew.
   void forget_rights();

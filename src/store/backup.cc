@@ -95,11 +95,28 @@ absl::Status copy_sqlite(const std::string& where, const std::string& file) {
   return make_durable(file);
 }
 
+// Data keys are backed up apart: a copy of the data opens nothing that is sealed.
+absl::Status remove_keys(const std::string& file) {
+  RETURN_IF_ERROR(guarded("remove keys from " + file, [&] {
+    soci::session sql(soci::sqlite3, "dbname=\"" + file + "\"");
+    int tables = 0;
+    sql << "select count(*) from sqlite_master where type = 'table' and name = 'data_key'",
+        soci::into(tables);
+    if (tables == 0) return absl::OkStatus();  // of an older schema
+    sql << "pragma secure_delete=1";
+    sql << "delete from data_key";
+    sql << "vacuum";
+    return absl::OkStatus();
+  }));
+  return make_durable(file);
+}
+
 absl::Status copy_postgresql(const std::string& where, const std::string& file) {
   ASSIGN_OR_RETURN(const auto address, address_of(where));
-  RETURN_IF_ERROR(run_program({"pg_dump", "--format=custom", "--no-owner", "--no-privileges",
-                               "--file=" + file, "--dbname=" + address.conninfo},
-                              address.variables));
+  RETURN_IF_ERROR(run_program(
+      {"pg_dump", "--format=custom", "--no-owner", "--no-privileges",
+       "--exclude-table-data=data_key", "--file=" + file, "--dbname=" + address.conninfo},
+      address.variables));
   return make_durable(file);
 }
 
@@ -145,6 +162,7 @@ absl::StatusOr<DatabaseCopy> copy_database(const std::string& where, const std::
     return base::errno_status(errno, where);
   RETURN_IF_ERROR(copy.dialect == Dialect::sqlite ? copy_sqlite(where, file)
                                                   : copy_postgresql(where, file));
+  if (copy.dialect == Dialect::sqlite) RETURN_IF_ERROR(remove_keys(file));
   // Of the copy where it says it: the source may be migrated meanwhile.
   RETURN_IF_ERROR(guarded("read the schema's version", [&] {
     const auto session = reading(copy.dialect == Dialect::sqlite ? file : where);

@@ -15,7 +15,8 @@ struct DatabaseCopy {
 
 // Writes the state of one moment of `where` (as Database::open() takes it) into `file`, which is
 // not there yet, while others write; durable when this returns. SQLite's copy is a database,
-// PostgreSQL's an archive of pg_dump. Any schema version is copied. FailedPrecondition where
+// PostgreSQL's an archive of pg_dump. Any schema version is copied. Data keys are left
+// out: governance::export_data_keys() writes them apart. FailedPrecondition where
 // pg_dump is not installed; DataLoss where SQLite's copy is damaged, as its source is then.
 absl::StatusOr<DatabaseCopy> copy_database(const std::string& where, const std::string& file);
 

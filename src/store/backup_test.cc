@@ -10,7 +10,9 @@
 #include <set>
 #include <thread>
 
+#include "base/file.h"
 #include "store/cost_store.h"
+#include "store/data_key_store.h"
 #include "store/integrity.h"
 #include "store/migrations.h"
 #include "store/scratch_database.h"
@@ -54,6 +56,24 @@ class BackupTest : public testing::TestWithParam<Dialect> {
   std::unique_ptr<Database> database_;
   std::unique_ptr<UsageStore> usage_;
 };
+
+// Neither as rows nor in pages that were freed.
+TEST_P(BackupTest, HoldsNoDataKeys) {
+  const std::string wrapped(160, 'e');
+  DataKeyStore keys(*database_);
+  ASSERT_TRUE(
+      keys.insert({std::string(32, 'a'), "org", "", wrapped, std::string(32, 'b'), 1}).ok());
+  ASSERT_TRUE(keys.insert_shredded({std::string(32, 'c'), "org", "p", "proof", 1}).ok());
+  const auto copy = copy_database(scratch_->where(), file("copy"));
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_EQ(base::read_file(file("copy"), 64u << 20)->find(wrapped), std::string::npos);
+  ASSERT_TRUE(restore_database(*copy, file("copy"), target_->where()).ok());
+  const auto restored = *Database::open(target_->where());
+  EXPECT_TRUE(DataKeyStore(*restored).all()->empty());
+  // Tombstones stay with the data.
+  EXPECT_EQ(DataKeyStore(*restored).shredded()->size(), 1u);
+  EXPECT_EQ(keys.all()->size(), 1u);
+}
 
 INSTANTIATE_TEST_SUITE_P(Store, BackupTest, testing::ValuesIn(scratch_dialects()),
                          [](const auto& backend) { return dialect_name(backend.param); });

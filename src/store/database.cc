@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/check.h"
 #include "store/connections.h"
 #include "store/limits.h"
 #include "store/migrations.h"
@@ -228,6 +229,20 @@ absl::Status Database::transaction(std::string_view operation,
     if (!absl::IsAborted(status)) return status;
   }
   return base::unavailable(base::message(status));
+}
+
+absl::Status Database::compact(const std::string& table) {
+  CHECK(current == nullptr || current->database != impl_.get());
+  return guarded("compact " + table, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(auto lease, impl_->writers.take());
+    if (impl_->dialect == Dialect::postgresql) {
+      (*lease).session << "vacuum (full) " + table;
+      return absl::OkStatus();
+    }
+    int busy = 0;
+    (*lease).session << "pragma wal_checkpoint(truncate)", soci::into(busy);
+    return busy == 0 ? absl::OkStatus() : base::unavailable("[store] the database is being read");
+  });
 }
 
 absl::Status Database::read(std::string_view operation,

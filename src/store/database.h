@@ -39,6 +39,10 @@ class Database {
                            const std::function<absl::Status(Sql&)>& body);
   // The same for a body that only reads, beside whoever writes.
   absl::Status read(std::string_view operation, const std::function<absl::Status(Sql&)>& body);
+  // After rows of `table` were deleted whose bytes should be gone, too: SQLite's log goes into the
+  // file and is cut to nothing, PostgreSQL writes the table anew. Not inside a transaction.
+  // Unavailable where others use the database for too long.
+  absl::Status compact(const std::string& table);
 
  private:
   struct Impl;

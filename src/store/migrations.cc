@@ -253,6 +253,28 @@ constexpr const char* kCertificates[] = {
     "create index client_ca_use_by_scope on client_ca_use (organization, project)",
 };
 
+constexpr const char* kVault[] = {
+    // Wrapped keys of organizations (project "") and of projects. A backup leaves them out.
+    "create table data_key ("
+    " id text primary key, seq bigint not null, organization text not null, project text not null,"
+    " wrapped text not null, wrapped_by text not null, created_s bigint not null,"
+    " retired_s bigint)",
+
+    // Tombstones: keys that are to be destroyed wherever they come back.
+    "create table shredded_key ("
+    " id text primary key, organization text not null, project text not null, proof text not null,"
+    " shredded_s bigint not null)",
+
+    // Bodies that lie sealed in files; sha256 is the sealed file's.
+    "create table content ("
+    " id text primary key, seq bigint not null, organization text not null, project text not null,"
+    " kind text not null, bytes bigint not null, sha256 text not null, data_key text not null,"
+    " created_s bigint not null, expires_s bigint)",
+    "create index content_by_project on content (organization, project, kind, seq)",
+    "create index content_by_key on content (data_key)",
+    "create index content_by_expiry on content (expires_s)",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
@@ -262,7 +284,8 @@ constexpr std::array kMigrations = {
     Migration{kKeys},          Migration{kTenants}, Migration{kMoney, true},
     Migration{kDocuments},     Migration{kPeople},  Migration{kLeases},
     Migration{kAudit},         Migration{kReports}, Migration{kLists},
-    Migration{kSessionClaims}, Migration{kAlerts},  Migration{kCertificates}};
+    Migration{kSessionClaims}, Migration{kAlerts},  Migration{kCertificates},
+    Migration{kVault}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

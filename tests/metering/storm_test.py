@@ -290,7 +290,7 @@ def shared_database(purpose):
 def share_secrets(one, two):
     """Keys are checked with the pepper that they were made with."""
     os.makedirs(two.path + "/secrets", exist_ok=True)
-    for file in ("pepper", "credentials.toml"):
+    for file in ("master_key", "pepper", "credentials.toml"):
         with open(f"{one.path}/secrets/{file}", "rb") as source, open(f"{two.path}/secrets/{file}", "wb") as target:
             target.write(source.read())
 

@@ -307,3 +307,36 @@ def moderation_says_what_lists_find(client):
     answer = client.moderations.create(input=["Nice weather.", "I will kill you and everyone you love."])
     assert [result.flagged for result in answer.results] == [False, True], answer
     assert answer.results[1].categories.violence and not answer.results[1].categories.hate
+
+
+@test
+def data_retention_is_set_and_inherited(client):
+    admin = organization(client)
+    before = admin.data_retention.retrieve()
+    assert (before.object, before.type) == ("organization.data_retention", "modified_abuse_monitoring"), before
+    project = admin.projects.create(name="discreet")
+    own = admin.projects.data_retention
+    assert own.retrieve(project.id).type == "organization_default"
+    for kind in ("none", "zero_data_retention", "modified_abuse_monitoring", "enhanced_zero_data_retention",
+                 "enhanced_modified_abuse_monitoring", "organization_default"):
+        answer = own.update(project.id, retention_type=kind)
+        assert (answer.object, answer.type) == ("project.data_retention", kind) == (answer.object, own.retrieve(project.id).type)
+    held = own.update(project.id, retention_type="none", extra_body={"days": 30, "legal_hold": True})
+    assert (held.days, held.legal_hold) == (30, True), held
+    # What is not said stays.
+    held = own.update(project.id, retention_type="zero_data_retention")
+    assert (held.type, held.days, held.legal_hold) == ("zero_data_retention", 30, True), held
+    expect(openai.BadRequestError, lambda: own.update(project.id, retention_type="forever"), param="retention_type")
+    expect(openai.BadRequestError, lambda: admin.data_retention.update(retention_type="none"), param="retention_type")
+    assert admin.data_retention.update(retention_type="zero_data_retention").type == "zero_data_retention"
+    admin.data_retention.update(retention_type="modified_abuse_monitoring")
+    # Under legal hold nothing is shredded, archived or not.
+    shred = lambda **body: client.with_options(api_key=client.admin_api_key).post(  # noqa: E731
+        f"/organization/projects/{project.id}/shred", body=body, cast_to=object)
+    admin.projects.archive(project.id)
+    expect(openai.BadRequestError, lambda: shred(confirm="another"), param="confirm")
+    assert "legal hold" in str(expect(openai.BadRequestError, lambda: shred(confirm=project.id)))
+    own.update(project.id, retention_type="none", extra_body={"days": 0, "legal_hold": False})
+    assert shred(confirm=project.id)["object"] == "organization.project.shredded"
+    types = [entry.type for entry in admin.audit_logs.list(project_ids=[project.id], limit=100)]
+    assert types[0] == "project.shredded" and types.count("project.data_retention.updated") == 9, types

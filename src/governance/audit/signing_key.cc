@@ -8,8 +8,8 @@
 
 #include "absl/strings/escaping.h"
 #include "base/check.h"
-#include "base/file.h"
 #include "governance/sign_in/keyed_hash.h"
+#include "governance/vault/secret_file.h"
 
 namespace plinth::governance {
 
@@ -56,7 +56,8 @@ absl::StatusOr<Key> parse_private(const std::string& path, std::string_view pem)
   return base::failed_precondition(path + ": damaged; checkpoints cannot be signed without it");
 }
 
-std::string key_path(const std::string& home) { return home + "/secrets/audit_key"; }
+constexpr char kName[] = "audit_key";
+std::string key_path(const std::string& home) { return home + "/secrets/" + kName; }
 
 }  // namespace
 
@@ -102,19 +103,18 @@ absl::StatusOr<SigningKey> SigningKey::make() {
 
 absl::StatusOr<SigningKey> SigningKey::open(const std::string& home) {
   const auto path = key_path(home);
-  const auto pem = base::read_file(path, kPemBytesMax);
+  const auto pem = read_secret(home, kName);
   if (pem.ok()) {
     ASSIGN_OR_RETURN(auto key, parse_private(path, *pem));
     return of(std::move(key));
   }
   if (!absl::IsNotFound(pem.status())) return pem.status();
   ASSIGN_OR_RETURN(auto made, make());
-  RETURN_IF_ERROR(base::make_folders(home + "/secrets", 0700));
   const auto text = written([&](BIO* bio) {
     return PEM_write_bio_PKCS8PrivateKey(bio, made.key_.get(), nullptr, nullptr, 0, nullptr,
                                          nullptr);
   });
-  RETURN_IF_ERROR(base::write_file_atomic(path, text, 0600));
+  RETURN_IF_ERROR(write_secret(home, kName, text));
   return made;
 }
 
@@ -130,7 +130,7 @@ std::string SigningKey::sign(std::string_view text) const {
 
 absl::StatusOr<VerifyingKey> read_home_key(const std::string& home) {
   const auto path = key_path(home);
-  ASSIGN_OR_RETURN(const auto pem, base::read_file(path, kPemBytesMax));
+  ASSIGN_OR_RETURN(const auto pem, read_secret(home, kName));
   ASSIGN_OR_RETURN(auto key, parse_private(path, pem));
   return VerifyingKey::parse(
       written([&](BIO* bio) { return PEM_write_bio_PUBKEY(bio, key.get()); }));

@@ -1,0 +1,136 @@
+#include "governance/content_store.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+
+#include "absl/strings/escaping.h"
+#include "base/file.h"
+#include "governance/sign_in/keyed_hash.h"
+#include "governance/vault/content_keeper.h"
+#include "governance/vault_limits.h"
+
+namespace plinth::governance {
+
+namespace {
+
+absl::Status check_id(const std::string& id) {
+  const bool good = !id.empty() && id.size() <= kContentIdBytesMax &&
+                    std::all_of(id.begin(), id.end(), [](unsigned char c) {
+                      return std::isalnum(c) != 0 || c == '-' || c == '_';
+                    });
+  return good ? absl::OkStatus()
+              : base::invalid_argument("[content] an id has letters, digits, \"-\" and \"_\"");
+}
+
+SealedFor place_of(const store::ContentRow& row) {
+  return {row.organization, row.project, row.kind, row.id};
+}
+
+}  // namespace
+
+absl::StatusOr<store::ContentRow> ContentWriter::commit() {
+  RETURN_IF_ERROR(file_.finish());
+  row_.bytes = static_cast<std::int64_t>(file_.plain_bytes());
+  row_.sha256 = file_.sha256();
+  const auto status = rows_.insert(row_);
+  if (status.ok()) return row_;
+  // Else the row may be there all the same: a file that has none goes later.
+  if (absl::IsAlreadyExists(status) || absl::IsFailedPrecondition(status)) ::unlink(path_.c_str());
+  return status;
+}
+
+ContentStore::ContentStore(std::string folder, store::Database& database, Vault& vault,
+                           RetentionPolicies& retention, const base::Clock& clock)
+    : folder_(std::move(folder)),
+      rows_(database),
+      vault_(vault),
+      retention_(retention),
+      clock_(clock) {}
+
+ContentStore::~ContentStore() = default;
+
+absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::open(const std::string& folder,
+                                                                 store::Database& database,
+                                                                 Vault& vault,
+                                                                 RetentionPolicies& retention,
+                                                                 const base::Clock& clock) {
+  RETURN_IF_ERROR(base::make_folders(folder, 0700));
+  return std::unique_ptr<ContentStore>(new ContentStore(folder, database, vault, retention, clock));
+}
+
+void ContentStore::start() { keeper_ = std::make_unique<Keeper>(*this); }
+
+// 256 folders: some file systems are slow with a million names in one.
+std::string ContentStore::path_of(const std::string& id) const {
+  const auto digest = sha256(id);
+  return fmt::format("{}/{}/{}", folder_,
+                     absl::BytesToHexString(base::to_absl(std::string_view(digest).substr(0, 1))),
+                     id);
+}
+
+absl::StatusOr<ContentWriter> ContentStore::begin(const ContentSpec& spec) {
+  RETURN_IF_ERROR(check_id(spec.id));
+  if (retention_.effective(spec.organization, spec.project).zero_data) {
+    return base::failed_precondition(
+        fmt::format("The project {} has zero data retention: nothing is stored.", spec.project));
+  }
+  const auto present = rows_.find(spec.id);
+  if (present.ok()) return absl::AlreadyExistsError("[content] there is a " + spec.id + " already");
+  if (!absl::IsNotFound(present.status())) return present.status();
+  ASSIGN_OR_RETURN(const auto key, vault_.key_for(spec.organization, spec.project));
+  store::ContentRow row{spec.id, spec.organization,     spec.project,  spec.kind, 0, "",
+                        key.id,  clock_.unix_seconds(), spec.expires_s};
+  auto path = path_of(spec.id);
+  RETURN_IF_ERROR(base::make_folders(path.substr(0, path.rfind('/')), 0700));
+  ASSIGN_OR_RETURN(auto file,
+                   SealedFileWriter::open(path, key, place_of(row), system_random_bytes));
+  return ContentWriter(std::move(file), std::move(path), std::move(row), rows_);
+}
+
+absl::StatusOr<store::ContentRow> ContentStore::put(const ContentSpec& spec,
+                                                    std::string_view body) {
+  ASSIGN_OR_RETURN(auto writer, begin(spec));
+  RETURN_IF_ERROR(writer.write(body));
+  return writer.commit();
+}
+
+absl::StatusOr<SealedFileReader> ContentStore::open_body(const std::string& id) {
+  ASSIGN_OR_RETURN(const auto row, rows_.find(id));
+  // The file says under which key it is: it may be sealed anew at this moment.
+  ASSIGN_OR_RETURN(const auto key_id, sealed_file_key(path_of(id)));
+  ASSIGN_OR_RETURN(const auto key, vault_.key(key_id));
+  return SealedFileReader::open(path_of(id), key, place_of(row));
+}
+
+// The row first: a row without its file would be content that cannot be read.
+absl::Status ContentStore::erase(const std::string& id) {
+  RETURN_IF_ERROR(rows_.remove(id));
+  if (::unlink(path_of(id).c_str()) != 0 && errno != ENOENT)
+    return base::errno_status(errno, path_of(id));
+  return absl::OkStatus();
+}
+
+absl::Status ContentStore::remove(const std::string& id) {
+  ASSIGN_OR_RETURN(const auto row, rows_.find(id));
+  if (retention_.effective(row.organization, row.project).legal_hold) {
+    return base::failed_precondition(
+        fmt::format("{} is under legal hold: it cannot be deleted.", id));
+  }
+  return erase(id);
+}
+
+bool ContentStore::is_due(const store::ContentRow& row) const {
+  // Nobody can read it any more.
+  if (vault_.is_shredded(row.key)) return true;
+  const auto retention = retention_.effective(row.organization, row.project);
+  if (retention.legal_hold) return false;
+  const auto now_s = clock_.unix_seconds();
+  if (retention.zero_data || (row.expires_s && *row.expires_s <= now_s)) return true;
+  return retention.days && row.created_s + *retention.days * 86'400 <= now_s;
+}
+
+}  // namespace plinth::governance

@@ -1,0 +1,112 @@
+// Bodies that are kept: files, adapters, checkpoints. Each lies sealed in a file of its own under
+// its project's key; the database has its row.
+// begin() gives a writer of parts, commit() makes it content; put() does both.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "governance/retention.h"
+#include "governance/sealed_file.h"
+#include "governance/vault.h"
+#include "store/content_rows.h"
+
+namespace plinth::governance {
+
+struct ContentSpec {
+  std::string id;  // unique in the installation: letters, digits, "-" and "_"
+  std::string organization;
+  std::string project;  // "" = the organization's own
+  std::string kind;     // "file", "adapter", "checkpoint"
+  std::optional<std::int64_t> expires_s = {};
+};
+
+// Not thread-safe. Nothing is there before commit(); what is not committed leaves nothing.
+class ContentWriter {
+ public:
+  ContentWriter(ContentWriter&&) = default;
+  absl::Status write(std::string_view part) { return file_.write(part); }
+  // Durable when this returns OK. AlreadyExists where the id is taken; FailedPrecondition where the
+  // project was shredded meanwhile.
+  absl::StatusOr<store::ContentRow> commit();
+
+ private:
+  friend class ContentStore;
+  ContentWriter(SealedFileWriter file, std::string path, store::ContentRow row,
+                store::ContentRows& rows)
+      : file_(std::move(file)), path_(std::move(path)), row_(std::move(row)), rows_(rows) {}
+  SealedFileWriter file_;
+  std::string path_;
+  store::ContentRow row_;
+  store::ContentRows& rows_;
+};
+
+// What a pass of the keeper did.
+struct ContentSweep {
+  std::size_t expired = 0;   // past due, of zero-data projects, or shredded
+  std::size_t resealed = 0;  // under a new key
+  std::size_t keys_destroyed = 0;
+  std::size_t orphans = 0;  // files without a row
+};
+
+// Thread-safe.
+class ContentStore {
+ public:
+  // Makes `folder`. Gateways that share a database share it, too. The references outlive it.
+  static absl::StatusOr<std::unique_ptr<ContentStore>> open(const std::string& folder,
+                                                            store::Database& database, Vault& vault,
+                                                            RetentionPolicies& retention,
+                                                            const base::Clock& clock);
+  ~ContentStore();
+
+  // FailedPrecondition where the project keeps no data, or was shredded; AlreadyExists where the id
+  // is taken.
+  absl::StatusOr<ContentWriter> begin(const ContentSpec& spec);
+  absl::StatusOr<store::ContentRow> put(const ContentSpec& spec, std::string_view body);
+  // NotFound where there is none, DataLoss where it is damaged, FailedPrecondition where its key
+  // was destroyed.
+  absl::StatusOr<SealedFileReader> open_body(const std::string& id);
+  absl::StatusOr<store::ContentRow> find(const std::string& id) { return rows_.find(id); }
+  absl::StatusOr<store::Page<store::ContentRow>> list(const store::ContentFilter& filter,
+                                                      const store::PageRequest& page) {
+    return rows_.list(filter, page);
+  }
+  // Nothing = until it is deleted.
+  absl::Status set_expiry(const std::string& id, const std::optional<std::int64_t>& expires_s) {
+    return rows_.set_expiry(id, expires_s);
+  }
+  // FailedPrecondition where a legal hold is on it.
+  absl::Status remove(const std::string& id);
+
+  // Deletes what is due, seals anew what lies under retired keys, and destroys those. Goes on where
+  // one thing fails, and returns the first error. What a crash cuts off the next pass does.
+  absl::Status sweep(ContentSweep& done);
+  // Does so from a thread of its own, every kRetentionInterval.
+  void start();
+
+ private:
+  struct Keeper;
+  ContentStore(std::string folder, store::Database& database, Vault& vault,
+               RetentionPolicies& retention, const base::Clock& clock);
+  std::string path_of(const std::string& id) const;
+  bool is_due(const store::ContentRow& row) const;
+  absl::Status erase(const std::string& id);
+  absl::Status remove_due(ContentSweep& done);
+  absl::Status reseal(const store::ContentRow& row);
+  absl::Status leave_retired_keys(ContentSweep& done);
+  absl::Status remove_orphans(ContentSweep& done);
+
+  const std::string folder_;
+  store::ContentRows rows_;
+  Vault& vault_;
+  RetentionPolicies& retention_;
+  const base::Clock& clock_;
+  std::unique_ptr<Keeper> keeper_;  // last: it uses the fields above
+};
+
+}  // namespace plinth::governance

@@ -1,0 +1,16 @@
+// Any line as one of a key store: what is taken for one is written back as the same.
+#include <cstdlib>
+#include <string_view>
+
+#include "governance/vault/key_export.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  using namespace plinth::governance;
+  const auto row = parse_key_line({reinterpret_cast<const char*>(data), size});
+  if (!row.ok()) return 0;
+  auto line = key_line(*row);
+  line.pop_back();
+  const auto again = parse_key_line(line);
+  if (!again.ok() || !(*again == *row)) std::abort();
+  return 0;
+}
