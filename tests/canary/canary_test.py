@@ -1,0 +1,306 @@
+"""Nothing that a zero-data project said, or was answered, is on any disk afterwards: canary_test.py PLINTH RESULT.tap [FILTER]
+
+Prompts of every kind, good and bad, with a word in them that is nowhere else, to a service that logs all it can. Then the
+whole home is read, its temporary files, its log and the database's own folder."""
+import base64
+import contextlib
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+from search import forms, search
+from service import GGUF, MODELS, Home, Service, eventually, read_all
+
+plinth, result = sys.argv[1:3]
+wanted = re.compile(sys.argv[3] if len(sys.argv) > 3 else "")
+postgresql = os.environ.get("PLINTH_TEST_POSTGRESQL")
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+class LoudService(Service):
+    """Logs whatever it can, into a file beside its home."""
+
+    def __init__(self, home, beside, *options):
+        self.home = home
+        self.log = open(os.path.join(beside, "stderr.log"), "ab")
+        command = [plinth, "--home", home.path, "up", "--listen", "127.0.0.1:0", "--json", "--log-level", "debug", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        env={**os.environ, "TMPDIR": os.path.join(beside, "tmp")})
+        self.ready = json.loads(self.process.stdout.readline())
+        self.url, self.key = self.ready["url"], self.ready["api_key"]
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    def request(self, path, body=None, timeout=240, key=None):
+        return super().request(path, body, timeout, key)
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=90)
+        self.process.stdout.close()
+        self.log.close()
+
+
+class Canary:
+    """Words that no other text has, one for each request, so that a leak says where it comes from."""
+
+    def __init__(self):
+        # Models were there before anything was said.
+        self.since = time.time()
+        self.words, self.answers = {}, []
+
+    def __call__(self, what):
+        return self.words.setdefault(what, "kanarie" + secrets.token_hex(9))
+
+    def text(self, what):
+        # Around it what escapes are made of.
+        return f'Say "{self(what)}" \\ é\n and nothing else.'
+
+    def heard(self, text):
+        """An answer: its longest part without what JSON escapes."""
+        part = max(re.split(r'["\\\n\t]|[^ -~]', text), key=len).strip()
+        if len(part) >= 16:
+            self.answers.append(part[:48])
+
+    def all(self):
+        return [*self.words.values(), *self.answers]
+
+
+def zero_data(service):
+    status, _, answer = service.request("/v1/organization/projects/default/data_retention",
+                                        {"retention_type": "zero_data_retention"}, key=service.ready["admin_key"])
+    assert status == 200 and answer["type"] == "zero_data_retention", answer
+
+
+def guard(service):
+    """A deployment whose policy blocks and redacts."""
+    admin = service.ready["admin_key"]
+    for path, body in (("content_policies/strict", {"properties": {"basePolicyName": "Plinth.Default",
+                                                                  "piiFilters": [{"source": "Prompt", "action": "Redact"}]}}),
+                       ("deployments/guarded", {"properties": {"model": {"name": "smollm2"}, "raiPolicyName": "strict"}})):
+        status, _, answer = service.request("/v1/organization/projects/default/" + path, body, key=admin)
+        assert status == 200, answer
+
+
+def answers(service, canary):
+    """Every endpoint that answers. Hot, so that no two answers are alike."""
+    hot = {"temperature": 1.6, "max_tokens": 24, "seed": 7}
+    status, _, chat = service.chat(text=canary.text("chat"), **hot, user=canary("user"), store=False,
+                                   metadata={"note": canary("metadata")})
+    assert status == 200, chat
+    canary.heard(chat["choices"][0]["message"]["content"])
+    stream = read_all(service.stream(text=canary.text("stream"), **hot))
+    assert "[DONE]" in stream, stream
+    pieces = [json.loads(line[6:]) for line in stream.split("\n") if line.startswith("data: {")]
+    canary.heard("".join(piece["choices"][0]["delta"].get("content") or "" for piece in pieces if piece["choices"]))
+    status, _, text = service.request("/v1/completions", {"model": "smollm2", "prompt": canary.text("completion"), "echo": True, **hot})
+    assert status == 200 and canary("completion") in text["choices"][0]["text"], text
+    canary.heard(text["choices"][0]["text"].split("nothing else.", 1)[1])
+    for encoding in ("float", "base64"):
+        status, _, vectors = service.request("/v1/embeddings", {"model": "minilm", "input": [canary.text("embedding")],
+                                                                "encoding_format": encoding})
+        assert status == 200, vectors
+    status, _, verdict = service.request("/v1/moderations", {"input": canary.text("moderation")})
+    assert status == 200, verdict
+    status, _, chosen = service.chat(text="Go on.", tools=[{"type": "function", "function": {
+        "name": canary("tool"), "description": canary.text("description"), "parameters": {"type": "object"}}}])
+    assert status in (200, 400), chosen
+
+
+def refusals(service, canary):
+    """Every way not to be answered."""
+    post = service.request
+    user = lambda content: [{"role": "user", "content": content}]  # noqa: E731
+    expected = {
+        "unknown model": ("/v1/chat/completions", {"model": canary("model"), "messages": user("Hi")}),
+        "unknown field": ("/v1/chat/completions", {"model": "smollm2", "messages": user("Hi"), canary("field"): canary.text("value")}),
+        "bad value": ("/v1/chat/completions", {"model": "smollm2", "messages": user(canary.text("beside")), "temperature": canary("number")}),
+        "bad role": ("/v1/chat/completions", {"model": "smollm2", "messages": [{"role": canary("role"), "content": canary.text("said")}]}),
+        "image": ("/v1/chat/completions", {"model": "smollm2", "messages": user([
+            {"type": "text", "text": canary.text("caption")}, {"type": "image_url", "image_url": {
+                "url": "data:image/png;base64," + base64.b64encode(canary("image").encode()).decode()}}])}),
+        "address": ("/v1/chat/completions", {"model": "smollm2", "messages": user([
+            {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:9/{canary('address')}.png"}}])}),
+        "too long": ("/v1/chat/completions", {"model": "smollm2", "messages": user(canary.text("long") * 3000)}),
+        "too long to embed": ("/v1/embeddings", {"model": "minilm", "input": canary.text("long input") * 3000}),
+        "blocked": ("/v1/chat/completions", {"model": "guarded", "messages": user(
+            "I will kill you and everyone you love. " + canary.text("threat"))}),
+        "bad regex": ("/v1/completions", {"model": "smollm2", "prompt": canary.text("regex"), "stop": [canary("stop")] * 99}),
+    }
+    for name, (path, body) in expected.items():
+        status, _, answer = post(path, body)
+        assert 400 <= status < 500, (name, status, answer)
+    broken = f'{{"model": "smollm2", "messages": "{canary("broken")}'.encode()
+    head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {service.key}\r\nConnection: close\r\n"
+            f"Content-Length: {len(broken)}\r\n\r\n").encode()
+    assert " 400 " in raw(service, head + broken).split("\r\n")[0]
+    # A body that ends before its length, and one that no key came with.
+    raw(service, head.replace(str(len(broken)).encode(), b"9999") + f'{{"prompt": "{canary("cut")}"'.encode(), closes=True)
+    assert " 401 " in raw(service, head.replace(b"Authorization: Bearer " + service.key.encode(), b"A: b") + broken)
+    status, _, answer = service.request("/v1/chat/completions", {"model": "guarded", "messages": user(
+        canary.text("redacted") + " Write to " + canary("mail") + "@example.com.")})
+    assert status == 200, answer
+
+
+def raw(service, data, closes=False):
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as sock:
+        sock.sendall(data)
+        if closes:
+            return ""
+        return read_all(sock)
+
+
+def interruptions(service, canary):
+    """A client that goes away, and a worker that dies."""
+    gone = service.stream(text=canary.text("client gone"), max_tokens=200, ignore_eos=True)
+    gone.recv(100)
+    gone.close()
+    held = service.stream(text=canary.text("worker killed"), max_tokens=200, ignore_eos=True)
+    held.recv(100)
+    for worker in service.workers():
+        os.kill(worker, signal.SIGKILL)
+    read_all(held)
+    eventually(lambda: service.chat(text=canary.text("after"))[0] == 200, what="a new worker")
+    # A signal that would leave a core.
+    held = service.stream(text=canary.text("worker aborted"), max_tokens=200, ignore_eos=True)
+    held.recv(100)
+    for worker in service.workers():
+        os.kill(worker, signal.SIGABRT)
+    read_all(held)
+
+
+def no_cores(service):
+    for pid in (service.process.pid, *service.workers()):
+        with open(f"/proc/{pid}/limits", encoding="utf-8") as file:
+            line = next(one for one in file if one.startswith("Max core file size"))
+        assert line.split()[4:6] in (["1", "1"], ["0", "0"]), (pid, line)
+
+
+def everything(service, canary):
+    zero_data(service)
+    guard(service)
+    answers(service, canary)
+    refusals(service, canary)
+    no_cores(service)
+    interruptions(service, canary)
+    assert len(canary.words) > 25 and len(canary.answers) >= 3, (canary.words, canary.answers)
+
+
+def nowhere(canary, *folders):
+    found = search(canary.all(), *folders, since=canary.since)
+    assert not found, [(path, next((what for what, word in canary.words.items() if word == text), "an answer: " + text))
+                       for path, text in found]
+
+
+@contextlib.contextmanager
+def place(prefix):
+    """A home with models, and a folder for everything else that is written."""
+    with Home(plinth) as home, tempfile.TemporaryDirectory(prefix=prefix) as beside:
+        home.add("minilm", MODELS + "/minilm")
+        os.mkdir(os.path.join(beside, "tmp"))
+        # Where a core would land, were there one.
+        before = os.getcwd()
+        os.chdir(beside)
+        try:
+            yield home, beside
+        finally:
+            os.chdir(before)
+
+
+@test
+def the_search_finds_every_form():
+    word = "kanarie" + secrets.token_hex(9)
+    texts = [word, json.dumps({"a": f'"{word}"'}), "x" + word.encode().hex(), "".join(f"%{byte:02X}" for byte in word.encode())]
+    blobs = [text.encode() for text in texts] + [word.encode("utf-16-le")]
+    blobs += [base64.b64encode(b"." * before + word.encode() + b"!") for before in range(6)]
+    blobs += [base64.urlsafe_b64encode(json.dumps({"messages": [{"content": f"Say {word}."}]}).encode())]
+    with tempfile.TemporaryDirectory() as folder:
+        for number, blob in enumerate(blobs):
+            with open(os.path.join(folder, str(number)), "wb") as file:
+                file.write(b"before " + blob + b" after")
+        found = {path for path, _ in search([word], folder)}
+        assert len(found) == len(blobs), [b for n, b in enumerate(blobs) if os.path.join(folder, str(n)) not in found]
+        assert not search(["kanarie" + secrets.token_hex(9)], folder)
+    assert all(len(form) >= 20 for form in forms(word)), "a form that short may be anywhere"
+
+
+@test
+def nothing_is_left_of_a_service_that_ended():
+    with place("canary-") as (home, beside):
+        canary = Canary()
+        with LoudService(home, beside) as service:
+            everything(service, canary)
+            # While it runs, too: what is deleted at the end was there.
+            nowhere(canary, home.path, beside)
+        nowhere(canary, home.path, beside)
+        assert os.path.getsize(os.path.join(beside, "stderr.log")) > 0, "it logged nothing: the level is not what it was"
+
+
+@test
+def nothing_is_left_of_a_service_that_was_killed():
+    with place("canary-") as (home, beside):
+        canary = Canary()
+        with LoudService(home, beside) as service:
+            everything(service, canary)
+            service.kill(signal.SIGABRT)
+        time.sleep(0.2)
+        nowhere(canary, home.path, beside)
+
+
+@test
+def nothing_is_left_in_postgresql():
+    if not postgresql:
+        print("SKIPPED: PLINTH_TEST_POSTGRESQL names none", file=sys.stderr)
+        return
+    canary = Canary()
+    name = f"canary_{os.getpid()}"
+    where = postgresql.replace("/postgres?", f"/{name}?")
+    query = lambda statement: subprocess.run(["psql", postgresql, "-qAtc", statement], check=True, timeout=60,  # noqa: E731
+                                             capture_output=True, text=True).stdout.strip()
+    query(f"create database {name}")
+    try:
+        with place("canary-") as (home, beside):
+            with LoudService(home, beside, "--store-database", where) as service:
+                everything(service, canary)
+            query("checkpoint")
+            folder = query("show data_directory")
+            nowhere(canary, home.path, beside, folder)
+            # That it was looked for in the right place.
+            assert search([subprocess.run(["psql", where, "-qAtc", "select id from api_key limit 1"], check=True, timeout=60,
+                                          capture_output=True, text=True).stdout.strip()], folder)
+    finally:
+        query(f"drop database if exists {name} with (force)")
+
+
+def main():
+    passed = failed = 0
+    with open(result, "w", encoding="utf-8") as tap:
+        for function in tests:
+            if not wanted.search(function.__name__):
+                continue
+            try:
+                function()
+                verdict, passed = "ok", passed + 1
+            except Exception:
+                traceback.print_exc()
+                verdict, failed = "not ok", failed + 1
+            tap.write(f"{verdict} canary.{function.__name__}\n")
+    print(f"canary: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+assert os.path.exists(GGUF)
+sys.exit(main())
