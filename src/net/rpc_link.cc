@@ -1,135 +1,190 @@
 #include "net/rpc_link.h"
 
-#include <grpc/support/time.h>
-#include <grpcpp/grpcpp.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <list>
 #include <mutex>
+#include <thread>
 
-#include "net/rpc.grpc.pb.h"
+#include "base/clock.h"
+#include "base/file.h"
 
 namespace plinth::net {
 
 namespace {
 
-gpr_timespec deadline_in(std::chrono::milliseconds wait) {
-  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                      gpr_time_from_millis(wait.count(), GPR_TIMESPAN));
+// A frame is its length, four bytes of this machine's own order, and so many bytes.
+using Length = std::uint32_t;
+// Read at once: many frames of a busy link in one call.
+constexpr std::size_t kReadBytes = 64u << 10;
+// Between tries to dial, while nobody listens yet.
+constexpr std::chrono::milliseconds kDialPause{10};
+constexpr int kBacklog = 64;
+
+absl::StatusOr<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path))
+    return base::invalid_argument(path + ": longer than a socket's name may be");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
 }
 
-grpc::ChannelArguments channel_arguments(const RpcOptions& options) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(static_cast<int>(options.frame_bytes_max));
-  arguments.SetMaxSendMessageSize(static_cast<int>(options.frame_bytes_max));
-  // A proxy of the environment has no business between two processes of one machine.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return arguments;
+absl::StatusOr<base::UniqueFd> make_socket() {
+  base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return base::errno_status(errno, "[rpc] socket");
+  return socket;
 }
 
-// Stream is a ServerReaderWriter or a ClientReaderWriter, Context what can cancel it.
-template <typename Stream, typename Context>
-class StreamLink : public RpcLink {
+class SocketLink final : public RpcLink {
  public:
-  StreamLink(Stream& stream, Context& context) : stream_(stream), context_(context) {}
+  SocketLink(base::UniqueFd socket, std::size_t frame_bytes_max)
+      : socket_(std::move(socket)), frame_bytes_max_(frame_bytes_max) {}
 
   absl::Status send(const std::string& frame) override {
-    Frame message;
-    message.set_body(frame);
+    if (frame.size() > UINT32_MAX) return base::invalid_argument("[rpc] a frame is too long");
+    const auto length = static_cast<Length>(frame.size());
+    std::string_view head(reinterpret_cast<const char*>(&length), sizeof(length)), body(frame);
     std::lock_guard lock(write_mutex_);
-    if (closed_ || !stream_.Write(message)) return base::unavailable("[rpc] the link is closed");
+    while (!head.empty() || !body.empty()) {
+      iovec parts[] = {{const_cast<char*>(head.data()), head.size()},
+                       {const_cast<char*>(body.data()), body.size()}};
+      msghdr message{};
+      message.msg_iov = parts;
+      message.msg_iovlen = 2;
+      const auto sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0) return base::unavailable("[rpc] the link is closed");
+      const auto of_head = std::min(static_cast<std::size_t>(sent), head.size());
+      head.remove_prefix(of_head);
+      body.remove_prefix(static_cast<std::size_t>(sent) - of_head);
+    }
     return absl::OkStatus();
   }
 
   std::optional<std::string> receive() override {
-    Frame message;
-    if (!stream_.Read(&message)) return std::nullopt;
-    return std::move(*message.mutable_body());
+    Length length = 0;
+    if (!read_exactly(reinterpret_cast<char*>(&length), sizeof(length))) return std::nullopt;
+    if (length > frame_bytes_max_) {
+      close();
+      return std::nullopt;
+    }
+    std::string frame(length, '\0');
+    if (!read_exactly(frame.data(), frame.size())) return std::nullopt;
+    return frame;
   }
 
-  void close() override {
-    if (!closed_.exchange(true)) context_.TryCancel();
-  }
+  // The descriptor stays until nobody uses it any more.
+  void close() override { ::shutdown(socket_.get(), SHUT_RDWR); }
 
  private:
-  Stream& stream_;
-  Context& context_;
-  std::mutex write_mutex_;  // one Write at a time is gRPC's rule
-  std::atomic<bool> closed_{false};
-};
-
-using ServerStream = grpc::ServerReaderWriter<Frame, Frame>;
-using ClientStream = grpc::ClientReaderWriter<Frame, Frame>;
-
-class Service final : public Link::Service {
- public:
-  explicit Service(std::function<void(RpcLink&)> serve) : serve_(std::move(serve)) {}
-
-  grpc::Status Connect(grpc::ServerContext* context, ServerStream* stream) override {
-    StreamLink<ServerStream, grpc::ServerContext> link(*stream, *context);
-    serve_(link);
-    return grpc::Status::OK;
+  bool read_exactly(char* out, std::size_t size) {
+    while (size > 0) {
+      if (unread_.empty() && !read_some()) return false;
+      const auto count = std::min(size, unread_.size());
+      std::memcpy(out, unread_.data(), count);
+      unread_.remove_prefix(count);
+      out += count;
+      size -= count;
+    }
+    return true;
+  }
+  bool read_some() {
+    buffer_.resize(kReadBytes);
+    ssize_t count = 0;
+    do {
+      count = ::recv(socket_.get(), buffer_.data(), buffer_.size(), 0);
+    } while (count < 0 && errno == EINTR);
+    unread_ =
+        std::string_view(buffer_).substr(0, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    return count > 0;
   }
 
- private:
-  const std::function<void(RpcLink&)> serve_;
+  const base::UniqueFd socket_;
+  const std::size_t frame_bytes_max_;
+  std::mutex write_mutex_;  // a frame is written whole
+  std::string buffer_;      // of receive(), as is the following
+  std::string_view unread_;
 };
 
 class Server final : public RpcServer {
  public:
-  explicit Server(std::function<void(RpcLink&)> serve) : service_(std::move(serve)) {}
+  Server(const RpcOptions& options, std::function<void(RpcLink&)> serve)
+      : options_(options), serve_(std::move(serve)) {}
   ~Server() override {
-    if (server_) server_->Shutdown(deadline_in({}));
+    stopping_ = true;
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    if (acceptor_.joinable()) acceptor_.join();
+    for (auto& served : links_) served.link->close();
+    for (auto& served : links_) served.thread.join();
+    if (!path_.empty()) ::unlink(path_.c_str());
   }
 
-  absl::Status start(const std::string& path, const RpcOptions& options) {
-    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-      return base::invalid_argument(path + ": longer than a socket's name may be");
-    }
+  absl::Status start(const std::string& path) {
+    ASSIGN_OR_RETURN(const auto address, address_of(path));
+    ASSIGN_OR_RETURN(listener_, make_socket());
     ::unlink(path.c_str());
-    grpc::ServerBuilder builder;
-    builder.SetMaxReceiveMessageSize(static_cast<int>(options.frame_bytes_max));
-    builder.SetMaxSendMessageSize(static_cast<int>(options.frame_bytes_max));
-    // One poller: a gateway has few workers, and idle threads cost it memory.
-    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
-    builder.AddListeningPort("unix:" + path, grpc::InsecureServerCredentials());
-    builder.RegisterService(&service_);
-    server_ = builder.BuildAndStart();
-    if (!server_) return base::unavailable(path + ": cannot listen");
-    if (::chmod(path.c_str(), 0600) != 0) return base::errno_status(errno, path);
+    // Before the file is there, so that it never is for others.
+    if (::fchmod(listener_.get(), 0600) != 0 ||
+        ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
+            0 ||
+        ::chmod(path.c_str(), 0600) != 0 || ::listen(listener_.get(), kBacklog) != 0) {
+      return base::errno_status(errno, path);
+    }
+    path_ = path;
+    acceptor_ = std::thread([this] { accept(); });
     return absl::OkStatus();
   }
 
  private:
-  Service service_;
-  std::unique_ptr<grpc::Server> server_;
-};
+  struct Served {
+    std::unique_ptr<SocketLink> link;
+    std::atomic<bool> over{false};
+    std::thread thread;
+  };
 
-class Dialled final : public RpcLink {
- public:
-  Dialled(std::shared_ptr<grpc::Channel> channel)
-      : stub_(Link::NewStub(channel)),
-        stream_(stub_->Connect(&context_)),
-        link_(*stream_, context_) {}
-  ~Dialled() override {
-    link_.close();
-    while (link_.receive()) {
+  void accept() {
+    while (!stopping_) {
+      base::UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      drop_ended();
+      if (!socket.valid()) {
+        // Out of descriptors, say: it may pass.
+        if (!stopping_) std::this_thread::sleep_for(kDialPause);
+        continue;
+      }
+      auto& served = links_.emplace_back();
+      served.link = std::make_unique<SocketLink>(std::move(socket), options_.frame_bytes_max);
+      served.thread = std::thread([this, &served] {
+        serve_(*served.link);
+        served.link->close();
+        served.over = true;
+      });
     }
-    (void)stream_->Finish();
   }
-  absl::Status send(const std::string& frame) override { return link_.send(frame); }
-  std::optional<std::string> receive() override { return link_.receive(); }
-  void close() override { link_.close(); }
+  void drop_ended() {
+    for (auto it = links_.begin(); it != links_.end();) {
+      const bool over = it->over;
+      if (over) it->thread.join();
+      it = over ? links_.erase(it) : std::next(it);
+    }
+  }
 
- private:
-  std::unique_ptr<Link::Stub> stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<ClientStream> stream_;
-  StreamLink<ClientStream, grpc::ClientContext> link_;
+  const RpcOptions options_;
+  const std::function<void(RpcLink&)> serve_;
+  std::string path_;
+  base::UniqueFd listener_;
+  std::atomic<bool> stopping_{false};
+  std::list<Served> links_;  // the acceptor's, until it ends
+  std::thread acceptor_;
 };
 
 }  // namespace
@@ -137,19 +192,26 @@ class Dialled final : public RpcLink {
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::listen(const std::string& path,
                                                              const RpcOptions& options,
                                                              std::function<void(RpcLink&)> serve) {
-  auto server = std::make_unique<Server>(std::move(serve));
-  RETURN_IF_ERROR(server->start(path, options));
+  auto server = std::make_unique<Server>(options, std::move(serve));
+  RETURN_IF_ERROR(server->start(path));
   return std::unique_ptr<RpcServer>(std::move(server));
 }
 
 absl::StatusOr<std::unique_ptr<RpcLink>> dial_rpc(const std::string& path,
                                                   const RpcOptions& options) {
-  auto channel = grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(),
-                                           channel_arguments(options));
-  if (!channel->WaitForConnected(deadline_in(options.dial_max))) {
-    return base::unavailable(path + ": nobody answers");
-  }
-  return std::unique_ptr<RpcLink>(std::make_unique<Dialled>(std::move(channel)));
+  ASSIGN_OR_RETURN(const auto address, address_of(path));
+  const base::RealClock clock;
+  const auto end = clock.now() + options.dial_max;
+  do {
+    ASSIGN_OR_RETURN(auto socket, make_socket());
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) ==
+        0) {
+      return std::unique_ptr<RpcLink>(
+          std::make_unique<SocketLink>(std::move(socket), options.frame_bytes_max));
+    }
+    std::this_thread::sleep_for(kDialPause);
+  } while (clock.now() < end);
+  return base::unavailable(path + ": nobody answers");
 }
 
 }  // namespace plinth::net

@@ -1,5 +1,5 @@
-// Frames both ways over one gRPC stream: what a gateway and its workers speak through. A unix
-// socket on one machine; the same link over mTLS later.
+// Frames both ways over one stream: what a gateway and its workers speak through. A unix socket on
+// one machine (docs/decisions/0017); the same link over mTLS later.
 //
 //   auto server = RpcServer::listen("/home/run/gateway.sock", options, [](RpcLink& link) { ... });
 //   auto link = dial_rpc("/home/run/gateway.sock", options);

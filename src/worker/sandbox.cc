@@ -16,7 +16,7 @@ struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
 
-// What gRPC on an open socket, threads, memory and reading files need.
+// What an open socket, threads, memory and reading files need.
 constexpr int kAllowed[] = {SCMP_SYS(read),
                             SCMP_SYS(readv),
                             SCMP_SYS(pread64),
