@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -291,8 +292,7 @@ def share_secrets(one, two):
     """Keys are checked with the pepper that they were made with."""
     os.makedirs(two.path + "/secrets", exist_ok=True)
     for file in ("master_key", "pepper", "credentials.toml"):
-        with open(f"{one.path}/secrets/{file}", "rb") as source, open(f"{two.path}/secrets/{file}", "wb") as target:
-            target.write(source.read())
+        shutil.copy(f"{one.path}/secrets/{file}", f"{two.path}/secrets/{file}")  # with its mode
 
 
 def with_key(service, key):
