@@ -1,17 +1,16 @@
 #include "apps/bench_command.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/bench_gateway_process.h"
 #include "apps/bench_gateway_roles.h"
+#include "apps/bench_home.h"
 #include "apps/stream_load.h"
 #include "apps/terminal.h"
 #include "base/json.h"
@@ -72,12 +71,7 @@ absl::Status run(const Arguments& arguments) {
   if (arguments.role == "worker") return run_bench_worker(arguments.socket, arguments.step_ms);
   if (arguments.role == "gateway")
     return run_bench_gateway(arguments.home, arguments.step_ms, arguments.database);
-  std::string home = std::filesystem::temp_directory_path() / "plinth-bench-XXXXXX";
-  if (::mkdtemp(home.data()) == nullptr) return base::errno_status(errno, home);
-  const auto status = measure(arguments, home);
-  std::error_code ignored;
-  std::filesystem::remove_all(home, ignored);
-  return status;
+  return in_bench_home([&](const std::string& home) { return measure(arguments, home); });
 }
 
 }  // namespace

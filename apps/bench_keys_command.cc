@@ -1,17 +1,16 @@
 // plinth bench keys: what a gateway with many keys weighs, and what the check of one takes.
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <random>
 #include <vector>
 
 #include "apps/bench_command.h"
 #include "apps/bench_gateway_process.h"
+#include "apps/bench_home.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -96,12 +95,7 @@ absl::Status measure(const Arguments& arguments, const std::string& home) {
 }
 
 absl::Status run(const Arguments& arguments) {
-  std::string home = std::filesystem::temp_directory_path() / "plinth-bench-XXXXXX";
-  if (::mkdtemp(home.data()) == nullptr) return base::errno_status(errno, home);
-  const auto status = measure(arguments, home);
-  std::error_code ignored;
-  std::filesystem::remove_all(home, ignored);
-  return status;
+  return in_bench_home([&](const std::string& home) { return measure(arguments, home); });
 }
 
 }  // namespace

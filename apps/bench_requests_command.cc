@@ -1,13 +1,11 @@
 // plinth bench requests: what authentication, limits and a durable ledger add to short requests.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <array>
-#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "apps/bench_command.h"
 #include "apps/bench_gateway_process.h"
 #include "apps/bench_gateway_roles.h"
+#include "apps/bench_home.h"
 #include "apps/request_load.h"
 #include "apps/serve/load_math.h"
 #include "apps/terminal.h"
@@ -147,12 +146,7 @@ absl::Status measure(const Arguments& arguments, const std::string& home) {
 }
 
 absl::Status run(const Arguments& arguments) {
-  std::string home = std::filesystem::temp_directory_path() / "plinth-bench-XXXXXX";
-  if (::mkdtemp(home.data()) == nullptr) return base::errno_status(errno, home);
-  const auto status = measure(arguments, home);
-  std::error_code ignored;
-  std::filesystem::remove_all(home, ignored);
-  return status;
+  return in_bench_home([&](const std::string& home) { return measure(arguments, home); });
 }
 
 void add_options(CLI::App& command, Arguments& arguments) {

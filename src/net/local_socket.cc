@@ -5,7 +5,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "net/unix_socket.h"
 
 namespace plinth::net {
 
@@ -25,21 +25,6 @@ using std::chrono::milliseconds;
 
 // Connections that wait in the kernel: administrators are few.
 constexpr int kBacklog = 8;
-
-absl::StatusOr<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path))
-    return base::invalid_argument(path + ": longer than a socket's name may be");
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-absl::StatusOr<base::UniqueFd> make_socket() {
-  base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return base::errno_status(errno, "unix socket");
-  return fd;
-}
 
 // What is left of one exchange's time.
 class Deadline {
@@ -110,8 +95,8 @@ class Listener final : public LocalSocket {
   }
 
   absl::Status start() {
-    ASSIGN_OR_RETURN(const auto address, address_of(path_));
-    ASSIGN_OR_RETURN(socket_, make_socket());
+    ASSIGN_OR_RETURN(const auto address, unix_address(path_));
+    ASSIGN_OR_RETURN(socket_, make_unix_socket(SOCK_NONBLOCK));
     stop_ = base::UniqueFd(::eventfd(0, EFD_CLOEXEC));
     if (!stop_.valid()) return base::errno_status(errno, "eventfd");
     ::unlink(path_.c_str());
@@ -176,8 +161,8 @@ absl::StatusOr<std::unique_ptr<LocalSocket>> LocalSocket::listen(const std::stri
 
 absl::StatusOr<std::string> ask_local_socket(const std::string& path, const std::string& question,
                                              const LocalSocketOptions& options) {
-  ASSIGN_OR_RETURN(const auto address, address_of(path));
-  ASSIGN_OR_RETURN(const auto fd, make_socket());
+  ASSIGN_OR_RETURN(const auto address, unix_address(path));
+  ASSIGN_OR_RETURN(const auto fd, make_unix_socket(SOCK_NONBLOCK));
   const auto* name = reinterpret_cast<const sockaddr*>(&address);
   if (::connect(fd.get(), name, sizeof(address)) != 0)
     return base::unavailable(fmt::format("{}: {}", path, std::strerror(errno)));

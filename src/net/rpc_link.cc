@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "net/unix_socket.h"
 
 namespace plinth::net {
 
@@ -29,21 +29,6 @@ constexpr std::size_t kReadBytes = 64u << 10;
 // Between tries to dial, while nobody listens yet.
 constexpr std::chrono::milliseconds kDialPause{10};
 constexpr int kBacklog = 64;
-
-absl::StatusOr<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path))
-    return base::invalid_argument(path + ": longer than a socket's name may be");
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-absl::StatusOr<base::UniqueFd> make_socket() {
-  base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return base::errno_status(errno, "[rpc] socket");
-  return socket;
-}
 
 class SocketLink final : public RpcLink {
  public:
@@ -130,8 +115,8 @@ class Server final : public RpcServer {
   }
 
   absl::Status start(const std::string& path) {
-    ASSIGN_OR_RETURN(const auto address, address_of(path));
-    ASSIGN_OR_RETURN(listener_, make_socket());
+    ASSIGN_OR_RETURN(const auto address, unix_address(path));
+    ASSIGN_OR_RETURN(listener_, make_unix_socket());
     ::unlink(path.c_str());
     // Before the file is there, so that it never is for others.
     if (::fchmod(listener_.get(), 0600) != 0 ||
@@ -199,11 +184,11 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::listen(const std::string& 
 
 absl::StatusOr<std::unique_ptr<RpcLink>> dial_rpc(const std::string& path,
                                                   const RpcOptions& options) {
-  ASSIGN_OR_RETURN(const auto address, address_of(path));
+  ASSIGN_OR_RETURN(const auto address, unix_address(path));
   const base::RealClock clock;
   const auto end = clock.now() + options.dial_max;
   do {
-    ASSIGN_OR_RETURN(auto socket, make_socket());
+    ASSIGN_OR_RETURN(auto socket, make_unix_socket());
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) ==
         0) {
       return std::unique_ptr<RpcLink>(
