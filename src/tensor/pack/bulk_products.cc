@@ -14,6 +14,9 @@ constexpr int kSlab = 512;
 // Hand-outs for each thread: enough to even out a thread that lost its core for a while.
 constexpr std::int64_t kHandOuts = 4;
 constexpr std::int64_t kRowsPerTask = 8;
+// Of y for each thread: with less, some of it is still in the second-level cache (2 MiB) when what
+// follows reads it.
+constexpr std::int64_t kPastCaches = std::int64_t{2} << 20;
 
 std::int64_t tiles_of(const BulkPart& part) {
   return base::ceil_div<std::int64_t>(part.rows, kCompactRows);
@@ -59,6 +62,8 @@ void multiply_bulk(BulkProduct product, std::span<const BulkPart> parts, const s
   const bool own = m >= 2 * kBulkTokens * pool.size();
   const int share_of_m = base::round_up(base::ceil_div(m, pool.size()), 2 * kBulkTokens);
   const int slab = own ? std::min(kSlab, share_of_m) : kSlab;
+  const bool lines = reinterpret_cast<std::uintptr_t>(y) % 64 == 0 && ldy % 16 == 0;
+  const bool past_caches = lines && m * ldy * 4 > kPastCaches * pool.size();
   const auto run = [&](int first, std::int64_t index) {
     const BulkPart* part = parts.data();
     for (; index >= base::ceil_div(tiles_of(*part), chunk); ++part) {
@@ -76,6 +81,7 @@ void multiply_bulk(BulkProduct product, std::span<const BulkPart> parts, const s
     task.sums = sums.reserve(std::size_t{kBulkTaskTiles} * kSlab * kCompactRows);
     task.y = y + first * ldy + part->row + tile * kCompactRows;
     task.ldy = ldy;
+    task.past_caches = past_caches && part->row % 16 == 0;
     product(task);
   };
   const auto tasks = base::ceil_div(m, slab) * chunks;

@@ -103,7 +103,8 @@ class CompactLinear final : public PackedLinear {
       }
     });
     if (m == rows.count) return;
-    round_bulk(bulk_.round, x, ldx, columns(), m, rows.count - m, a.tiles, pool, make_row);
+    round_bulk(bulk_.round_for_compact, x, ldx, columns(), m, rows.count - m, a.tiles, pool,
+               make_row);
   }
 
   void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
