@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "tensor/x86/bulk_kernels.h"
+#include "tensor/x86/bulk_unpack512.h"
 #include "tensor/x86/compact_dispatch.h"
-#include "tensor/x86/compact_vectors512.h"
 #include "tensor/x86/tile_config.h"
 
 // Weights are the second operand of a tile product: 16 pairs of columns by 16 rows of W, one row a
@@ -14,92 +14,6 @@ namespace plinth::tensor {
 namespace {
 
 constexpr std::int64_t kTileRow = 64;  // bytes
-
-// Each number twice, for the pair of columns of its row.
-[[gnu::always_inline]] inline __m512h in_pairs(const std::uint8_t* halves) {
-  const __m512i one =
-      _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
-  return reinterpret_cast<__m512h>(_mm512_or_si512(one, _mm512_slli_epi32(one, 16)));
-}
-
-// The weight of fp16 with 8 significant bits, 2^-112 of it as BF16: the exponent moves as it is.
-[[gnu::always_inline]] inline __m512i rounded_bf16(__m512h weights) {
-  const __m512i half = _mm512_set1_epi16(4);
-  const __m512i sign_and_rest = _mm512_set1_epi16(static_cast<short>(0x8fff));
-  const __m512i near = _mm512_add_epi16(reinterpret_cast<__m512i>(weights), half);
-  return _mm512_and_si512(_mm512_srai_epi16(near, 3), sign_and_rest);
-}
-
-// What unpack_block() says, for nibbles with a zero of 8: fp16 keeps each number less its zero in
-// its upper byte.
-[[gnu::always_inline]] inline void unpack_nibbles(const std::uint8_t* q, __m512h d,
-                                                  std::uint16_t* out) {
-  const __m512i less_8 = _mm512_set4_epi32(0x47464544, 0x42403c00, static_cast<int>(0xbcc0c2c4),
-                                           static_cast<int>(0xc5c6c7c8));
-  const __m512i nibble = _mm512_set1_epi8(15);
-  const __m512i upper = _mm512_set1_epi16(static_cast<short>(0xff00));
-  const auto store = [&](__m512i number, std::uint16_t* to) {
-    const __m512h weights = _mm512_mul_ph(reinterpret_cast<__m512h>(number), d);
-    _mm512_store_si512(to, rounded_bf16(weights));
-  };
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    const __m512i both = _mm512_loadu_si512(q + j * kCompactVector);
-#pragma GCC unroll 2
-    for (int high = 0; high < 2; ++high) {
-      const __m512i one = high == 0 ? both : _mm512_srli_epi16(both, 4);
-      const __m512i number = _mm512_shuffle_epi8(less_8, _mm512_and_si512(one, nibble));
-      std::uint16_t* to = out + (8 * high + 2 * j) * kCompactBlock;
-      store(_mm512_slli_epi16(number, 8), to);
-      store(_mm512_and_si512(number, upper), to + kCompactBlock);
-    }
-  }
-}
-
-// One block into 16 pairs of columns, [16, 16, 2], in the order of bulk_column().
-template <Integers kIntegers, int kSubs, bool kOffsets>
-[[gnu::always_inline]] inline void unpack_block(const std::uint8_t* at, std::uint16_t* out) {
-  using R = Record512<kIntegers, kSubs, kOffsets>;
-  if constexpr (kIntegers == Integers::nibbles && unsigned_zero(kIntegers, kSubs) == 8 &&
-                !kOffsets) {
-    return unpack_nibbles(at + R::kScaleBytes, in_pairs(at), out);
-  }
-  const R record{at};
-  __m512h d[kSubs], m[kSubs];
-#pragma GCC unroll 2
-  for (int sub = 0; sub < kSubs; ++sub) {
-    d[sub] = in_pairs(at + sub * kCompactScales);
-    if constexpr (kOffsets) {
-      m[sub] = in_pairs(at + (kSubs + sub) * kCompactScales);
-    } else {
-      const auto zero = static_cast<_Float16>(-unsigned_zero(kIntegers, kSubs));
-      m[sub] = _mm512_mul_ph(d[sub], _mm512_set1_ph(zero));
-    }
-  }
-  __m512i w[8];
-  record.integers(w);
-  const __m512i low = _mm512_set1_epi16(255);
-#pragma GCC unroll 8
-  for (int j = 0; j < 8; ++j) {
-    const int sub = kSubs == 1 ? 0 : j / 4;
-    const auto store = [&](__m512i q, std::uint16_t* to) {
-      const __m512h weights = _mm512_fmadd_ph(_mm512_cvtepu16_ph(q), d[sub], m[sub]);
-      _mm512_store_si512(to, rounded_bf16(weights));
-    };
-    store(_mm512_and_si512(w[j], low), out + 2 * j * kCompactBlock);
-    store(_mm512_srli_epi16(w[j], 8), out + (2 * j + 1) * kCompactBlock);
-  }
-}
-
-// Blocks [first, last) of one tile.
-template <Integers kIntegers, int kSubs, bool kOffsets>
-void unpack(const std::uint8_t* tile, std::int64_t first, std::int64_t last, std::uint16_t* out) {
-  constexpr auto kBytes = Record512<kIntegers, kSubs, kOffsets>::kBytes;
-  const std::uint8_t* at = tile + kCompactRows * 4 + first * kBytes;
-  for (auto b = first; b < last; ++b, at += kBytes, out += kBulkTile) {
-    unpack_block<kIntegers, kSubs, kOffsets>(at, out);
-  }
-}
 
 // Tile registers: sums of the first 16 tokens and either tile of rows in 0 and 1, of the next 16 in
 // 2 and 3; weights in 4 and 5; activations in 6 and 7.
@@ -116,8 +30,9 @@ void configure(int tokens) {
 struct Quad {
   const std::uint16_t *w[2] = {}, *x[2] = {};  // [blocks, 512]
   std::int64_t blocks = 0;
-  bool first = false;   // sums start from zero
-  float* sums[4] = {};  // by register
+  bool first = false;                 // sums start from zero
+  float *sums[4] = {}, *to[4] = {};   // by register
+  std::int64_t to_stride = kTileRow;  // bytes
   // To be had in the first-level cache soon: the next quad's sums, by register.
   const float* soon[4] = {};
   // In the second-level one: a quarter of a group's activations of the next range; null = none.
@@ -180,10 +95,10 @@ void multiply(const Quad& quad) {
     x0 += kBulkTile;
     x1 += kBulkTile;
   }
-  _tile_stored(0, quad.sums[0], kTileRow);
-  if constexpr (kRows) _tile_stored(1, quad.sums[1], kTileRow);
-  if constexpr (kTokens) _tile_stored(2, quad.sums[2], kTileRow);
-  if constexpr (kRows && kTokens) _tile_stored(3, quad.sums[3], kTileRow);
+  _tile_stored(0, quad.to[0], quad.to_stride);
+  if constexpr (kRows) _tile_stored(1, quad.to[1], quad.to_stride);
+  if constexpr (kTokens) _tile_stored(2, quad.to[2], quad.to_stride);
+  if constexpr (kRows && kTokens) _tile_stored(3, quad.to[3], quad.to_stride);
 }
 
 // One range of blocks of one task.
@@ -214,7 +129,9 @@ class Range {
       quad.w[1] = w1;
       quad.x[0] = activations(group);
       quad.x[1] = activations(next ? group + 1 : group);
-      for (int i = 0; i < 4; ++i) quad.sums[i] = sums(tile + i % 2, group + i / 2);
+      for (int i = 0; i < 4; ++i) quad.to[i] = quad.sums[i] = sums(tile + i % 2, group + i / 2);
+      const bool as_is = is_whole(two ? tile + 1 : tile);
+      if (as_is) into_y(quad, tile, group);
       look_ahead(quad, tile, group);
       weights_ahead(quad, tile, group);
       if (two) {
@@ -222,7 +139,7 @@ class Range {
       } else {
         next ? tensor::multiply<false, true>(quad) : tensor::multiply<false, false>(quad);
       }
-      if (last_ < task_.blocks) continue;
+      if (last_ < task_.blocks || as_is) continue;
       __asm__ volatile("" ::: "memory");
       for (int i = 0; i < 4; ++i) {
         if ((i % 2 == 0 || two) && (i / 2 == 0 || next)) finish(tile + i % 2, group + i / 2);
@@ -255,6 +172,18 @@ class Range {
     if (last_ == task_.blocks || pair >= kPairs || of >= groups_) return;
     const auto share = std::min(last_ - first_, task_.blocks - last_) * kBulkTile / kParts;
     quad.later = task_.x + (of * task_.blocks + last_) * kBulkTile + pair / 2 * share;
+  }
+  // Whether the tile's sums are rows of y as they are.
+  bool is_whole(int tile) const {
+    return last_ == task_.blocks && task_.form == nullptr &&
+           (tile + 1 < task_.tile_count || task_.last_rows == kCompactRows);
+  }
+  void into_y(Quad& quad, int tile, int group) const {
+    quad.to_stride = task_.ldy * 4;
+    for (int i = 0; i < 4; ++i) {
+      quad.to[i] =
+          task_.y + (group + i / 2) * kBulkTokens * task_.ldy + (tile + i % 2) * kCompactRows;
+    }
   }
   // A share of the packed weights that the next products of the task unpack.
   void weights_ahead(Quad& quad, int tile, int group) const {
