@@ -349,6 +349,53 @@ TEST(Linear, BulkRowsDependOnNeitherTheOthersNorThreads) {
   }
 }
 
+// A gate and its branch, as a feed-forward block has them.
+void join_halves(int /*row*/, std::int64_t /*first*/, std::int64_t count, float* a, float* b) {
+  for (std::int64_t i = 0; i < count; ++i) a[i] = a[i] * 0.25f + b[i];
+}
+
+// Bulk rows go from one product into the next with the bits of the steps apart: halves of one type
+// and of two, outputs that fill no chunk, few and many tokens.
+TEST(Linear, BulkRowsGoIntoTheNextProductWithTheSameBits) {
+  constexpr std::int64_t kHalf = 160;
+  std::vector<LinearOptions> kinds = {
+      {Isa::scalar, LinearMode::fast, nullptr, nullptr, nullptr, true}};
+  if (best_isa() == Isa::amx) kinds.push_back({Isa::amx, LinearMode::fast});
+  const Matrix gate = random_matrix(DType::q4_0, kHalf, 64, 41);
+  const Matrix down = random_matrix(DType::q8_0, 24, kHalf, 43);
+  for (const auto& options : kinds) {
+    for (const DType dtype : {DType::q4_0, DType::q5_1}) {
+      const Matrix up = random_matrix(dtype, kHalf, 64, 42);
+      const std::vector<MatrixView> parts = {gate.view, up.view};
+      const auto in = *pack_linear(parts, options);
+      const auto next = *pack_linear({&down.view, 1}, options);
+      for (const int m : {1, 17, 70, 600}) {
+        if (m > 100 && options.bulk_reference) continue;  // slow, and one slab there too
+        const auto x = random_rows(m, 64, 44);
+        const auto halves = multiply_bulk(*in, x.data(), m, 2);
+        std::vector<float> joined(static_cast<std::size_t>(m) * kHalf);
+        for (int t = 0; t < m; ++t) {
+          auto row = std::vector<float>(halves.begin() + t * 2 * kHalf,
+                                        halves.begin() + (t + 1) * 2 * kHalf);
+          join_halves(t, 0, kHalf, row.data(), row.data() + kHalf);
+          std::copy_n(row.begin(), kHalf, joined.begin() + t * kHalf);
+        }
+        const auto expected = multiply_bulk(*next, joined.data(), m, 2);
+        base::ThreadPool pool(2);
+        Activations activations, between;
+        in->prepare(x.data(), 64, Rows(m, 0), activations, pool);
+        ASSERT_TRUE(in->multiply_into(activations, m, join_halves, *next, between, pool));
+        std::vector<float> y(expected.size());
+        next->multiply(between, m, y.data(), 24, pool);
+        ASSERT_EQ(std::memcmp(y.data(), expected.data(), y.size() * 4), 0)
+            << isa_name(options.isa) << " " << dtype_info(dtype).name << " m " << m;
+        in->prepare(x.data(), 64, Rows(m), activations, pool);
+        EXPECT_FALSE(in->multiply_into(activations, m, join_halves, *next, between, pool));
+      }
+    }
+  }
+}
+
 // Floating-point weights keep their two or four bytes, and where no set rounds the activations all
 // have the reference's sums; columns that fill no tile of 32.
 TEST(Linear, FloatsHaveTheSumsOfTheScalarReference) {
