@@ -163,6 +163,25 @@ class ServerTest : public testing::Test {
   std::unique_ptr<Server> server_;
 };
 
+// A key that is for one network, behind a proxy on this machine.
+TEST_F(ServerTest, BelievesTrustedProxiesAloneOnWhoAsks) {
+  governance::KeySpec spec;
+  spec.project = "default";
+  spec.networks = {"203.0.113.0/24"};
+  key_ = governance_->keys().create(spec)->text;
+  const auto asks = [&](const std::string& from) {
+    return ask(request("GET /v1/models", "", "x-forwarded-for: " + from + "\r\n"));
+  };
+  EXPECT_THAT(asks("203.0.113.7"), testing::Not(StartsWith("HTTP/1.1 200")));
+  server_.reset();
+  options_.trusted_proxies = {"127.0.0.0/8"};
+  EXPECT_THAT(asks("203.0.113.7"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(asks("203.0.113.7, 198.51.100.1"), testing::Not(StartsWith("HTTP/1.1 200")));
+  server_.reset();
+  options_.trusted_proxies = {"localhost"};
+  EXPECT_FALSE(Server::create(options_, models_, *governance_, clock_, metrics_).ok());
+}
+
 TEST_F(ServerTest, StreamsEventsAsTheyCome) {
   const auto fd = connect();
   send(fd, request("POST /v1/chat/completions", chat(true)));
