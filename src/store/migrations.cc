@@ -194,8 +194,9 @@ constexpr const char* kAudit[] = {
 
 constexpr const char* kReports[] = {
     // What an hour of one device costs from effective_s on, and how many there are.
-    "create table device_cost ("
-    " effective_s bigint primary key, device_hour_pico bigint not null, devices bigint not null)",
+    // In parentheses, since clang takes two lines that become one text for a forgotten comma.
+    ("create table device_cost ("
+     " effective_s bigint primary key, device_hour_pico bigint not null, devices bigint not null)"),
 
     // What one project or key used, and what its budget has left, without the organization's
     // other hours.
