@@ -67,17 +67,16 @@ void RequestMeter::begin(const ExchangePtr& exchange, const std::string& name,
   if (ticket) answer(*std::move(ticket));
 }
 
-std::optional<absl::Status> RequestMeter::reserve(std::int64_t prompt_tokens,
-                                                  std::int64_t output_tokens,
+std::optional<absl::Status> RequestMeter::reserve(const governance::TokenCount& most,
                                                   std::function<void(const absl::Status&)> later) {
   auto& admission = exchange_->services().governance.admission();
   auto status = admission.reserve(
-      ticket_, prompt_tokens, output_tokens,
+      ticket_, most,
       [exchange = exchange_, demand = demand_, later = std::move(later)](const auto& outcome) {
         show(*exchange, demand);
         later(outcome);
       });
-  if (!status || status->ok()) throughput_.add(prompt_tokens, output_tokens);
+  if (!status || status->ok()) throughput_.add(most);
   if (status) show();
   return status;
 }

@@ -21,10 +21,10 @@ class RequestMeter {
                     const governance::Called& called,
                     std::function<void(absl::StatusOr<RequestMeter>)> done);
 
-  // The most that the request (or one more part of it) can use; refused, the meter is dropped.
-  // Nothing where the database has to be asked: then `later` runs on another thread, unless the
-  // meter is dropped before.
-  std::optional<absl::Status> reserve(std::int64_t prompt_tokens, std::int64_t output_tokens,
+  // The most that the request (or one more part of it) can use, as governance::Admission::reserve()
+  // takes it; refused, the meter is dropped. Nothing where the database has to be asked: then
+  // `later` runs on another thread, unless the meter is dropped before.
+  std::optional<absl::Status> reserve(const governance::TokenCount& most,
                                       std::function<void(const absl::Status&)> later);
   // The model has begun.
   void admitted();

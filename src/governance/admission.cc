@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "governance/limits.h"
 #include "governance/quota/admission_impl.h"
 #include "governance/quota/limit_rules.h"
@@ -70,17 +71,19 @@ std::optional<absl::StatusOr<Admission::Ticket>> Admission::begin(const Principa
   return Ticket(*this, std::move(hold));
 }
 
-std::optional<absl::Status> Admission::reserve(Ticket& ticket, std::int64_t prompt_tokens,
-                                               std::int64_t output_tokens, Reserved later) {
-  if (prompt_tokens + output_tokens > kTokensMax) {
+std::optional<absl::Status> Admission::reserve(Ticket& ticket, const TokenCount& most,
+                                               Reserved later) {
+  CHECK(most.cached <= most.input);
+  if (most.input + most.output > kTokensMax) {
     return base::invalid_argument(fmt::format(
         "A request takes {} tokens of prompt and answers together at most.", kTokensMax));
   }
   const auto& price = ticket.hold_->price;
-  const auto pico = prompt_tokens * std::max(price.input_pico, price.cached_pico) +
-                    output_tokens * price.output_pico;
+  // More may turn out to be cached than is sure now.
+  const auto pico = (most.input - most.cached) * std::max(price.input_pico, price.cached_pico) +
+                    most.cached * price.cached_pico + most.output * price.output_pico;
   std::lock_guard lock(impl_->mutex);
-  return impl_->attempt_or_wait(ticket.hold_, {false, prompt_tokens + output_tokens, pico},
+  return impl_->attempt_or_wait(ticket.hold_, {false, most.input - most.cached + most.output, pico},
                                 [&] { return std::move(later); });
 }
 

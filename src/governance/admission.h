@@ -1,8 +1,7 @@
 // Who may use how much: every request passes here before it costs anything.
 //
 //   auto began = admission.begin(principal, demand, later);      // requests, a balance
-//   auto status = admission.reserve(ticket, prompt, n * output_max, later);  // the most it can
-//   cost
+//   auto status = admission.reserve(ticket, {prompt, pinned, n * output_max}, later);  // the most
 //   ...
 //   admission.settle(std::move(ticket), actual, amount_pico);    // what it did cost
 //
@@ -99,9 +98,9 @@ class Admission {
   std::optional<absl::StatusOr<Ticket>> begin(const Principal& principal, const Demand& demand,
                                               Began later);
   // Reserves the most that the request can cost; several times where it has several parts. Refused,
-  // it reserves nothing.
-  std::optional<absl::Status> reserve(Ticket& ticket, std::int64_t prompt_tokens,
-                                      std::int64_t output_tokens, Reserved later);
+  // it reserves nothing. most.cached: those of the input that are sure to be cached, which no limit
+  // counts; below 0, so many of those that a call before said were not.
+  std::optional<absl::Status> reserve(Ticket& ticket, const TokenCount& most, Reserved later);
   // amount_pico: what the row of the ledger says, which is committed.
   void settle(Ticket ticket, const TokenCount& actual, std::int64_t amount_pico);
   // Nobody knows whether the row is committed.

@@ -241,11 +241,11 @@ TEST_P(GatewaysTest, WhileTheDatabaseIsAwayBlocksAreSpentAndNoMore) {
   auto ticket = *one_->begin(principal_, {"m"});
   absl::Status answer = base::internal("none");
   const auto wait = [&](const absl::Status& status) { answer = status; };
-  ASSERT_FALSE(one_->admission->reserve(ticket, 5'000, 0, wait).has_value());
+  ASSERT_FALSE(one_->admission->reserve(ticket, {5'000, 0, 0}, wait).has_value());
   EXPECT_FALSE(one_->admission->exchange().ok());
   EXPECT_TRUE(absl::IsInternal(answer)) << "it still waits: " << answer;
   auto next = *one_->begin(principal_, {"m"});
-  const auto at_once = one_->admission->reserve(next, 5'000, 0, wait);
+  const auto at_once = one_->admission->reserve(next, {5'000, 0, 0}, wait);
   ASSERT_TRUE(at_once.has_value()) << "who comes later is told at once";
   EXPECT_TRUE(absl::IsUnavailable(*at_once)) << *at_once;
   one_->hand.is_away = false;
@@ -254,7 +254,7 @@ TEST_P(GatewaysTest, WhileTheDatabaseIsAwayBlocksAreSpentAndNoMore) {
   // Nobody waits for longer than that.
   one_->hand.is_away = true;
   answer = base::internal("none");
-  ASSERT_FALSE(one_->admission->reserve(next, 2'000, 0, wait).has_value());
+  ASSERT_FALSE(one_->admission->reserve(next, {2'000, 0, 0}, wait).has_value());
   clock_.advance(kBlockWait);
   EXPECT_FALSE(one_->admission->exchange().ok());
   EXPECT_TRUE(absl::IsUnavailable(answer)) << answer;
@@ -265,7 +265,8 @@ TEST_P(GatewaysTest, WhoeverLeavesWaitsNoMore) {
   bool answered = false;
   {
     auto ticket = *one_->begin(principal_, {"m"});
-    ASSERT_FALSE(one_->admission->reserve(ticket, 5'000, 0, [&](const auto&) { answered = true; }));
+    ASSERT_FALSE(
+        one_->admission->reserve(ticket, {5'000, 0, 0}, [&](const auto&) { answered = true; }));
   }
   EXPECT_TRUE(one_->admission->exchange().ok());
   EXPECT_FALSE(answered);

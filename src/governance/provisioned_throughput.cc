@@ -166,10 +166,10 @@ ProvisionedThroughput::Use::~Use() {
   if (bucket_ != nullptr) settle({});
 }
 
-void ProvisionedThroughput::Use::add(std::int64_t prompt_tokens, std::int64_t output_tokens) {
+void ProvisionedThroughput::Use::add(const TokenCount& most) {
   if (bucket_ == nullptr) return;
   std::lock_guard lock(bucket_->mutex);
-  const auto tokens = prompt_tokens + output_tokens * bucket_->output_weight;
+  const auto tokens = most.input - most.cached + most.output * bucket_->output_weight;
   bucket_->utilisation.add(tokens, clock_->now());
   reckoned_ += tokens;
 }

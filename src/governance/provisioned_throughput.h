@@ -57,7 +57,8 @@ class ProvisionedThroughput {
     Use(Use&&) noexcept = default;
     Use& operator=(Use&& other) noexcept;
     ~Use();
-    void add(std::int64_t prompt_tokens, std::int64_t output_tokens);
+    // As Admission::reserve() counts them.
+    void add(const TokenCount& most);
     void settle(const TokenCount& actual);
 
    private:

@@ -100,17 +100,19 @@ TEST_F(ThroughputTest, IsSoldByAnAcceptedTableAlone) {
 TEST_F(ThroughputTest, ReckonsWithTheMostAndSettlesToWhatWas) {
   accept();
   auto use = throughput_->begin(deployment_).value();
-  use.add(1000, 3000);  // 1000 + 3 * 3000 fill it to the brim
+  use.add({1000, 0, 3000});  // 1000 + 3 * 3000 fill it to the brim
   EXPECT_EQ(throughput_->utilisation(deployment_), 100);
   EXPECT_TRUE(throughput_->begin(deployment_).ok());
   auto more = throughput_->begin(deployment_).value();
-  more.add(500, 0);
+  more.add({500, 0, 0});
   const auto refused = throughput_->begin(deployment_).status();
   ASSERT_TRUE(refusal_of(refused).has_value());
   EXPECT_EQ(refusal_of(refused)->retry_after, milliseconds(500));
   // Cached tokens are free, and an output token costs three.
   use.settle({1000, 400, 800});
   EXPECT_EQ(throughput_->utilisation(deployment_), (600 + 2400 + 500) / 100);
+  more.add({1000, 900, 0});  // those that are sure to be cached are reckoned as such
+  EXPECT_EQ(throughput_->utilisation(deployment_), (600 + 2400 + 500 + 100) / 100);
   { const auto dropped = std::move(more); }
   EXPECT_EQ(throughput_->utilisation(deployment_), 30) << "a request that failed used nothing";
   clock_.advance(seconds(3));

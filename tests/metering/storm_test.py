@@ -411,6 +411,45 @@ def limits_are_never_passed():
 
 
 @test
+def what_is_cached_needs_no_reservation():
+    """A long prompt comes again: it passes a rate and a budget that another one of its length does not."""
+    with storm_home() as home, Service(home) as service:
+        tenant = Tenant(service)
+        tenant.admin("/prices", PRICE)
+
+        def ask(word):
+            return service.request("/v1/chat/completions", {
+                "model": "smollm2", "messages": [{"role": "user", "content": f"{word} " * 300}], "max_tokens": 4, "ignore_eos": True})
+        status, _, answer = ask("one")
+        assert status == 200, (status, answer)
+        prompt = answer["usage"]["prompt_tokens"]
+        assert prompt > 300 and not answer["usage"]["prompt_tokens_details"]["cached_tokens"], answer["usage"]
+
+        def second_passes():
+            status, headers, answer = ask("one")
+            assert status == 200, (status, answer)
+            cached = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+            assert prompt - 32 <= cached < prompt, answer["usage"]
+            row = ledger_of(home)[headers["x-request-id"]]
+            assert (row["input_tokens"], row["cached_tokens"], row["amount_pico"]) == (prompt, cached, price_of(row)), row
+        path = f"/projects/{tenant.project}/rate_limits/rl-smollm2"
+        tenant.admin(path, {"max_tokens_per_1_minute": prompt // 2})
+        status, _, answer = ask("two")
+        assert status == 429 and answer["error"]["code"] == "rate_limit_exceeded", (status, answer)
+        second_passes()
+        tenant.admin(path, {"max_tokens_per_1_minute": None})
+        # Between what the prompt costs cached and what it costs computed.
+        spent = sum(row["amount_pico"] for row in ledger_of(home).values())
+        budget = spent + (prompt * (INPUT + CACHED)) // 2 + 4 * OUTPUT
+        tenant.admin(f"/projects/{tenant.project}/spend_limits", {"amount": f"{budget / 1e12:.9f}", "period": "day"})
+        status, _, answer = ask("two")
+        assert status == 429 and answer["error"]["code"] == "insufficient_quota", (status, answer)
+        second_passes()
+        assert sum(row["amount_pico"] for row in settled(home).values()) <= budget
+        check_books([tenant], settled(home))
+
+
+@test
 def a_budget_is_never_overspent():
     with storm_home() as home, Service(home) as service:
         tenant = Tenant(service)
