@@ -51,9 +51,9 @@ void RequestMeter::begin(const ExchangePtr& exchange, const std::string& name,
     meter->demand_.deployment = governance::deployment_scope(*called.deployment);
     meter->demand_.service_class = called.deployment->service_class;
     if (called.deployment->service_class == "provisioned") {
-      auto throughput = governance.throughput().begin(*called.deployment);
-      if (!throughput.ok()) return done(throughput.status());
-      meter->throughput_ = *std::move(throughput);
+      const auto unit = governance.throughput().of(called.deployment->model);
+      if (!unit.ok()) return done(unit.status());
+      meter->demand_.output_weight = unit->output_weight;
     }
   }
   auto answer = [meter,
@@ -76,7 +76,6 @@ std::optional<absl::Status> RequestMeter::reserve(const governance::TokenCount& 
         show(*exchange, demand);
         later(outcome);
       });
-  if (!status || status->ok()) throughput_.add(most);
   if (status) show();
   return status;
 }
@@ -93,7 +92,6 @@ void RequestMeter::admitted() {
 void RequestMeter::settle(const governance::TokenCount& tokens, std::int64_t choices,
                           const std::string& status,
                           std::function<void(const absl::Status&)> done) {
-  throughput_.settle(tokens);
   governance::UsageEvent event;
   event.request_id = exchange_->id();
   event.principal = exchange_->principal;

@@ -36,10 +36,7 @@ class RequestMeter {
   void settle(const governance::TokenCount& tokens, std::int64_t choices, const std::string& status,
               std::function<void(const absl::Status&)> done);
   // Lets go of what is reserved; nothing is charged.
-  void drop() {
-    ticket_ = {};
-    throughput_ = {};
-  }
+  void drop() { ticket_ = {}; }
 
  private:
   RequestMeter(ExchangePtr exchange, governance::Demand demand)
@@ -50,7 +47,6 @@ class RequestMeter {
   ExchangePtr exchange_;
   governance::Demand demand_;
   governance::Admission::Ticket ticket_;
-  governance::ProvisionedThroughput::Use throughput_;  // of a provisioned deployment
   base::TimePoint admitted_{};
   std::int64_t device_us_ = 0;
 };

@@ -273,6 +273,39 @@ TEST_P(GatewaysTest, WhoeverLeavesWaitsNoMore) {
   EXPECT_TRUE(call(*one_, 8'000)) << "it took nothing";
 }
 
+// What a gateway says is left is there for its caller, whatever the others do meanwhile.
+TEST_P(GatewaysTest, WhatIsSaidToRemainIsNeverMore) {
+  limit(Resource::tokens_per_minute, 10'000);
+  limit(Resource::requests_per_minute, 200);
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 12; ++round) {
+    auto& teller = round % 2 == 0 ? *one_ : *two_;
+    auto& other = round % 2 == 0 ? *two_ : *one_;
+    call(teller, static_cast<std::int64_t>(random() % 300));
+    const auto told = teller.admission->view(principal_, {"m"});
+    const auto tokens = told.tokens->remaining, requests = told.requests->remaining;
+    if (round == 0) {
+      EXPECT_GT(tokens, 0) << "a bound that says something";
+      EXPECT_GT(requests, 0);
+    }
+    while (call(other, 50) || call(other, 1)) continue;
+    ASSERT_LE(tokens, 10'000);
+    EXPECT_TRUE(tokens == 0 || call(teller, tokens)) << "round " << round;
+    for (std::int64_t i = tokens > 0 ? 1 : 0; i < requests; ++i)
+      EXPECT_TRUE(teller.begin(principal_, {"m"}).ok()) << "round " << round;
+    clock_.advance(seconds(20));
+    rest(1);
+  }
+}
+
+TEST_P(GatewaysTest, WhoseLeaseLapsedSaysThatNothingRemains) {
+  limit(Resource::tokens_per_minute, 10'000);
+  ASSERT_TRUE(call(*one_, 10));
+  EXPECT_GT(one_->admission->view(principal_, {"m"}).tokens->remaining, 0);
+  clock_.advance(store::kLease);
+  EXPECT_EQ(one_->admission->view(principal_, {"m"}).tokens->remaining, 0);
+}
+
 // Most requests never ask the database.
 TEST_P(GatewaysTest, ManyRequestsNeedFewTransactions) {
   limit(Resource::tokens_per_minute, 10'000'000);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "store/database.h"
 
 namespace plinth::store {
@@ -27,6 +28,10 @@ class DocumentStore {
   // Writes or overwrites; created_s stays that of the first time. Returns what is stored.
   // ResourceExhausted where the scope would have more than `most` of the kind.
   absl::StatusOr<DocumentRow> put(const DocumentRow& row, std::int64_t most);
+  // The same with what must hold or follows: `then` runs in the same transaction, while nobody else
+  // puts anything, and where it fails nothing is written.
+  absl::StatusOr<DocumentRow> put(const DocumentRow& row, std::int64_t most,
+                                  absl::FunctionRef<absl::Status()> then);
   // NotFound where there is none; what names things for people is the caller's.
   absl::Status remove(const std::string& kind, const std::string& scope, const std::string& name);
   // Every document of the kind, by scope and name.

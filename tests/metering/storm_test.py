@@ -377,6 +377,61 @@ def limits_hold_over_two_gateways():
 
 
 @test
+def provisioned_throughput_holds_over_two_gateways():
+    """A bucket that both gateways draw on at once, and one that is killed in between."""
+    if no_postgresql():
+        return
+    rate, weight, units = 60, 3, 20  # 1,200 a minute: 20 drain in a second
+    with shared_database("provisioned") as where, storm_home() as one, storm_home() as two:
+        with Service(one, "--store-database", where) as first:
+            share_secrets(one, two)
+            tenant = Tenant(first)
+            tenant.admin("/prices", PRICE)
+            tenant.admin("/provisioned_throughput/smollm2",
+                         {"unitTokensPerMinute": rate, "outputWeight": weight, "firstTokenMs": 500, "tokenUs": 50000})
+            tenant.admin(f"/projects/{tenant.project}/deployments/ptu",
+                         {"sku": {"name": "ProvisionedManaged", "capacity": units}, "properties": {"model": {"name": "smollm2"}}})
+            told, refused, begun = {}, [], time.time()
+
+            def call(service, seed_of_mine, end):
+                draw = random.Random(seed_of_mine)
+                while time.monotonic() < end:
+                    try:
+                        status, headers, answer = service.request("/v1/chat/completions", {
+                            "model": "ptu", "messages": [{"role": "user", "content": "Go. " * draw.randint(1, 20)}],
+                            "max_tokens": draw.randint(1, 16)})
+                    except (OSError, http.client.HTTPException):
+                        return
+                    if status == 200:
+                        told[headers["x-request-id"]] = answer["usage"]
+                    else:
+                        assert status == 429, answer
+                        assert int(headers["retry-after-ms"]) > 0, headers
+                        refused.append(int(headers["retry-after-ms"]))
+                        time.sleep(0.05)
+            for round_of_two in range(2):
+                with Service(two, "--store-database", where) as second:
+                    end = time.monotonic() + 10
+                    threads = [threading.Thread(target=call, args=(with_key(gateway, tenant.key["value"]), seed * 9 + i, end))
+                               for i, gateway in enumerate([first, second] * 2)]
+                    for thread in threads:
+                        thread.start()
+                    time.sleep(8)
+                    used = tenant.admin(f"/projects/{tenant.project}/deployments/ptu")["properties"]["utilisation"]
+                    second.kill()
+                    for thread in threads:
+                        thread.join(120)
+            took = time.time() - begun
+            ledger = settled(one, where)
+            rows = [row for row in ledger.values() if row["project"] == tenant.project]
+            spent = [row["input_tokens"] - row["cached_tokens"] + weight * row["output_tokens"] for row in rows]
+            print(f"# {sum(spent)} of {rate * units / 60 * (took + 10):.0f} in {took:.0f} s, {len(refused)} refused, {used} %", flush=True)
+            assert set(told) <= set(ledger)
+            assert sum(spent) <= rate * units / 60 * (took + 10) + max(spent), (sum(spent), took)
+            assert sum(spent) > rate * units / 60 * 10 and refused and used > 50, (sum(spent), used)
+
+
+@test
 def limits_are_never_passed():
     with storm_home() as home, Service(home) as service:
         tenant = Tenant(service)
