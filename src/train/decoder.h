@@ -1,0 +1,61 @@
+// A decoder as model::DecoderSpec describes it, to be trained: the same layers as the engine's
+// forward pass, on a tape.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "model/decoder_spec.h"
+#include "train/batch.h"
+#include "train/ops/cross_entropy.h"
+#include "train/ops/rope.h"
+#include "train/parameters.h"
+#include "train/tape.h"
+#include "train/weight.h"
+
+namespace plinth::train {
+
+// What of a layer's inner values is kept for the way back.
+enum class Recompute : std::uint8_t { none, full };
+
+struct LoraOptions {
+  std::int64_t rank = 0;  // 0 = the weights themselves learn
+  double alpha = 16;      // the adapter's product counts alpha / rank times
+  bool by_root = false;   // alpha / sqrt(rank): Kalajdzievski, "rsLoRA", 2023
+  // Of "q", "k", "v", "o", "gate", "up", "down".
+  std::vector<std::string> targets = {"q", "k", "v", "o"};
+  std::uint64_t seed = 1;  // of the first factors, which begin at random; the second at zero
+};
+
+// Not thread-safe.
+template <typename T>
+class Decoder {
+ public:
+  // Copies of the weights, in full precision. Unimplemented where the model has experts;
+  // InvalidArgument where a target of the adapter is none.
+  static absl::StatusOr<std::unique_ptr<Decoder>> make(const model::DecoderSpec& spec,
+                                                       const model::DecoderWeights& weights,
+                                                       const LoraOptions& lora);
+  virtual ~Decoder() = default;
+
+  const model::DecoderSpec& spec() const { return spec_; }
+  Parameters<T>& parameters() { return parameters_; }
+
+  // What comes out of the last norm, [m, width]. `batch` outlives the tape's use.
+  virtual Var<T>& hidden(Tape<T>& tape, const Batch& batch, Recompute recompute) = 0;
+  virtual Weight<T>& head() = 0;
+  HeadShape head_shape() const { return {spec_.logits_scale, spec_.final_softcap}; }
+
+ protected:
+  explicit Decoder(const model::DecoderSpec& spec) : spec_(spec) {}
+  const model::DecoderSpec spec_;
+  Parameters<T> parameters_;
+};
+
+extern template class Decoder<float>;
+extern template class Decoder<double>;
+
+}  // namespace plinth::train

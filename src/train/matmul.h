@@ -1,0 +1,28 @@
+// C (+)= op(A) op(B), all row-major. The bits of C do not depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+
+#include "base/thread_pool.h"
+
+namespace plinth::train {
+
+// c: [m, n]; a: [m, k], or [k, m] where transposed; b: [k, n], or [n, k] where transposed.
+template <typename T>
+struct Product {
+  std::int64_t m = 0, n = 0, k = 0;
+  const T* a = nullptr;
+  bool transpose_a = false;
+  const T* b = nullptr;
+  bool transpose_b = false;
+  T* c = nullptr;
+  bool accumulate = false;  // adds to c
+};
+
+template <typename T>
+void matmul(const Product<T>& product, base::ThreadPool& threads);
+
+extern template void matmul(const Product<float>&, base::ThreadPool&);
+extern template void matmul(const Product<double>&, base::ThreadPool&);
+
+}  // namespace plinth::train
