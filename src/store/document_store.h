@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/database.h"
@@ -27,6 +28,13 @@ class DocumentStore {
   // Writes or overwrites; created_s stays that of the first time. Returns what is stored.
   // ResourceExhausted where the scope would have more than `most` of the kind.
   absl::StatusOr<DocumentRow> put(const DocumentRow& row, std::int64_t most);
+  // What is stored then: `row`, or what was there already.
+  absl::StatusOr<DocumentRow> put_if_absent(const DocumentRow& row);
+  // Other bodies for documents that still are as the first of each pair says, in one transaction.
+  // Once forget_pages() follows, the bytes of before are gone.
+  absl::Status overwrite(const std::vector<std::pair<DocumentRow, std::string>>& bodies);
+  // Not inside a transaction; as Database::compact().
+  absl::Status forget_pages();
   // NotFound where there is none; what names things for people is the caller's.
   absl::Status remove(const std::string& kind, const std::string& scope, const std::string& name);
   // Every document of the kind, by scope and name.
