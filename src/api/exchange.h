@@ -18,6 +18,7 @@
 #include "cluster/model_service.h"
 #include "governance/governance.h"
 #include "net/http_server.h"
+#include "net/tls.h"
 
 namespace plinth::api {
 
@@ -35,6 +36,7 @@ struct Services {
   // Where browsers find this service: "https://plinth.example". "" = unknown.
   std::string public_url = "";
   WorkQueue* slow = nullptr;  // what may wait; not owned
+  net::ClientCertificateMode client_certificates = net::ClientCertificateMode::off;
 
   ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };
@@ -80,6 +82,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::string_view endpoint;  // the route's pattern: a bounded label for metrics
   net::HttpHeaders headers;   // that every answer carries
   AuditNote audit;            // set by endpoints
+  std::string prepared;       // what a route's Prepare made
 
   // Answers; thread-safe. The first one counts, what comes after it is ignored.
   void send_json(const base::json::object& body);

@@ -28,7 +28,8 @@ class ServerImpl final : public Server {
                   options.ignore_unknown_fields,
                   options.content_policy,
                   options.public_url,
-                  &slow_} {}
+                  &slow_,
+                  options.client_certificates} {}
 
   absl::Status listen(const ServerOptions& options) {
     pipeline_.request_max = options.request_max;

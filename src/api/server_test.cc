@@ -412,6 +412,31 @@ TEST_F(ServerTest, RefusalsAreCountedOnRecord) {
   EXPECT_EQ(all[0].event.actor.id, own_id);
 }
 
+TEST_F(ServerTest, WhoPresentsNoCertificateIsRefusedWhereOneIsNeeded) {
+  options_.client_certificates = net::ClientCertificateMode::optional;
+  EXPECT_THAT(ask(request("GET /v1/models")), StartsWith("HTTP/1.1 200 ")) << "no authority yet";
+  const auto authority =
+      *base::read_file(PLINTH_SOURCE_DIR "/tests/fuzz/corpus/client_ca/authority", 1u << 12);
+  auto& certificates = governance_->client_certificates();
+  const auto row = certificates.add("default", authority, "office");
+  ASSERT_TRUE(row.ok()) << row.status();
+  ASSERT_TRUE(certificates.set_active("default", "default", {row->id}, true).ok());
+  const auto refused = ask(request("GET /v1/models"));
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(refused, HasSubstr("none was presented"));
+  EXPECT_THAT(refused, HasSubstr("\"code\":\"invalid_client_certificate\""));
+  EXPECT_THAT(ask(request("GET /healthz")), StartsWith("HTTP/1.1 200 ")) << "asks nobody";
+  ASSERT_TRUE(certificates.set_active("default", "default", {row->id}, false).ok());
+  EXPECT_THAT(ask(request("GET /v1/models")), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, RequiredCertificatesNeedAnAuthority) {
+  options_.client_certificates = net::ClientCertificateMode::required;
+  const auto refused = ask(request("GET /v1/models"));
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(refused, HasSubstr("no authority of them is active"));
+}
+
 TEST_F(ServerTest, RoutesByMethodAndPath) {
   EXPECT_THAT(ask(request("GET /healthz")), StartsWith("HTTP/1.1 200 "));
   EXPECT_TRUE(ask(request("HEAD /readyz")).ends_with("\r\n\r\n"));

@@ -27,6 +27,11 @@ const std::vector<Setting>& declared_settings() {
        "0.1"},
       {"server.tls_key", "", kText, "", 0, 0, "", "",
        "PEM file of its key, which nobody else may read.", "0.1"},
+      {"server.tls_client_certificates", "", kText, "off", 0, 0, "", "off|optional|required",
+       "Whether TLS asks clients for a certificate. optional: one is needed where an authority of "
+       "the organization or project is active (`plinth admin certificate`); required: everywhere, "
+       "and without an active authority nobody is let in.",
+       "0.1"},
       {"server.drain_grace_s", "", kInteger, "30", 0, 3600, "s", "",
        "How long running requests may go on after SIGTERM.", "0.1"},
       {"api.ignore_unknown_fields", "", kBoolean, "false", 0, 0, "", "",
