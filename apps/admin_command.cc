@@ -35,7 +35,7 @@ using Array = base::json::array;
 struct Arguments {
   AdminFlags service;
   std::string project = "default", name, model, period = "month", amount;
-  std::string input, cached, output;
+  std::string input, cached, output, unit_hour, service_class = "standard";
   std::vector<std::string> models, networks, scopes;
   std::string user;
   std::int64_t days = 30, overlap_s = 86'400;
@@ -192,7 +192,7 @@ absl::Status remove_budget(const AdminClient& client, const Arguments& arguments
 absl::Status list_prices(const AdminClient& client, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto page, client.get("/prices"));
   return show(arguments, page.at("data").as_array(),
-              {"VERSION", "MODEL", "CLASS", "INPUT/M", "CACHED/M", "OUTPUT/M", "FROM"},
+              {"VERSION", "MODEL", "CLASS", "INPUT/M", "CACHED/M", "OUTPUT/M", "UNIT/H", "FROM"},
               [](const Object& price) {
                 const auto model = cell(price, "model");
                 return std::vector{cell(price, "version"),
@@ -201,19 +201,21 @@ absl::Status list_prices(const AdminClient& client, const Arguments& arguments) 
                                    cell(price, "input_per_million"),
                                    cell(price, "cached_input_per_million"),
                                    cell(price, "output_per_million"),
+                                   cell(price, "unit_hour"),
                                    time_cell(price, "effective_at")};
               });
 }
 
 absl::Status set_price(const AdminClient& client, const Arguments& arguments) {
-  return tell(
-      arguments,
-      client.post("/prices", {{"model", arguments.model},
-                              {"input_per_million", arguments.input},
-                              {"cached_input_per_million",
-                               arguments.cached.empty() ? arguments.input : arguments.cached},
-                              {"output_per_million", arguments.output}}),
-      [](const Object& made) { return "price book version " + cell(made, "version"); });
+  Object body{
+      {"model", arguments.model},
+      {"service_class", arguments.service_class},
+      {"input_per_million", arguments.input},
+      {"cached_input_per_million", arguments.cached.empty() ? arguments.input : arguments.cached},
+      {"output_per_million", arguments.output}};
+  if (!arguments.unit_hour.empty()) body["unit_hour"] = arguments.unit_hour;
+  return tell(arguments, client.post("/prices", body),
+              [](const Object& made) { return "price book version " + cell(made, "version"); });
 }
 
 absl::Status show_usage(const AdminClient& client, const Arguments& arguments) {
@@ -317,6 +319,12 @@ class Tree final : public AdminTree<Arguments> {
     put->add_option("--input", arguments_->input, "Of a million tokens")->required();
     put->add_option("--cached", arguments_->cached, "Of those in the cache (default: as --input)");
     put->add_option("--output", arguments_->output, "Of a million made tokens")->required();
+    put->add_option("--class", arguments_->service_class,
+                    "standard, provisioned, batch or developer")
+        ->check(CLI::IsMember({"standard", "provisioned", "batch", "developer"}))
+        ->capture_default_str();
+    put->add_option("--unit-hour", arguments_->unit_hour,
+                    "Of a provisioned unit for an hour, whether it is used or not");
   }
 
   void add_usage() {

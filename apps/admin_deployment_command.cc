@@ -27,7 +27,7 @@ struct Arguments {
   AdminFlags service;
   std::string project = "default", name, version, file;
   std::string model, sku = "Standard", policy, spillover, upgrade, served;
-  std::int64_t capacity = 0, max_output = 0, retires_s = 0;
+  std::int64_t capacity = 0, max_output = 0, retires_s = 0, replicas = 0;
   std::vector<std::string> canary, parameters;
   bool is_default = false;
 };
@@ -213,11 +213,13 @@ absl::Status list_throughput(const AdminClient& client, const Arguments& argumen
   ASSIGN_OR_RETURN(const auto answer, client.get("/provisioned_throughput"));
   return show_entries(
       arguments.service.json, answer.at("data").as_array(),
-      {"MODEL", "VERSION", "UNIT TOKENS/MIN", "OUTPUT WEIGHT", "FIRST TOKEN MS", "TOKEN US"},
+      {"MODEL", "VERSION", "UNIT TOKENS/MIN", "OUTPUT WEIGHT", "FIRST TOKEN MS", "TOKEN US",
+       "REPLICAS"},
       [](const Object& one) {
         return std::vector{
             cell(one, "model"),        cell(one, "version"),      cell(one, "unitTokensPerMinute"),
-            cell(one, "outputWeight"), cell(one, "firstTokenMs"), cell(one, "tokenUs")};
+            cell(one, "outputWeight"), cell(one, "firstTokenMs"), cell(one, "tokenUs"),
+            cell(one, "replicas")};
       });
 }
 
@@ -229,6 +231,7 @@ absl::Status accept_throughput(const AdminClient& client, const Arguments& argum
     return base::invalid_argument(arguments.file + ": names no model");
   const std::string name(model->get_string());
   body.erase("model");
+  if (arguments.replicas > 0) body["replicas"] = arguments.replicas;
   return tell_answer(
       arguments.service.json, client.post("/provisioned_throughput/" + url_escaped(name), body),
       [](const Object& row) {
@@ -286,7 +289,9 @@ class Tree final : public AdminTree<Arguments> {
     auto* throughput = group("throughput", "What a provisioned unit of each model is");
     action(throughput, "list", "The accepted tables", list_throughput);
     with_file(action(throughput, "accept", "Accept what was measured", accept_throughput),
-              "What `plinth bench serve --calibrate` wrote");
+              "What `plinth bench serve --calibrate` wrote")
+        ->add_option("--replicas", arguments_->replicas,
+                     "Of the model, over all gateways (default: what the file says, or 1)");
   }
 
  private:
@@ -299,8 +304,9 @@ class Tree final : public AdminTree<Arguments> {
     command->add_option("name", arguments_->name)->required();
     return command;
   }
-  void with_file(CLI::App* command, const char* doc) {
+  CLI::App* with_file(CLI::App* command, const char* doc) {
     command->add_option("file", arguments_->file, doc)->required();
+    return command;
   }
   CLI::App* of_model(CLI::App* command) {
     command->add_option("model", arguments_->model)->required();

@@ -22,16 +22,22 @@ struct Arguments {
   bool json = false, csv = false;
 };
 
+// To the hundredth; --json and --csv have seconds.
+std::string unit_hours(std::int64_t unit_seconds) {
+  if (unit_seconds == 0) return "-";
+  return fmt::format("{:.2f}", static_cast<double>(unit_seconds) / 3600);
+}
+
 void print(const governance::Invoice& invoice) {
   std::vector<std::vector<std::string>> rows{
-      {"PROJECT", "MODEL", "CLASS", "OF", "TOKENS", "EXACT", "AMOUNT"}};
+      {"PROJECT", "MODEL", "CLASS", "OF", "TOKENS", "UNIT HOURS", "EXACT", "AMOUNT"}};
   for (const auto& line : invoice.lines) {
     rows.push_back({line.project_name.empty() ? line.project : line.project_name, line.model,
                     line.service_class, line.meter, fmt::format("{}", line.tokens),
-                    governance::format_money(line.exact_pico),
+                    unit_hours(line.unit_seconds), governance::format_money(line.exact_pico),
                     governance::format_cents(line.cents)});
   }
-  rows.push_back({"TOTAL", "", "", "", "", governance::format_money(invoice.exact_pico),
+  rows.push_back({"TOTAL", "", "", "", "", "", governance::format_money(invoice.exact_pico),
                   governance::format_cents(invoice.total_cents)});
   print_table(rows);
   fmt::print(stderr,

@@ -172,6 +172,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   server_options.client_certificates = client_certificates(settings);
   server_options.public_url = browsers;
   server_options.cors_origins = settings.list("api.cors_origins");
+  server_options.trusted_proxies = settings.list("server.trusted_proxies");
   server_options.content_policy = settings.text("content.policy");
   server_options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
   ASSIGN_OR_RETURN(const auto server,

@@ -33,7 +33,7 @@ function(plinth_isa_flags)
         list(APPEND flags -mavx512bf16)
       endif()
     elseif(source MATCHES "_amx\\.cc$")
-      set(flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16
+      set(flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mavx512fp16
         -mfma -mf16c -mbmi2 -mamx-tile -mamx-int8 -mamx-bf16)
     else()
       continue()

@@ -61,8 +61,11 @@ class Generation : public std::enable_shared_from_this<Generation> {
   struct CallState {
     std::int32_t choices = 1;  // constant once the first has started
     std::unique_ptr<cluster::Call> call;
-    bool asked = false;          // whether it may cost what it costs at most
-    bool reserved = false;       // so much is reserved; it may be committed
+    bool asked = false;     // whether it may cost what it costs at most
+    bool asking = false;    // the answer is not there yet
+    bool reserved = false;  // so much is reserved; it may be committed
+    // Of the prompt, what is reserved as cached, and what was last said to be pinned.
+    std::int32_t pinned = 0, pinned_said = 0;
     std::int64_t device_us = 0;  // that it took so far
   };
 
@@ -71,7 +74,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::lock_guard lock(mutex_);
     if (released_) return false;
     states_[index].call = std::move(call);
-    if (states_[index].reserved) states_[index].call->commit();
+    if (states_[index].reserved) commit(index);
     return true;
   }
 
@@ -103,6 +106,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
       }
       if (auto* finished = std::get_if<protocol::Finished>(&event)) {
         if (!finished->status.ok()) return fail(finished->status);
+        if (finished->usage.cached_tokens < states_[call].pinned) return fail(pins_denied());
         usage_.prompt_tokens += finished->usage.prompt_tokens;
         usage_.cached_tokens += finished->usage.cached_tokens;
         usage_.completion_tokens += finished->usage.completion_tokens;
@@ -111,7 +115,10 @@ class Generation : public std::enable_shared_from_this<Generation> {
       }
       if (!states_[call].reserved || !was_asked_for(call, event))
         return fail(base::internal("the model answered what was not asked for"));
-      if (const auto* admitted = std::get_if<protocol::Admitted>(&event)) begin(*admitted);
+      if (const auto* admitted = std::get_if<protocol::Admitted>(&event)) {
+        if (admitted->cached_tokens < states_[call].pinned) return fail(pins_denied());
+        begin(*admitted);
+      }
       if (gate_ == nullptr) {
         answer_->add(call, std::move(event), out_);
         continue;
@@ -143,24 +150,53 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   absl::Status reserve(std::size_t call, const protocol::Prepared& prepared) {
     auto& state = states_[call];
-    // Prepared once more by another worker, as the first one died.
-    if (state.reserved) commit(call);
-    if (std::exchange(state.asked, true)) return absl::OkStatus();
-    const auto status = meter_.reserve(
-        prepared.prompt_tokens, std::int64_t{state.choices} * prepared.output_tokens_max,
-        [self = shared_from_this(), call](const absl::Status& later) {
+    state.pinned_said = prepared.pinned_tokens;
+    if (state.asking) return absl::OkStatus();
+    // Prepared once more: its pins were lost, or the worker died, and another one has others.
+    if (std::exchange(state.asked, true)) return commit_or_ask(call);
+    state.pinned = prepared.pinned_tokens;
+    return ask(call, {prepared.prompt_tokens, prepared.pinned_tokens,
+                      std::int64_t{state.choices} * prepared.output_tokens_max});
+  }
+
+  absl::Status ask(std::size_t call, const governance::TokenCount& most) {
+    auto& state = states_[call];
+    state.asking = true;
+    state.reserved = false;
+    const auto status =
+        meter_.reserve(most, [self = shared_from_this(), call](const absl::Status& later) {
           std::lock_guard lock(self->mutex_);
           if (self->over_) return;
-          later.ok() ? self->commit(call) : self->fail(later);
+          self->states_[call].asking = false;
+          const auto outcome = later.ok() ? self->commit_or_ask(call) : later;
+          if (!outcome.ok()) self->fail(outcome);
         });
-    if (status && status->ok()) commit(call);
-    return status.value_or(absl::OkStatus());
+    if (!status) return absl::OkStatus();
+    state.asking = false;
+    return status->ok() ? commit_or_ask(call) : *status;
+  }
+
+  // What is reserved suffices for what was said last, or for less: then the difference is asked
+  // for.
+  absl::Status commit_or_ask(std::size_t call) {
+    auto& state = states_[call];
+    if (state.pinned_said >= state.pinned) {
+      state.reserved = true;
+      commit(call);
+      return absl::OkStatus();
+    }
+    const auto lost = std::exchange(state.pinned, state.pinned_said) - state.pinned_said;
+    return ask(call, {0, -lost, 0});
   }
 
   void commit(std::size_t call) {
     auto& state = states_[call];
-    state.reserved = true;
-    if (state.call != nullptr) state.call->commit();
+    if (state.call != nullptr) state.call->commit(state.pinned);
+  }
+
+  // A worker's word is not taken for what it costs: that more is charged than is reserved.
+  static absl::Status pins_denied() {
+    return base::internal("the model lost cached tokens that it had promised to keep");
   }
 
   void begin(const protocol::Admitted& admitted) {

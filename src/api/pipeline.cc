@@ -10,6 +10,7 @@
 #include "api/auth/client_certificate.h"
 #include "api/authorize.h"
 #include "api/azure/dialect.h"
+#include "api/client_address.h"
 #include "api/error_map.h"
 #include "api/query.h"
 #include "api/request_metrics.h"
@@ -107,6 +108,10 @@ void serve(const ExchangePtr& exchange, const Route* route, const std::string& a
 
 void run_pipeline(Services& services, const PipelineOptions& options, net::HttpRequest request,
                   net::HttpReplyPtr reply) {
+  if (!options.trusted_proxies.empty()) {
+    request.peer =
+        client_address(request.peer, request.header("x-forwarded-for"), options.trusted_proxies);
+  }
   const auto exchange = std::make_shared<Exchange>(services, std::move(request), std::move(reply));
   const auto match = find_route(routes(), exchange->request().method, exchange->request().path);
   exchange->parameters = match.parameters;

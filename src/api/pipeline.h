@@ -2,10 +2,12 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "api/cors.h"
 #include "api/exchange.h"
 #include "api/routes.h"
+#include "governance/network.h"
 
 namespace plinth::api {
 
@@ -14,6 +16,8 @@ struct PipelineOptions {
   // waits longer than this has long given up.
   base::Duration request_max = std::chrono::minutes(30);
   CorsOptions cors;
+  // Whose X-Forwarded-For is believed.
+  std::vector<governance::Network> trusted_proxies;
 };
 
 // Called by the HTTP server for each request.

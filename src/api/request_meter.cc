@@ -51,9 +51,9 @@ void RequestMeter::begin(const ExchangePtr& exchange, const std::string& name,
     meter->demand_.deployment = governance::deployment_scope(*called.deployment);
     meter->demand_.service_class = called.deployment->service_class;
     if (called.deployment->service_class == "provisioned") {
-      auto throughput = governance.throughput().begin(*called.deployment);
-      if (!throughput.ok()) return done(throughput.status());
-      meter->throughput_ = *std::move(throughput);
+      const auto unit = governance.throughput().of(called.deployment->model);
+      if (!unit.ok()) return done(unit.status());
+      meter->demand_.output_weight = unit->output_weight;
     }
   }
   auto answer = [meter,
@@ -67,17 +67,15 @@ void RequestMeter::begin(const ExchangePtr& exchange, const std::string& name,
   if (ticket) answer(*std::move(ticket));
 }
 
-std::optional<absl::Status> RequestMeter::reserve(std::int64_t prompt_tokens,
-                                                  std::int64_t output_tokens,
+std::optional<absl::Status> RequestMeter::reserve(const governance::TokenCount& most,
                                                   std::function<void(const absl::Status&)> later) {
   auto& admission = exchange_->services().governance.admission();
   auto status = admission.reserve(
-      ticket_, prompt_tokens, output_tokens,
+      ticket_, most,
       [exchange = exchange_, demand = demand_, later = std::move(later)](const auto& outcome) {
         show(*exchange, demand);
         later(outcome);
       });
-  if (!status || status->ok()) throughput_.add(prompt_tokens, output_tokens);
   if (status) show();
   return status;
 }
@@ -94,7 +92,6 @@ void RequestMeter::admitted() {
 void RequestMeter::settle(const governance::TokenCount& tokens, std::int64_t choices,
                           const std::string& status,
                           std::function<void(const absl::Status&)> done) {
-  throughput_.settle(tokens);
   governance::UsageEvent event;
   event.request_id = exchange_->id();
   event.principal = exchange_->principal;

@@ -21,10 +21,10 @@ class RequestMeter {
                     const governance::Called& called,
                     std::function<void(absl::StatusOr<RequestMeter>)> done);
 
-  // The most that the request (or one more part of it) can use; refused, the meter is dropped.
-  // Nothing where the database has to be asked: then `later` runs on another thread, unless the
-  // meter is dropped before.
-  std::optional<absl::Status> reserve(std::int64_t prompt_tokens, std::int64_t output_tokens,
+  // The most that the request (or one more part of it) can use, as governance::Admission::reserve()
+  // takes it; refused, the meter is dropped. Nothing where the database has to be asked: then
+  // `later` runs on another thread, unless the meter is dropped before.
+  std::optional<absl::Status> reserve(const governance::TokenCount& most,
                                       std::function<void(const absl::Status&)> later);
   // The model has begun.
   void admitted();
@@ -36,10 +36,7 @@ class RequestMeter {
   void settle(const governance::TokenCount& tokens, std::int64_t choices, const std::string& status,
               std::function<void(const absl::Status&)> done);
   // Lets go of what is reserved; nothing is charged.
-  void drop() {
-    ticket_ = {};
-    throughput_ = {};
-  }
+  void drop() { ticket_ = {}; }
 
  private:
   RequestMeter(ExchangePtr exchange, governance::Demand demand)
@@ -50,7 +47,6 @@ class RequestMeter {
   ExchangePtr exchange_;
   governance::Demand demand_;
   governance::Admission::Ticket ticket_;
-  governance::ProvisionedThroughput::Use throughput_;  // of a provisioned deployment
   base::TimePoint admitted_{};
   std::int64_t device_us_ = 0;
 };

@@ -34,6 +34,10 @@ class ServerImpl final : public Server {
   absl::Status listen(const ServerOptions& options) {
     pipeline_.request_max = options.request_max;
     pipeline_.cors.origins = options.cors_origins;
+    for (const auto& network : options.trusted_proxies) {
+      ASSIGN_OR_RETURN(pipeline_.trusted_proxies.emplace_back(),
+                       governance::Network::parse(network));
+    }
     net::HttpServerOptions http;
     http.address = options.address;
     http.port = options.port;

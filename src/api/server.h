@@ -32,6 +32,8 @@ struct ServerOptions {
   std::function<std::uint64_t()> entropy;
   // Web pages that may call this gateway: "https://app.example", or "*" for every one.
   std::vector<std::string> cors_origins;
+  // Networks of proxies whose X-Forwarded-For says who asks. InvalidArgument for what is none.
+  std::vector<std::string> trusted_proxies;
   // The content policy where no deployment has its own.
   std::string content_policy = "Plinth.Off";
   // Where browsers find this service; "" = unknown.

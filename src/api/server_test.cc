@@ -36,7 +36,7 @@ class ManualModels final : public cluster::ModelService {
   }
   std::unique_ptr<cluster::Call> generate(protocol::GenerateRequest,
                                           cluster::GenerateSink sink) override {
-    if (prepares) sink({protocol::Prepared{3, 10}});
+    if (prepares) sink({prepared});
     std::lock_guard lock(mutex_);
     sinks_.push_back(std::move(sink));
     changed_.notify_all();
@@ -51,6 +51,13 @@ class ManualModels final : public cluster::ModelService {
   bool ready() const override { return true; }
 
   bool prepares = true;  // whether calls say what they cost, as held ones must
+  protocol::Prepared prepared{3, 10};
+  // What the calls were committed with, once there are so many commits.
+  std::vector<std::int32_t> commits(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, seconds(30), [&] { return commits_.size() >= count; }));
+    return commits_;
+  }
 
   // The sink of the next call.
   cluster::GenerateSink next() { return next_of(sinks_); }
@@ -74,7 +81,11 @@ class ManualModels final : public cluster::ModelService {
    public:
     explicit Handle(ManualModels& models) : models_(models) {}
     ~Handle() override { cancel(); }
-    void commit() override {}
+    void commit(std::int32_t pinned_tokens) override {
+      std::lock_guard lock(models_.mutex_);
+      models_.commits_.push_back(pinned_tokens);
+      models_.changed_.notify_all();
+    }
     void cancel() override {
       if (std::exchange(ended_, true)) return;
       std::lock_guard lock(models_.mutex_);
@@ -90,6 +101,7 @@ class ManualModels final : public cluster::ModelService {
   std::condition_variable changed_;
   std::vector<cluster::GenerateSink> sinks_;  // protected by mutex_, as are the following
   std::vector<cluster::EmbedSink> embed_sinks_;
+  std::vector<std::int32_t> commits_;
   int ended_ = 0;
 };
 
@@ -162,6 +174,25 @@ class ServerTest : public testing::Test {
   ServerOptions options_;
   std::unique_ptr<Server> server_;
 };
+
+// A key that is for one network, behind a proxy on this machine.
+TEST_F(ServerTest, BelievesTrustedProxiesAloneOnWhoAsks) {
+  governance::KeySpec spec;
+  spec.project = "default";
+  spec.networks = {"203.0.113.0/24"};
+  key_ = governance_->keys().create(spec)->text;
+  const auto asks = [&](const std::string& from) {
+    return ask(request("GET /v1/models", "", "x-forwarded-for: " + from + "\r\n"));
+  };
+  EXPECT_THAT(asks("203.0.113.7"), testing::Not(StartsWith("HTTP/1.1 200")));
+  server_.reset();
+  options_.trusted_proxies = {"127.0.0.0/8"};
+  EXPECT_THAT(asks("203.0.113.7"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(asks("203.0.113.7, 198.51.100.1"), testing::Not(StartsWith("HTTP/1.1 200")));
+  server_.reset();
+  options_.trusted_proxies = {"localhost"};
+  EXPECT_FALSE(Server::create(options_, models_, *governance_, clock_, metrics_).ok());
+}
 
 TEST_F(ServerTest, StreamsEventsAsTheyCome) {
   const auto fd = connect();
@@ -238,6 +269,89 @@ TEST_F(ServerTest, WhatAClientWasToldIsInTheLedger) {
   EXPECT_EQ(rows[0].output_tokens, 7);
   EXPECT_EQ(rows[0].device_us, 123456);
   EXPECT_EQ(rows[0].status, "ok");
+}
+
+class PinnedTokensTest : public ServerTest {
+ protected:
+  void limit(std::int64_t tokens) {
+    ASSERT_TRUE(governance_->admission()
+                    .set_limit({"project", "default", "", "tokens_per_minute", tokens})
+                    .ok());
+  }
+  std::int64_t remaining() {
+    governance::Principal principal;
+    principal.project = "default";
+    return governance_->admission().view(principal, {"m"}).tokens->remaining;
+  }
+  // Starts a call whose prompt of 100 tokens has so many pinned.
+  cluster::GenerateSink call(std::int32_t pinned) {
+    models_.prepared = {100, 10, pinned};
+    fd_ = connect();
+    send(fd_, request("POST /v1/chat/completions", chat(false)));
+    return models_.next();
+  }
+  std::string finish(const cluster::GenerateSink& sink, std::int32_t cached) {
+    sink({protocol::Admitted{100, cached, "fp"}, protocol::Delta{0, "a", {}, 1}});
+    sink({protocol::ChoiceEnd{0, protocol::FinishReason::stop, ""},
+          protocol::Finished{absl::OkStatus(), {100, cached, 10}}});
+    return read_until(fd_, "");
+  }
+  base::UniqueFd fd_;
+};
+
+TEST_F(PinnedTokensTest, NeedNoReservation) {
+  limit(150);
+  auto sink = call(0);
+  EXPECT_THAT(models_.commits(1), testing::ElementsAre(0));
+  EXPECT_THAT(finish(sink, 0), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(remaining(), 40);
+  call(0);
+  EXPECT_THAT(read_until(fd_, ""), StartsWith("HTTP/1.1 429 ")) << "110 of 40";
+  sink = call(80);
+  EXPECT_THAT(models_.commits(2), testing::ElementsAre(0, 80));
+  EXPECT_EQ(remaining(), 10);
+  EXPECT_THAT(finish(sink, 96), HasSubstr(R"("cached_tokens":96)"));
+  EXPECT_EQ(remaining(), 40 - 4 - 10);
+}
+
+TEST_F(PinnedTokensTest, ThatAreLostAreReservedBeforeTheCallRuns) {
+  limit(150);
+  auto sink = call(80);
+  models_.commits(1);
+  EXPECT_EQ(remaining(), 120);
+  sink({protocol::Prepared{100, 10, 64}});
+  EXPECT_THAT(models_.commits(2), testing::ElementsAre(80, 64));
+  EXPECT_EQ(remaining(), 104);
+  // Another worker has more of them: what is reserved covers it.
+  sink({protocol::Prepared{100, 10, 96}});
+  EXPECT_THAT(models_.commits(3), testing::ElementsAre(80, 64, 64));
+  EXPECT_EQ(remaining(), 104);
+  EXPECT_THAT(finish(sink, 64), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(remaining(), 150 - 36 - 10);
+  // Where there is too little left for that, the call is refused and takes nothing.
+  sink = call(64);
+  models_.commits(4);
+  EXPECT_EQ(remaining(), 104 - 46);
+  sink({protocol::Prepared{100, 10, 0}});
+  EXPECT_THAT(read_until(fd_, ""), StartsWith("HTTP/1.1 429 "));
+  EXPECT_EQ(models_.commits(4).size(), 4u) << "it never ran";
+  EXPECT_EQ(remaining(), 104);
+  EXPECT_EQ(rows_of(*governance_).size(), 1u);
+}
+
+TEST_F(PinnedTokensTest, AWorkerThatBreaksItsWordIsAnErrorAndCostsNothing) {
+  limit(150);
+  auto sink = call(80);
+  models_.commits(1);
+  EXPECT_THAT(finish(sink, 79), StartsWith("HTTP/1.1 500 "));
+  sink = call(80);
+  models_.commits(2);
+  sink({protocol::Admitted{100, 80, "fp"}, protocol::Delta{0, "a", {}, 1}});
+  sink({protocol::ChoiceEnd{0, protocol::FinishReason::stop, ""},
+        protocol::Finished{absl::OkStatus(), {100, 0, 10}}});
+  EXPECT_THAT(read_until(fd_, ""), StartsWith("HTTP/1.1 500 "));
+  EXPECT_EQ(remaining(), 150);
+  EXPECT_TRUE(rows_of(*governance_).empty());
 }
 
 TEST_F(ServerTest, WhoLeavesPaysForWhatWasMadeAndErrorsCostNothing) {

@@ -32,6 +32,11 @@ const std::vector<Setting>& declared_settings() {
        "the organization or project is active (`plinth admin certificate`); required: everywhere, "
        "and without an active authority nobody is let in.",
        "0.1"},
+      {"server.trusted_proxies", "", kList, "", 0, 0, "", "",
+       "Proxies in front of this service, as addresses or networks such as 10.0.0.0/8, whose "
+       "X-Forwarded-For is believed: networks of keys, throttles and the audit log then see the "
+       "client's address. Empty = that of the connection counts.",
+       "0.1"},
       {"server.drain_grace_s", "", kInteger, "30", 0, 3600, "s", "",
        "How long running requests may go on after SIGTERM.", "0.1"},
       {"api.ignore_unknown_fields", "", kBoolean, "false", 0, 0, "", "",

@@ -20,16 +20,22 @@ struct FakeModelService::State {
 // One call: a thread of its own delivers what the script says, as the real service's do.
 class FakeModelService::Line final : public Call {
  public:
+  // What is prepared, in order, as far as there is anything left to lose; each waits for a commit.
+  using Preparing = std::function<void(std::int32_t pinned_tokens)>;
+
   // `deliver` runs on the line's thread and gets a function that tells whether to stop.
   // `prepare`, where there is one, comes first, and then a commit.
-  Line(State& state, bool hangs, std::function<void()> prepare,
+  Line(State& state, const FakeReplica& script, Preparing prepare,
        std::vector<std::function<void()>> deliveries)
       : state_(state),
-        thread_([this, hangs, prepare = std::move(prepare), deliveries = std::move(deliveries)] {
+        thread_([this, hangs = script.hangs, pinned = script.pinned, left = script.pinned_left,
+                 prepare = std::move(prepare), deliveries = std::move(deliveries)] {
           if (prepare) {
-            prepare();
-            std::unique_lock lock(mutex_);
-            changed_.wait(lock, [&] { return stopped_ || committed_; });
+            prepare(pinned);
+            if (wait_for_commit() > left.value_or(pinned)) {
+              prepare(*left);
+              wait_for_commit();
+            }
           }
           for (const auto& deliver : deliveries) {
             if (stopped()) break;
@@ -54,9 +60,9 @@ class FakeModelService::Line final : public Call {
     changed_.notify_all();
   }
 
-  void commit() override {
+  void commit(std::int32_t pinned_tokens) override {
     const std::lock_guard lock(mutex_);
-    committed_ = true;
+    committed_ = pinned_tokens;
     changed_.notify_all();
   }
 
@@ -66,11 +72,19 @@ class FakeModelService::Line final : public Call {
     return stopped_;
   }
 
+  // Returns the tokens that the commit takes as pinned; 0 where the call is over.
+  std::int32_t wait_for_commit() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopped_ || committed_; });
+    return std::exchange(committed_, std::nullopt).value_or(0);
+  }
+
   State& state_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopped_ = false, committed_ = false;  // protected by mutex_
-  std::thread thread_;                        // last: it uses the fields above
+  bool stopped_ = false;                   // protected by mutex_, as is
+  std::optional<std::int32_t> committed_;  // with these tokens pinned
+  std::thread thread_;                     // last: it uses the fields above
 };
 
 FakeReplica FakeReplica::says(const std::vector<std::string>& texts) {
@@ -170,7 +184,7 @@ std::optional<FakeReplica> FakeModelService::next_script() {
 std::unique_ptr<Call> FakeModelService::generate(protocol::GenerateRequest request,
                                                  GenerateSink sink) {
   const auto n = request.n;
-  const protocol::Prepared prepared{5, request.max_tokens.value_or(100)};
+  const auto output_max = request.max_tokens.value_or(100);
   const bool held = request.held;
   {
     const std::lock_guard lock(state_->mutex);
@@ -183,11 +197,15 @@ std::unique_ptr<Call> FakeModelService::generate(protocol::GenerateRequest reque
   // A script that begins with an error has nothing to prepare.
   const bool fails = !script->steps.empty() && !script->steps[0].empty() &&
                      std::holds_alternative<protocol::Finished>(script->steps[0][0]);
-  std::function<void()> prepare;
-  if (held && !fails) prepare = [shared, prepared] { (*shared)({prepared}); };
+  std::function<void(std::int32_t)> prepare;
+  if (held && !fails) {
+    prepare = [shared, output_max, prompt = script->prompt_tokens](std::int32_t pinned) {
+      (*shared)({protocol::Prepared{prompt, output_max, pinned}});
+    };
+  }
   for (auto& step : script->steps)
     deliveries.emplace_back([shared, step = std::move(step)] { (*shared)(step); });
-  return std::make_unique<Line>(*state_, script->hangs, std::move(prepare), std::move(deliveries));
+  return std::make_unique<Line>(*state_, *script, std::move(prepare), std::move(deliveries));
 }
 
 std::unique_ptr<Call> FakeModelService::embed(protocol::EmbedRequest request, EmbedSink sink) {
@@ -202,7 +220,8 @@ std::unique_ptr<Call> FakeModelService::embed(protocol::EmbedRequest request, Em
   std::vector<std::function<void()>> deliveries;
   if (!script || !script->hangs)
     deliveries.emplace_back([sink = std::move(sink), result = std::move(result)] { sink(result); });
-  return std::make_unique<Line>(*state_, script && script->hangs, nullptr, std::move(deliveries));
+  return std::make_unique<Line>(*state_, script.value_or(FakeReplica{}), nullptr,
+                                std::move(deliveries));
 }
 
 bool FakeModelService::ready() const {

@@ -26,6 +26,11 @@ struct FakeReplica {
   std::vector<std::vector<protocol::GenerateEvent>> steps;
   // After the last step nothing more comes until the call is cancelled, as with a slow model.
   bool hangs = false;
+  std::int32_t prompt_tokens = 5;  // that a held call says it has
+  // What it says that it has pinned, and, where it loses that before it is committed, how
+  // much it has left then.
+  std::int32_t pinned = 0;
+  std::optional<std::int32_t> pinned_left;
   std::optional<absl::StatusOr<protocol::EmbedResult>> embedding;
 
   // One choice of these texts that ends by itself; five tokens of prompt, one for each text.

@@ -147,7 +147,7 @@ class FleetImpl final : public Fleet {
       call_->hang_up();
       fleet_.forget(*call_);
     }
-    void commit() override { fleet_.commit(*call_); }
+    void commit(std::int32_t pinned_tokens) override { fleet_.commit(*call_, pinned_tokens); }
 
    private:
     FleetImpl& fleet_;
@@ -225,11 +225,12 @@ class FleetImpl final : public Fleet {
     changed_.notify_all();
   }
 
-  void commit(const FleetCall& call) {
+  void commit(const FleetCall& call, std::int32_t pinned_tokens) {
     std::lock_guard lock(mutex_);
     const auto found = replicas_.find(call.model);
     if (found == replicas_.end() || !found->second->calls.contains(call.id)) return;
-    found->second->outbox.push_back(encode(protocol::ToWorker(protocol::CommitCall{call.id})));
+    found->second->outbox.push_back(
+        encode(protocol::ToWorker(protocol::CommitCall{call.id, pinned_tokens})));
     found->second->outbox_changed.notify_one();
   }
 

@@ -211,7 +211,7 @@ TEST_F(FleetTest, AHeldCallIsPreparedAgainByTheNextWorker) {
   ASSERT_TRUE(executor_.crash("m"));
   ASSERT_TRUE(in_time([&] { return prepared == 2; }));
   EXPECT_EQ(ended, 0) << "nothing runs before it is committed";
-  call->commit();
+  call->commit(0);
   ASSERT_TRUE(soon([&] { return ended == 1; }));
   EXPECT_TRUE(end.ok()) << end;
 }

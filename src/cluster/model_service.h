@@ -30,9 +30,9 @@ class Call {
  public:
   virtual ~Call() = default;
   virtual void cancel() = 0;
-  // Lets a held request run that has said what it costs. A worker that died since then prepares it
-  // again, and it is committed again.
-  virtual void commit() = 0;
+  // Lets a held request run that has said what it costs, if so many tokens are pinned still. Where
+  // they are not, or a worker died since then, it is prepared again, and to be committed again.
+  virtual void commit(std::int32_t pinned_tokens) = 0;
 };
 
 // Called from the service's own threads, in order, never after the Finished event; must not block.

@@ -36,6 +36,8 @@ constexpr Count kCounts[] = {
      "Choices that gave up their pages and were computed again."},
     {&Heartbeat::cache_evictions, 1, "plinth_model_cache_evictions_total",
      "Cached pages given up for others."},
+    {&Heartbeat::pins_broken, 1, "plinth_model_pins_broken_total",
+     "Prompts whose cached pages were given up for others before they started."},
     {&Heartbeat::drafted_tokens, 1, "plinth_model_drafted_tokens_total",
      "Tokens computed as guesses of what comes next (engine.speculation)."},
     {&Heartbeat::accepted_tokens, 1, "plinth_model_accepted_tokens_total",
@@ -59,6 +61,10 @@ void report_heartbeat(base::Metrics& metrics, const std::string& model,
   pages("held", beat.blocks_total - beat.blocks_free - beat.blocks_cached);
   pages("cached", beat.blocks_cached);
   pages("free", beat.blocks_free);
+  metrics
+      .gauge("plinth_model_kv_pages_pinned",
+             "Of all pages, those kept for prompts that were counted and have not started.", labels)
+      .Set(beat.blocks_pinned);
   const bool anew = std::any_of(std::begin(kCounts), std::end(kCounts), [&](const Count& count) {
     return beat.*count.field < last.*count.field;
   });

@@ -20,6 +20,8 @@ TEST(ReplicaMetrics, CountersGoOnOverAWorkersRestartAndGaugesShowNow) {
     beat.accepted_tokens = tokens / 10;
     beat.blocks_total = 10;
     beat.blocks_cached = 2;
+    beat.blocks_pinned = 1;
+    beat.pins_broken = 2 * steps;
     beat.blocks_free = free;
     report_heartbeat(metrics, "m", beat, last);
     return metrics.exposition();
@@ -37,6 +39,8 @@ TEST(ReplicaMetrics, CountersGoOnOverAWorkersRestartAndGaugesShowNow) {
   EXPECT_THAT(text, HasSubstr("plinth_model_idle_seconds_total{model=\"m\"} 1.5"));
   EXPECT_THAT(text, HasSubstr("plinth_model_kv_pages{model=\"m\",state=\"held\"} 7"));
   EXPECT_THAT(text, HasSubstr("plinth_model_kv_pages{model=\"m\",state=\"cached\"} 2"));
+  EXPECT_THAT(text, HasSubstr("plinth_model_kv_pages_pinned{model=\"m\"} 1"));
+  EXPECT_THAT(text, HasSubstr("plinth_model_pins_broken_total{model=\"m\"} 12"));
 }
 
 }  // namespace

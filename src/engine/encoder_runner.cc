@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "engine/run/full_attention.h"
+#include "tensor/huge_allocator.h"
 #include "tensor/ops.h"
 #include "tensor/quantize.h"
 
@@ -22,8 +23,8 @@ using tensor::MatrixView;
 using tensor::PackedLinear;
 
 // Sequences go through the layers together up to this many tokens, a longer one alone: enough that
-// reading the weights costs little, and the widest activations (256 x 1536 floats) stay near L2.
-constexpr std::int64_t kPassTokens = 256;
+// reading the weights costs little, and the widest activations (512 x 1536 floats) stay near L2.
+constexpr std::int64_t kPassTokens = 512;
 
 struct Layer {
   const model::EncoderLayerWeights* weights = nullptr;
@@ -219,7 +220,7 @@ class EncoderRunner final : public EmbeddingRunner {
                        });
   }
 
-  static void grow(std::vector<float>& scratch, std::int64_t size) {
+  static void grow(tensor::HugeFloats& scratch, std::int64_t size) {
     if (scratch.size() < static_cast<std::size_t>(size)) {
       scratch.resize(static_cast<std::size_t>(size));
     }
@@ -375,9 +376,9 @@ class EncoderRunner final : public EmbeddingRunner {
   std::vector<TextRows> texts_;
   std::vector<std::int32_t> ids_, position_ids_;  // [m]
   tensor::Activations activations_;
-  std::vector<float> x_, h_, attended_;  // [m, width]
-  std::vector<float> qkv_;               // [m, 3 width]
-  std::vector<float> up_;                // [m, ff_width]
+  tensor::HugeFloats x_, h_, attended_;  // [m, width]
+  tensor::HugeFloats qkv_;               // [m, 3 width]
+  tensor::HugeFloats up_;                // [m, ff_width]
 };
 
 }  // namespace

@@ -49,7 +49,10 @@ class EngineLoop final : public Engine {
   absl::Status submit(PreparedRequest prepared, EventSink sink) override {
     {
       std::lock_guard lock(mutex_);
-      RETURN_IF_ERROR(check_open(prepared.spec));
+      if (const auto status = check_open(prepared.spec); !status.ok()) {
+        core_->release(prepared);
+        return status;
+      }
       waiting_ += queue_places(prepared.spec);
       inbox_.push_back({std::move(prepared), std::move(sink)});
       mail_ = true;
@@ -57,6 +60,9 @@ class EngineLoop final : public Engine {
     wake_.notify_one();
     return absl::OkStatus();
   }
+
+  void redeem(PreparedRequest& request) override { core_->redeem(request); }
+  void release(PreparedRequest& request) override { core_->release(request); }
 
   void cancel(const std::string& request_id) override {
     {
@@ -159,7 +165,7 @@ class EngineLoop final : public Engine {
   const EngineOptions options_;
   const base::Clock& clock_;
 
-  // Of the loop thread; its prepare() and context_tokens() are for any.
+  // Of the loop thread; its prepare(), redeem(), release() and context_tokens() are for any.
   const std::unique_ptr<EngineCore> core_;
 
   mutable std::mutex mutex_;

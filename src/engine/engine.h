@@ -51,6 +51,7 @@ struct EngineStats {
   // Of the total, those neither free nor cached are held by sequences. Cached: kept for their
   // content, given up when pages are needed.
   std::int32_t blocks_total = 0, blocks_free = 0, blocks_cached = 0;
+  std::int32_t blocks_pinned = 0;  // for prompts that have not started
   std::int64_t steps = 0, step_failures = 0;
   std::int64_t batch_tokens = 0;  // computed, over all steps
   std::int64_t step_ns = 0;       // time with requests, all of it some step's
@@ -58,7 +59,16 @@ struct EngineStats {
   std::int64_t requests = 0;      // admitted
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   std::int64_t preemptions = 0, cache_evictions = 0;
+  std::int64_t pins_broken = 0;                          // whose pages somebody else needed
   std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // computed as guesses; of these, right
+};
+
+// What the prefix cache has of a held request's prompt and keeps for it. Once redeemed, so many
+// tokens at least count as cached, even where the pages are lost before the request starts.
+struct PromptPin {
+  std::uint64_t id = 0;  // 0: nothing is kept
+  std::int32_t tokens = 0;
+  bool redeemed = false;
 };
 
 // A request whose prompt is rendered, counted and within the model's bounds, or why it is not.
@@ -67,6 +77,7 @@ struct PreparedRequest {
   absl::Status status;
   std::vector<std::int32_t> prompt;
   std::int32_t output_tokens_max = 0;  // of each choice
+  PromptPin pin;
 };
 
 class Engine {
@@ -82,9 +93,14 @@ class Engine {
   // Renders and tokenizes on the caller's thread. ResourceExhausted: the queue is full;
   // Unavailable: draining. Then the sink is never called.
   virtual absl::Status submit(protocol::GenerateRequest request, EventSink sink) = 0;
-  // The same in two steps: what prepare() made costs nothing but its memory until it is submitted.
+  // The same in two steps: what prepare() made costs nothing but its memory until it is submitted,
+  // and, of a held request, a lease on cached pages (kPinLease).
   virtual absl::StatusOr<PreparedRequest> prepare(protocol::GenerateRequest request) = 0;
   virtual absl::Status submit(PreparedRequest request, EventSink sink) = 0;
+  // Before submit(): what is pinned lasts from now on. Where it is lost, request.pin is none.
+  virtual void redeem(PreparedRequest& request) = 0;
+  // Instead of submit(); else its pin lasts until its lease ends.
+  virtual void release(PreparedRequest& request) = 0;
   virtual void cancel(const std::string& request_id) = 0;
   virtual EngineStats stats() const = 0;
   // Refuses new requests, finishes the running ones or, after `grace`, ends them with Unavailable.

@@ -51,7 +51,7 @@ class Core final : public EngineCore {
     stats_.blocks_total = blocks;
   }
 
-  PreparedRequest prepare(protocol::GenerateRequest request) const override {
+  PreparedRequest prepare(protocol::GenerateRequest request) override {
     PreparedRequest prepared;
     prepared.spec = std::move(request);
     auto prompt = renderer_.tokens(prepared.spec.prompt);
@@ -65,12 +65,30 @@ class Core final : public EngineCore {
       prepared.output_tokens_max = *most;
     else
       prepared.status = most.status();
+    if (reads_cache(prepared)) {
+      const auto pin = scheduler_.pin(prepared.spec.cache_salt, prepared.prompt, clock_.now());
+      prepared.pin = {pin.id, pin.pages * kBlockTokens, false};
+    }
     return prepared;
   }
 
+  void redeem(PreparedRequest& request) override {
+    request.pin.redeemed = scheduler_.redeem(request.pin.id, clock_.now());
+    if (!request.pin.redeemed) request.pin = {};
+  }
+
+  void release(PreparedRequest& request) override {
+    scheduler_.unpin(std::exchange(request.pin, {}).id);
+  }
+
   absl::Status add(PreparedRequest prepared, EventSink sink) override {
-    if (drain_) return base::unavailable("the model is shutting down");
+    if (!prepared.pin.redeemed) release(prepared);
+    if (drain_) {
+      release(prepared);
+      return base::unavailable("the model is shutting down");
+    }
     if (!queue_has_room(options_, scheduler_.waiting(), prepared.spec)) {
+      release(prepared);
       return base::resource_exhausted("the queue is full; retry later");
     }
     const auto status = prepared.status;
@@ -127,6 +145,8 @@ class Core final : public EngineCore {
     stats.blocks_cached = scheduler_.cache().idle();
     stats.preemptions = scheduler_.preemptions();
     stats.cache_evictions = scheduler_.cache().evictions();
+    stats.blocks_pinned = scheduler_.cache().pinned();
+    stats.pins_broken = scheduler_.cache().pins_broken();
     stats.drafted_tokens = speculator_.drafted();
     stats.accepted_tokens = speculator_.accepted();
     stats.step_ns = device_time_.busy().count();
@@ -139,6 +159,13 @@ class Core final : public EngineCore {
  private:
   static Choice& choice_of(const ScheduledChunk& chunk) {
     return static_cast<Choice&>(*chunk.sequence);
+  }
+
+  // Whether its prompt, once held and committed, starts from what the prefix cache has.
+  static bool reads_cache(const PreparedRequest& request) {
+    const auto& spec = request.spec;
+    return spec.held && request.status.ok() && !spec.ignore_prefix_cache && !spec.prompt_logprobs &&
+           request.output_tokens_max > 0;
   }
 
   // Makes the choices and hands them to the scheduler.
@@ -158,6 +185,7 @@ class Core final : public EngineCore {
       return end_all(request);
     }
     Choice& leader = *request.choices[0];
+    leader.pin = request.pin.id;
     scheduler_.add(leader);
     for (std::size_t i = 1; i < request.choices.size(); ++i) {
       scheduler_.add(*request.choices[i], &leader);
@@ -167,6 +195,9 @@ class Core final : public EngineCore {
   // The request's first chunk is in a step: what it costs is known.
   void admit(Request& request, std::int32_t cached) {
     request.admitted = true;
+    // What was reserved for it holds: pages lost since it was committed are computed again for
+    // nothing, as after a preemption.
+    cached = std::max(cached, request.pin.tokens);
     request.usage.prompt_tokens = static_cast<std::int32_t>(request.prompt.size());
     request.usage.cached_tokens = cached;
     ++stats_.requests;

@@ -11,7 +11,7 @@
 
 namespace plinth::engine {
 
-// One owner thread; prepare() alone may be called from any.
+// One owner thread; prepare(), redeem() and release() may be called from any.
 class EngineCore {
  public:
   // runner and tokenizer are owned, as is chat_template, which may be null; the clock outlives it.
@@ -21,8 +21,10 @@ class EngineCore {
       std::unique_ptr<model::ChatTemplate> chat_template, const base::Clock& clock);
   virtual ~EngineCore() = default;
 
-  // Renders and tokenizes. Thread-safe.
-  virtual PreparedRequest prepare(protocol::GenerateRequest request) const = 0;
+  // Engine's.
+  virtual PreparedRequest prepare(protocol::GenerateRequest request) = 0;
+  virtual void redeem(PreparedRequest& request) = 0;
+  virtual void release(PreparedRequest& request) = 0;
   // ResourceExhausted: the queue is full. Unavailable: drain() was called. Then the sink is never
   // called; otherwise it gets exactly one Finished, last.
   virtual absl::Status add(PreparedRequest request, EventSink sink) = 0;

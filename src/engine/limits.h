@@ -1,6 +1,7 @@
 // Bounds of the engine, with their reasons.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 namespace plinth::engine {
@@ -20,6 +21,13 @@ inline constexpr std::int32_t kNgramSlots = 4096;
 // How often a cached page counts as found: once nobody comes back, it outlives at most so many
 // turnovers of the whole cache.
 inline constexpr std::int32_t kFoundMax = 8;
+// Pages that prompts before their start may pin: one part in so many of all. The rest goes by worth
+// alone, so that those who ask for much at once do not decide what everybody's cache keeps.
+inline constexpr std::int32_t kPinnedShare = 2;
+// For how long a prompt that is prepared keeps the pages that it found: its gateway commits within
+// microseconds, or a transaction or two where the database has to be asked for a block of a limit.
+// Where that is away for longer the request is counted again without them.
+inline constexpr std::chrono::seconds kPinLease{2};
 // Tenants that are remembered without a request, each some 200 bytes: projects that all were served
 // more, not long ago, than those that wait now.
 inline constexpr std::int32_t kIdleTenantsMax = 1024;

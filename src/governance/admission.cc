@@ -4,11 +4,21 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "governance/limits.h"
 #include "governance/quota/admission_impl.h"
 #include "governance/quota/limit_rules.h"
 
 namespace plinth::governance {
+
+namespace {
+
+bool is_provisioned(const Admission::Hold& hold) {
+  return std::any_of(hold.limits.begin(), hold.limits.end(),
+                     [](const auto& quota) { return quota->is_provisioned(); });
+}
+
+}  // namespace
 
 Admission::Ticket::Ticket() = default;
 Admission::Ticket::Ticket(Admission& admission, std::shared_ptr<Hold> hold)
@@ -58,6 +68,12 @@ std::optional<absl::StatusOr<Admission::Ticket>> Admission::begin(const Principa
     std::lock_guard lock(impl_->mutex);
     hold = impl_->hold_for(principal, demand);
     hold->id = ++impl_->last_hold;
+    if (demand.output_weight > 0 && !is_provisioned(*hold)) {
+      return base::unavailable(
+          fmt::format("This gateway does not know the throughput of {} yet; the request may be "
+                      "tried again.",
+                      demand.deployment));
+    }
     status = impl_->attempt_or_wait(hold, {true, 0, 0}, [&] {
       return [this, hold, later = std::move(later)](const absl::Status& outcome) {
         if (!outcome.ok()) return later(outcome);
@@ -70,31 +86,37 @@ std::optional<absl::StatusOr<Admission::Ticket>> Admission::begin(const Principa
   return Ticket(*this, std::move(hold));
 }
 
-std::optional<absl::Status> Admission::reserve(Ticket& ticket, std::int64_t prompt_tokens,
-                                               std::int64_t output_tokens, Reserved later) {
-  if (prompt_tokens + output_tokens > kTokensMax) {
+std::optional<absl::Status> Admission::reserve(Ticket& ticket, const TokenCount& most,
+                                               Reserved later) {
+  CHECK(most.cached <= most.input);
+  if (most.input + most.output > kTokensMax) {
     return base::invalid_argument(fmt::format(
         "A request takes {} tokens of prompt and answers together at most.", kTokensMax));
   }
   const auto& price = ticket.hold_->price;
-  const auto pico = prompt_tokens * std::max(price.input_pico, price.cached_pico) +
-                    output_tokens * price.output_pico;
+  // More may turn out to be cached than is sure now.
+  const auto tokens = most.input - most.cached + most.output;
+  const auto pico = (most.input - most.cached) * std::max(price.input_pico, price.cached_pico) +
+                    most.cached * price.cached_pico + most.output * price.output_pico;
+  const auto provisioned = most.input - most.cached + most.output * ticket.hold_->output_weight;
   std::lock_guard lock(impl_->mutex);
-  return impl_->attempt_or_wait(ticket.hold_, {false, prompt_tokens + output_tokens, pico},
+  return impl_->attempt_or_wait(ticket.hold_, {false, tokens, pico, provisioned},
                                 [&] { return std::move(later); });
 }
 
 void Admission::settle(Ticket ticket, const TokenCount& actual, std::int64_t amount_pico) {
   const auto hold = std::move(ticket.hold_);
   std::lock_guard lock(impl_->mutex);
-  impl_->end(*hold, actual.input - actual.cached + actual.output, amount_pico);
+  const auto input = actual.input - actual.cached;
+  impl_->end(*hold, {false, input + actual.output, amount_pico,
+                     input + actual.output * hold->output_weight});
 }
 
 void Admission::abandon(Ticket ticket) {
   const auto hold = std::move(ticket.hold_);
   std::lock_guard lock(impl_->mutex);
   for (const auto& quota : hold->budgets) quota->abandon(hold->id);
-  impl_->end(*hold, 0, 0);
+  impl_->end(*hold, {});
 }
 
 RateView Admission::view(const Principal& principal, const Demand& demand) {
@@ -106,10 +128,19 @@ RateView Admission::view(const Principal& principal, const Demand& demand) {
     const bool requests = quota->resource() == Resource::requests_per_minute;
     if (!requests && quota->resource() != Resource::tokens_per_minute) continue;
     auto& rate = requests ? view.requests : view.tokens;
-    const auto remaining = quota->remaining(now);
+    auto remaining = quota->remaining(now);
+    if (impl_->options.is_shared)
+      remaining = now < impl_->lease_until ? quota->remaining_at_least() : 0;
     if (!rate || remaining < rate->remaining) rate = {quota->limit(), remaining, quota->reset(now)};
   }
   return view;
+}
+
+absl::StatusOr<std::int64_t> Admission::utilisation(const std::string& deployment) {
+  const store::QuotaKey key{"deployment", deployment, "",
+                            std::string(resource_name(Resource::provisioned_tokens)), false};
+  ASSIGN_OR_RETURN(const auto look, impl_->leases.look(key));
+  return percent_used(Quota(key, look.limit).shape(), look);
 }
 
 const base::Clock& Admission::clock() const { return impl_->clock; }

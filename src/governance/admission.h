@@ -1,8 +1,7 @@
 // Who may use how much: every request passes here before it costs anything.
 //
 //   auto began = admission.begin(principal, demand, later);      // requests, a balance
-//   auto status = admission.reserve(ticket, prompt, n * output_max, later);  // the most it can
-//   cost
+//   auto status = admission.reserve(ticket, {prompt, pinned, n * output_max}, later);  // the most
 //   ...
 //   admission.settle(std::move(ticket), actual, amount_pico);    // what it did cost
 //
@@ -34,7 +33,8 @@ enum class Resource : std::uint8_t {
   tokens_per_minute,
   requests_per_day,
   parallel_requests,
-  queued_tokens  // of requests that are admitted and not over
+  queued_tokens,      // of requests that are admitted and not over
+  provisioned_tokens  // input-equivalent ones a minute, sold ahead of their use
 };
 std::string_view resource_name(Resource resource);
 std::optional<Resource> resource_named(std::string_view name);
@@ -44,9 +44,13 @@ struct Demand {
   std::string model;
   std::string deployment = {};  // "" = the model itself
   std::string service_class = "standard";
+  // Of provisioned throughput: input tokens that one of output is worth; 0 of all else.
+  std::int64_t output_weight = 0;
 };
 
-// What is left of the tightest limit a minute, for headers; nothing where there is no limit.
+// What is left of the tightest limit a minute, for headers; nothing where there is no limit. Where
+// several gateways share the limits, `remaining` is this gateway's block: what is left over all of
+// them is never less.
 struct RateView {
   struct Rate {
     std::int64_t limit = 0, remaining = 0;
@@ -99,14 +103,18 @@ class Admission {
   std::optional<absl::StatusOr<Ticket>> begin(const Principal& principal, const Demand& demand,
                                               Began later);
   // Reserves the most that the request can cost; several times where it has several parts. Refused,
-  // it reserves nothing.
-  std::optional<absl::Status> reserve(Ticket& ticket, std::int64_t prompt_tokens,
-                                      std::int64_t output_tokens, Reserved later);
+  // it reserves nothing. most.cached: those of the input that are sure to be cached, which no limit
+  // counts; below 0, so many of those that a call before said were not.
+  std::optional<absl::Status> reserve(Ticket& ticket, const TokenCount& most, Reserved later);
   // amount_pico: what the row of the ledger says, which is committed.
   void settle(Ticket ticket, const TokenCount& actual, std::int64_t amount_pico);
   // Nobody knows whether the row is committed.
   void abandon(Ticket ticket);
   RateView view(const Principal& principal, const Demand& demand);
+  // How much of its provisioned throughput a deployment (its scope) uses over all gateways, in
+  // whole percent, as they told the database, a second ago; over 100 after a burst. NotFound where
+  // it has none.
+  absl::StatusOr<std::int64_t> utilisation(const std::string& deployment);
 
   // The database's clock: for times of the ledger's rows and periods of budgets.
   const base::Clock& clock() const;

@@ -241,11 +241,11 @@ TEST_P(GatewaysTest, WhileTheDatabaseIsAwayBlocksAreSpentAndNoMore) {
   auto ticket = *one_->begin(principal_, {"m"});
   absl::Status answer = base::internal("none");
   const auto wait = [&](const absl::Status& status) { answer = status; };
-  ASSERT_FALSE(one_->admission->reserve(ticket, 5'000, 0, wait).has_value());
+  ASSERT_FALSE(one_->admission->reserve(ticket, {5'000, 0, 0}, wait).has_value());
   EXPECT_FALSE(one_->admission->exchange().ok());
   EXPECT_TRUE(absl::IsInternal(answer)) << "it still waits: " << answer;
   auto next = *one_->begin(principal_, {"m"});
-  const auto at_once = one_->admission->reserve(next, 5'000, 0, wait);
+  const auto at_once = one_->admission->reserve(next, {5'000, 0, 0}, wait);
   ASSERT_TRUE(at_once.has_value()) << "who comes later is told at once";
   EXPECT_TRUE(absl::IsUnavailable(*at_once)) << *at_once;
   one_->hand.is_away = false;
@@ -254,7 +254,7 @@ TEST_P(GatewaysTest, WhileTheDatabaseIsAwayBlocksAreSpentAndNoMore) {
   // Nobody waits for longer than that.
   one_->hand.is_away = true;
   answer = base::internal("none");
-  ASSERT_FALSE(one_->admission->reserve(next, 2'000, 0, wait).has_value());
+  ASSERT_FALSE(one_->admission->reserve(next, {2'000, 0, 0}, wait).has_value());
   clock_.advance(kBlockWait);
   EXPECT_FALSE(one_->admission->exchange().ok());
   EXPECT_TRUE(absl::IsUnavailable(answer)) << answer;
@@ -265,11 +265,45 @@ TEST_P(GatewaysTest, WhoeverLeavesWaitsNoMore) {
   bool answered = false;
   {
     auto ticket = *one_->begin(principal_, {"m"});
-    ASSERT_FALSE(one_->admission->reserve(ticket, 5'000, 0, [&](const auto&) { answered = true; }));
+    ASSERT_FALSE(
+        one_->admission->reserve(ticket, {5'000, 0, 0}, [&](const auto&) { answered = true; }));
   }
   EXPECT_TRUE(one_->admission->exchange().ok());
   EXPECT_FALSE(answered);
   EXPECT_TRUE(call(*one_, 8'000)) << "it took nothing";
+}
+
+// What a gateway says is left is there for its caller, whatever the others do meanwhile.
+TEST_P(GatewaysTest, WhatIsSaidToRemainIsNeverMore) {
+  limit(Resource::tokens_per_minute, 10'000);
+  limit(Resource::requests_per_minute, 200);
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 12; ++round) {
+    auto& teller = round % 2 == 0 ? *one_ : *two_;
+    auto& other = round % 2 == 0 ? *two_ : *one_;
+    call(teller, static_cast<std::int64_t>(random() % 300));
+    const auto told = teller.admission->view(principal_, {"m"});
+    const auto tokens = told.tokens->remaining, requests = told.requests->remaining;
+    if (round == 0) {
+      EXPECT_GT(tokens, 0) << "a bound that says something";
+      EXPECT_GT(requests, 0);
+    }
+    while (call(other, 50) || call(other, 1)) continue;
+    ASSERT_LE(tokens, 10'000);
+    EXPECT_TRUE(tokens == 0 || call(teller, tokens)) << "round " << round;
+    for (std::int64_t i = tokens > 0 ? 1 : 0; i < requests; ++i)
+      EXPECT_TRUE(teller.begin(principal_, {"m"}).ok()) << "round " << round;
+    clock_.advance(seconds(20));
+    rest(1);
+  }
+}
+
+TEST_P(GatewaysTest, WhoseLeaseLapsedSaysThatNothingRemains) {
+  limit(Resource::tokens_per_minute, 10'000);
+  ASSERT_TRUE(call(*one_, 10));
+  EXPECT_GT(one_->admission->view(principal_, {"m"}).tokens->remaining, 0);
+  clock_.advance(store::kLease);
+  EXPECT_EQ(one_->admission->view(principal_, {"m"}).tokens->remaining, 0);
 }
 
 // Most requests never ask the database.

@@ -41,8 +41,9 @@ class AdmissionTest : public testing::Test {
   absl::StatusOr<Admission::Ticket> begin(const Demand& demand) {
     return gateway_->begin(principal_, demand);
   }
-  absl::Status reserve(Admission::Ticket& ticket, std::int64_t prompt, std::int64_t output) {
-    return gateway_->reserve(ticket, prompt, output);
+  absl::Status reserve(Admission::Ticket& ticket, std::int64_t prompt, std::int64_t output,
+                       std::int64_t cached = 0) {
+    return gateway_->reserve(ticket, prompt, output, cached);
   }
   void settle(Admission::Ticket ticket, const TokenCount& tokens) {
     const auto status = gateway_->settle(std::move(ticket), principal_, {"m"}, tokens);
@@ -140,6 +141,45 @@ TEST_F(AdmissionTest, BudgetsAreNeverExceeded) {
   // The next day is a new one.
   clock_.advance(std::chrono::hours(24));
   EXPECT_TRUE(begin({"m"}).ok());
+}
+
+TEST_F(AdmissionTest, TokensThatAreSureToBeCachedCountInNoLimit) {
+  limit("key", "k", "", Resource::tokens_per_minute, 100);
+  limit("key", "k", "", Resource::queued_tokens, 100);
+  auto ticket = *begin({"m"});
+  ASSERT_TRUE(reserve(ticket, 500, 20, 480).ok());
+  EXPECT_EQ(admission_->view(principal_, {"m"}).tokens->remaining, 60);
+  // Some of them are lost: they count now, if they fit.
+  EXPECT_EQ(kind_of(reserve(ticket, 0, 0, -61)), RefusalKind::tokens);
+  ASSERT_TRUE(reserve(ticket, 0, 0, -60).ok());
+  EXPECT_EQ(admission_->view(principal_, {"m"}).tokens->remaining, 0);
+  settle(std::move(ticket), {500, 440, 20});
+  EXPECT_EQ(admission_->view(principal_, {"m"}).tokens->remaining, 20);
+}
+
+TEST_F(AdmissionTest, TokensThatAreSureToBeCachedAreHeldAtTheirPrice) {
+  ASSERT_TRUE(admission_->insert_price({"m", "standard", 0, 10, 4, 20, 0}).ok());
+  ASSERT_TRUE(admission_->insert_price({"dear", "standard", 0, 1, 2, 5, 0}).ok());
+  ASSERT_TRUE(admission_->set_budget({"project", "p", "day", 1000, 0, 0}).ok());
+  auto ticket = *begin({"m"});
+  // 20 * 10 + 80 * 4 + 10 * 20 = 720
+  ASSERT_TRUE(reserve(ticket, 100, 10, 80).ok());
+  auto other = *begin({"m"});
+  EXPECT_FALSE(reserve(other, 29, 0).ok());
+  EXPECT_TRUE(reserve(other, 28, 0).ok());
+  // Another 46 of them are none: 6 more for each, and only 0 of 280 are left.
+  EXPECT_FALSE(reserve(ticket, 0, 0, -46).ok());
+  other = {};
+  EXPECT_TRUE(reserve(ticket, 0, 0, -46).ok());
+  settle(std::move(ticket), {100, 34, 10});
+  other = *begin({"m"});
+  EXPECT_FALSE(reserve(other, 1, 0).ok()) << "66 * 10 + 34 * 4 + 10 * 20 = 996";
+  // Where cached tokens are dearer, those that are not sure to be may be.
+  EXPECT_TRUE(reserve(other, 0, 0).ok());
+  auto dear = *begin({"dear"});
+  EXPECT_FALSE(reserve(dear, 3, 0, 1).ok()) << "6, not 4";
+  EXPECT_TRUE(reserve(dear, 2, 0, 1).ok());
+  EXPECT_TRUE(reserve(dear, 0, 0, -1).ok()) << "what is lost costs no more";
 }
 
 TEST_F(AdmissionTest, ABudgetThatIsSetMeanwhilePaysForWhatRuns) {

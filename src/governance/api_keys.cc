@@ -31,7 +31,7 @@ constexpr std::size_t kCrcChars = 6;  // 62^6 > 2^32
 constexpr std::size_t kKeyChars = kPrefix.size() + kIdChars + 1 + kSecretChars + kCrcChars;
 // Another process's revocation is seen after this long; ours at once.
 constexpr std::chrono::seconds kCacheSeconds{10};
-// Bounds the memory that valid keys can take; past it the cache starts anew.
+// Bounds the memory that keys can take, and that ids without one can; past it each starts anew.
 constexpr std::size_t kCacheEntriesMax = 10'000;
 // How often the time of a key's last use is written: it is for people who look for keys that
 // nobody uses.
@@ -138,13 +138,21 @@ struct ApiKeys::Impl {
     used[id] = clock.unix_seconds();
   }
 
+  void remember_unknown(std::string id, base::TimePoint until) {
+    std::lock_guard lock(mutex);
+    if (unknown.size() >= kCacheEntriesMax) unknown.clear();
+    unknown[std::move(id)] = until;
+  }
+
   const std::string home;
   const std::string pepper;
   store::KeyStore rows;
   KeyRightsReader rights;
   const base::Clock& clock;
   std::mutex mutex;
-  std::map<std::string, Checked> checked;    // by HMAC; protected by mutex, as are the following
+  std::map<std::string, Checked> checked;  // by HMAC; protected by mutex, as are the following
+  // Ids that no key has, until when: made-up keys cost one question each.
+  std::map<std::string, base::TimePoint> unknown;
   std::map<std::string, std::int64_t> used;  // since touched_s
   std::int64_t touched_s = 0;
   // Counts what made keys known before untrue, so that nobody remembers what they read before it.
@@ -232,9 +240,14 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::strin
       RETURN_IF_ERROR(check_use(found->second, peer, now_s));
       return found->second.principal;
     }
+    const auto unknown = impl_->unknown.find(std::string(key_id(key)));
+    if (unknown != impl_->unknown.end() && now < unknown->second) return refused();
   }
   const auto row = impl_->rows.find(std::string(key_id(key)));
-  if (absl::IsNotFound(row.status())) return refused();
+  if (absl::IsNotFound(row.status())) {
+    impl_->remember_unknown(std::string(key_id(key)), now + kCacheSeconds);
+    return refused();
+  }
   RETURN_IF_ERROR(row.status());
   if (row->secret_hmac.size() != hmac.size() ||
       CRYPTO_memcmp(row->secret_hmac.data(), hmac.data(), hmac.size()) != 0 ||

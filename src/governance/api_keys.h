@@ -45,7 +45,7 @@ struct Credentials {
 };
 
 // Thread-safe. Checked keys are remembered for kCacheSeconds, so that a request costs no database
-// read; a revocation through this object takes effect at once.
+// read, and so are ids that no key has; a revocation through this object takes effect at once.
 class ApiKeys {
  public:
   // `home` holds secrets/ (0700) and `keys` the rows. Makes the pepper on first use.

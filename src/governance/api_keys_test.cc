@@ -51,6 +51,24 @@ TEST_F(ApiKeysTest, AcceptsOnlyTheWholeKey) {
   EXPECT_FALSE(keys_->authenticate(key + "0").ok());
 }
 
+// What nobody can see but by the question that is not asked: a row that is there again meanwhile.
+TEST_F(ApiKeysTest, AnIdWithoutAKeyIsAskedForOnce) {
+  const std::string key = keys_->create(laptop())->text;
+  const auto rename = [&](const std::string& from, const std::string& to) {
+    return database_->transaction("rename", [&](store::Sql& sql) {
+      sql.run("update api_key set id = ? WHERE id = ?", {to, from});
+      return absl::OkStatus();
+    });
+  };
+  const std::string id = key.substr(10, 12);
+  ASSERT_TRUE(rename(id, "elsewhere").ok());
+  EXPECT_EQ(keys_->authenticate(key).status().code(), absl::StatusCode::kUnauthenticated);
+  ASSERT_TRUE(rename("elsewhere", id).ok());
+  EXPECT_EQ(keys_->authenticate(key).status().code(), absl::StatusCode::kUnauthenticated);
+  clock_.advance(std::chrono::seconds(10));
+  EXPECT_TRUE(keys_->authenticate(key).ok());
+}
+
 TEST_F(ApiKeysTest, TheSecretIsNotStored) {
   const std::string key = keys_->create(laptop())->text;
   const std::string secret = key.substr(23, 32);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kDeployment[] = "deployment";
 constexpr char kVersion[] = "model_version";
+constexpr char kProvisioned[] = "provisioned";
 
 // How a deployment lies in the database: what its administrator wrote, and what we noted.
 std::string body_of(const Deployment& deployment) {
@@ -57,25 +58,37 @@ auto read_all(const std::vector<store::DocumentRow>& rows, const Read& read) {
   return out;
 }
 
+// Units of provisioned throughput of a model that every project together has.
+std::int64_t units_of(const std::vector<Deployment>& all, const std::string& model) {
+  std::int64_t units = 0;
+  for (const auto& one : all) {
+    if (one.service_class == kProvisioned && one.model == model) units += one.capacity;
+  }
+  return units;
+}
+
 }  // namespace
 
 std::string deployment_scope(const Deployment& deployment) {
   return deployment.project + "/" + deployment.name;
 }
 
-absl::StatusOr<std::unique_ptr<Deployments>> Deployments::open(store::DocumentStore& store,
-                                                               Admission& admission,
-                                                               const base::Clock& clock) {
-  std::unique_ptr<Deployments> made(new Deployments(store, admission, clock));
+absl::StatusOr<std::unique_ptr<Deployments>> Deployments::open(const Parts& parts) {
+  std::unique_ptr<Deployments> made(new Deployments(parts));
   RETURN_IF_ERROR(made->refresh());
   return made;
 }
 
+absl::StatusOr<std::vector<Deployment>> Deployments::stored() const {
+  ASSIGN_OR_RETURN(const auto rows, store_.all(kDeployment));
+  return read_all(rows, read_deployment);
+}
+
 absl::Status Deployments::refresh() {
-  ASSIGN_OR_RETURN(const auto deployment_rows, store_.all(kDeployment));
+  ASSIGN_OR_RETURN(auto deployments, stored());
   ASSIGN_OR_RETURN(const auto version_rows, store_.all(kVersion));
   decltype(deployments_) read;
-  for (auto& deployment : read_all(deployment_rows, read_deployment)) {
+  for (auto& deployment : deployments) {
     std::pair key(deployment.project, deployment.name);
     read.emplace(std::move(key), std::make_shared<Deployment>(std::move(deployment)));
   }
@@ -113,18 +126,6 @@ std::vector<std::shared_ptr<const Deployment>> Deployments::list(const std::stri
   return out;
 }
 
-std::int64_t Deployments::units_sold(const std::string& model, const Deployment& without) const {
-  std::int64_t units = 0;
-  std::lock_guard lock(mutex_);
-  for (const auto& entry : deployments_) {
-    const auto& other = *entry.second;
-    const bool same = other.project == without.project && other.name == without.name;
-    if (!same && other.service_class == "provisioned" && other.model == model)
-      units += other.capacity;
-  }
-  return units;
-}
-
 ModelVersions Deployments::versions() const {
   std::lock_guard lock(mutex_);
   return versions_;
@@ -146,7 +147,7 @@ absl::Status Deployments::check(const Deployment& deployment) const {
   }
   if (!deployment.spillover.empty()) {
     constexpr char kPath[] = "properties.spilloverDeploymentName";
-    if (deployment.service_class != "provisioned")
+    if (deployment.service_class != kProvisioned)
       return bad(kPath, "is for provisioned deployments");
     const auto other = this->deployment(deployment.project, deployment.spillover);
     if (other == nullptr || other->service_class != "standard")
@@ -155,16 +156,45 @@ absl::Status Deployments::check(const Deployment& deployment) const {
   return absl::OkStatus();
 }
 
-absl::Status Deployments::set_limits(const Deployment& deployment) {
+absl::Status Deployments::follow(const Deployment& deployment) {
   const auto scope = deployment_scope(deployment);
-  const bool limited = deployment.service_class != "provisioned" && deployment.capacity > 0;
-  store::LimitRow tokens{kDeployment, scope, "", "tokens_per_minute",
-                         deployment.capacity * kTokensOfCapacity};
-  store::LimitRow requests{kDeployment, scope, "", "requests_per_minute",
-                           deployment.capacity * kRequestsOfCapacity};
-  for (const auto& row : {tokens, requests})
-    RETURN_IF_ERROR(limited ? admission_.set_limit(row) : admission_.remove_limit(row));
-  return absl::OkStatus();
+  const bool provisioned = deployment.service_class == kProvisioned;
+  std::int64_t unit_tokens = 0;
+  if (provisioned && deployment.capacity > 0) {
+    ASSIGN_OR_RETURN(const auto row, throughput_.of(deployment.model));
+    unit_tokens = row.unit_tokens;
+  }
+  const auto rate = [&](Resource resource, std::int64_t of_capacity, bool is_its) {
+    const store::LimitRow row{kDeployment, scope, "", std::string(resource_name(resource)),
+                              deployment.capacity * of_capacity};
+    return is_its && row.amount > 0 ? admission_.set_limit(row) : admission_.remove_limit(row);
+  };
+  RETURN_IF_ERROR(rate(Resource::tokens_per_minute, kTokensOfCapacity, !provisioned));
+  RETURN_IF_ERROR(rate(Resource::requests_per_minute, kRequestsOfCapacity, !provisioned));
+  RETURN_IF_ERROR(rate(Resource::provisioned_tokens, unit_tokens, provisioned));
+  store::CommitmentSpan held;
+  held.project = deployment.project;
+  held.deployment = deployment.name;
+  held.model = deployment.model;
+  held.units = provisioned ? deployment.capacity : 0;
+  return commitments_.note(held);
+}
+
+absl::Status Deployments::sell(const Deployment& deployment) {
+  if (deployment.service_class == kProvisioned) {
+    // Another gateway may have accepted another row, and sold some, a moment ago.
+    RETURN_IF_ERROR(throughput_.refresh());
+    ASSIGN_OR_RETURN(const auto row, throughput_.of(deployment.model));
+    ASSIGN_OR_RETURN(const auto all, stored());
+    const auto most = kUnitsOfReplica * row.replicas;
+    const auto sold = units_of(all, deployment.model) - deployment.capacity;
+    if (sold + deployment.capacity > most) {
+      return base::invalid_argument(
+          fmt::format("[deployment] sku.capacity: {} of the {} units of `{}` are sold already",
+                      sold, most, deployment.model));
+    }
+  }
+  return follow(deployment);
 }
 
 absl::StatusOr<Deployment> Deployments::put(Deployment deployment) {
@@ -173,13 +203,29 @@ absl::StatusOr<Deployment> Deployments::put(Deployment deployment) {
   const auto now_s = clock_.unix_seconds();
   ASSIGN_OR_RETURN(const auto row, store_.put({kDeployment, deployment.project, deployment.name,
                                                body_of(deployment), now_s, now_s},
-                                              kDeploymentsMax));
+                                              kDeploymentsMax, [&] { return sell(deployment); }));
   deployment.created_s = row.created_s;
   deployment.updated_s = row.updated_s;
-  RETURN_IF_ERROR(set_limits(deployment));
   std::lock_guard lock(mutex_);
   deployments_[{deployment.project, deployment.name}] = std::make_shared<Deployment>(deployment);
   return deployment;
+}
+
+absl::StatusOr<ThroughputRow> Deployments::accept(ThroughputRow row) {
+  return throughput_.accept(std::move(row), [this](const ThroughputRow& accepted) -> absl::Status {
+    ASSIGN_OR_RETURN(const auto all, stored());
+    const auto sold = units_of(all, accepted.model), most = kUnitsOfReplica * accepted.replicas;
+    if (sold > most) {
+      return base::invalid_argument(
+          fmt::format("[throughput] replicas: {} units of `{}` are sold, and {} is the most of {}",
+                      sold, accepted.model, most, accepted.replicas));
+    }
+    for (const auto& deployment : all) {
+      if (deployment.service_class == kProvisioned && deployment.model == accepted.model)
+        RETURN_IF_ERROR(follow(deployment));
+    }
+    return absl::OkStatus();
+  });
 }
 
 absl::Status Deployments::remove(const std::string& project, const std::string& name) {
@@ -193,7 +239,7 @@ absl::Status Deployments::remove(const std::string& project, const std::string& 
   RETURN_IF_ERROR(store_.remove(kDeployment, project, name));
   Deployment unlimited = *found;
   unlimited.capacity = 0;
-  RETURN_IF_ERROR(set_limits(unlimited));
+  RETURN_IF_ERROR(follow(unlimited));
   std::lock_guard lock(mutex_);
   deployments_.erase({project, name});
   return absl::OkStatus();

@@ -9,8 +9,10 @@
 
 #include "base/clock.h"
 #include "governance/admission.h"
+#include "governance/commitments.h"
 #include "governance/deployment.h"
 #include "governance/model_versions.h"
+#include "governance/provisioned_throughput.h"
 #include "store/document_store.h"
 
 namespace plinth::governance {
@@ -27,10 +29,15 @@ std::string deployment_scope(const Deployment& deployment);
 // Thread-safe.
 class Deployments {
  public:
-  // The references outlive it.
-  static absl::StatusOr<std::unique_ptr<Deployments>> open(store::DocumentStore& store,
-                                                           Admission& admission,
-                                                           const base::Clock& clock);
+  // What follows from a deployment, and what it follows from. All outlive it.
+  struct Parts {
+    store::DocumentStore& store;
+    Admission& admission;               // keeps its limits
+    ProvisionedThroughput& throughput;  // says what its units are
+    Commitments& commitments;           // charges for those that it holds
+    const base::Clock& clock;
+  };
+  static absl::StatusOr<std::unique_ptr<Deployments>> open(const Parts& parts);
 
   // A deployment of the project, else the model of that name. NotFound where what it names retired.
   absl::StatusOr<Called> find(const std::string& project, const std::string& name,
@@ -40,14 +47,14 @@ class Deployments {
                                                const std::string& name) const;
   // By name.
   std::vector<std::shared_ptr<const Deployment>> list(const std::string& project) const;
-  // Units of provisioned throughput of a model that every project together has, without those of
-  // one deployment.
-  std::int64_t units_sold(const std::string& model, const Deployment& without) const;
   ModelVersions versions() const;
 
-  // Durable when these return. InvalidArgument names the field at fault.
+  // Durable when these return. InvalidArgument names the field at fault. Of provisioned units no
+  // gateway sells more than the replicas of their model sustain.
   absl::StatusOr<Deployment> put(Deployment deployment);
   absl::Status remove(const std::string& project, const std::string& name);
+  // What a unit is from now on, also of those that are sold.
+  absl::StatusOr<ThroughputRow> accept(ThroughputRow row);
   absl::StatusOr<ModelVersion> put_version(const ModelVersion& version);
   absl::Status remove_version(const std::string& model, const std::string& version);
 
@@ -55,13 +62,24 @@ class Deployments {
   absl::Status refresh();
 
  private:
-  Deployments(store::DocumentStore& store, Admission& admission, const base::Clock& clock)
-      : store_(store), admission_(admission), clock_(clock) {}
+  explicit Deployments(const Parts& parts)
+      : store_(parts.store),
+        admission_(parts.admission),
+        throughput_(parts.throughput),
+        commitments_(parts.commitments),
+        clock_(parts.clock) {}
   absl::Status check(const Deployment& deployment) const;
-  absl::Status set_limits(const Deployment& deployment);
+  // Everybody's, as the database has them now.
+  absl::StatusOr<std::vector<Deployment>> stored() const;
+  // Its limits, and from when on it is charged for units.
+  absl::Status follow(const Deployment& deployment);
+  // The same where it is provisioned: there is room for what it asks.
+  absl::Status sell(const Deployment& deployment);
 
   store::DocumentStore& store_;
   Admission& admission_;
+  ProvisionedThroughput& throughput_;
+  Commitments& commitments_;
   const base::Clock& clock_;
   mutable std::mutex mutex_;
   // By project and name; protected by mutex_, as the next.

@@ -160,6 +160,90 @@ TEST_P(DeploymentsTest, CapacityBecomesItsLimits) {
   EXPECT_TRUE(governance_->limits().limits("deployment", "default/prod").value().empty());
 }
 
+ThroughputRow unit_of(const std::string& model, std::int64_t tokens, std::int64_t replicas = 1) {
+  ThroughputRow row;
+  row.model = model;
+  row.unit_tokens = tokens;
+  row.first_token_ms = row.token_us = 1;
+  row.replicas = replicas;
+  return row;
+}
+
+Deployment provisioned(const std::string& name, std::int64_t units) {
+  auto deployment = made(fmt::format(R"({{"sku": {{"name": "ProvisionedManaged", "capacity": {}}},
+    "properties": {{"model": {{"name": "m"}}}}}})",
+                                     units));
+  deployment.name = name;
+  return deployment;
+}
+
+TEST_P(DeploymentsTest, UnitsBecomeTheirThroughput) {
+  EXPECT_TRUE(absl::IsFailedPrecondition(deployments().put(provisioned("d", 10)).status()));
+  EXPECT_EQ(deployments().deployment("default", "d"), nullptr);
+  ASSERT_TRUE(deployments().accept(unit_of("m", 500)).ok());
+  ASSERT_TRUE(deployments().put(provisioned("d", 10)).ok());
+  const auto limits = [&] {
+    return governance_->limits().limits("deployment", "default/d").value();
+  };
+  ASSERT_EQ(limits().size(), 1u);
+  EXPECT_EQ(limits()[0].resource, "provisioned_tokens");
+  EXPECT_EQ(limits()[0].amount, 5000);
+  ASSERT_TRUE(deployments().accept(unit_of("m", 700)).ok());
+  ASSERT_TRUE(deployments().accept(unit_of("n", 1)).ok());
+  EXPECT_EQ(limits().at(0).amount, 7000) << "those that are sold, too";
+  auto standard = provisioned("d", 1);
+  standard.service_class = "standard";
+  ASSERT_TRUE(deployments().put(standard).ok());
+  ASSERT_EQ(limits().size(), 2u);
+  for (const auto& limit : limits()) EXPECT_NE(limit.resource, "provisioned_tokens");
+}
+
+// Neither gateway knows what the other one sold a moment ago.
+TEST_P(DeploymentsTest, GatewaysTogetherSellNoMoreThanReplicasSustain) {
+  const auto other = open();
+  ASSERT_TRUE(deployments().accept(unit_of("m", 500)).ok());
+  ASSERT_TRUE(deployments().put(provisioned("a", 60)).ok());
+  const auto refused = other->deployments().put(provisioned("b", 41)).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("60 of the 100 units of `m` are sold"));
+  EXPECT_TRUE(governance_->limits().limits("deployment", "default/b").value().empty());
+  ASSERT_TRUE(other->deployments().put(provisioned("b", 40)).ok());
+  EXPECT_FALSE(deployments().put(provisioned("a", 61)).ok());
+  ASSERT_TRUE(deployments().put(provisioned("a", 60)).ok()) << "itself does not count twice";
+  // With two replicas it is twice as much, and nobody takes away what is sold.
+  ASSERT_TRUE(other->deployments().accept(unit_of("m", 500, 2)).ok());
+  ASSERT_TRUE(deployments().put(provisioned("a", 160)).ok());
+  EXPECT_FALSE(deployments().put(provisioned("a", 161)).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(other->deployments().accept(unit_of("m", 500)).status()));
+  EXPECT_EQ(other->throughput().of("m")->replicas, 2);
+}
+
+TEST_P(DeploymentsTest, WhatIsHeldIsChargedFromItsFirstSecondToItsLast) {
+  ASSERT_TRUE(
+      governance_->admission().insert_price({"m", "provisioned", 0, 0, 0, 0, 0, 3'600'000}).ok());
+  ASSERT_TRUE(deployments().accept(unit_of("m", 500)).ok());
+  clock_.advance(std::chrono::seconds(3600 - clock_.unix_seconds() % 3600));
+  // PostgreSQL's own clock says what hour it is: what follows is of hours that tests can wait for.
+  if (GetParam() == store::Dialect::postgresql) return;
+  ASSERT_TRUE(deployments().put(provisioned("d", 10)).ok());
+  clock_.advance(std::chrono::seconds(600));
+  ASSERT_TRUE(deployments().put(provisioned("d", 10)).ok()) << "and nothing changes";
+  ASSERT_TRUE(deployments().put(provisioned("d", 4)).ok());
+  clock_.advance(std::chrono::seconds(900));
+  ASSERT_TRUE(deployments().remove("default", "d").ok());
+  clock_.advance(std::chrono::seconds(7200));
+  ASSERT_TRUE(governance_->commitments().charge().ok());
+  ASSERT_TRUE(governance_->commitments().charge().ok());
+  std::vector<store::LedgerRow> rows;
+  ASSERT_TRUE(
+      governance_->usage()
+          .each_row("default", 0, INT64_MAX / 2, [&](const auto& row) { rows.push_back(row); })
+          .ok());
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].amount_pico, (10 * 600 + 4 * 900) * 1000);
+  EXPECT_EQ(rows[0].deployment, "default/d");
+}
+
 TEST_P(DeploymentsTest, ANewDefaultVersionEndsTheOld) {
   for (const char* version : {"1", "2"})
     ASSERT_TRUE(

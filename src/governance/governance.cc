@@ -15,6 +15,7 @@ namespace {
 constexpr std::chrono::seconds kRefreshInterval{5};
 // Of a gateway's name: no two are ever the same.
 constexpr std::size_t kGatewayBytes = 12;
+constexpr std::int64_t kHour = 3600;  // seconds
 
 }  // namespace
 
@@ -39,9 +40,10 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
   RETURN_IF_ERROR(made->open_admission(database.dialect() == store::Dialect::postgresql, clock));
   made->ledger_ = std::make_unique<store::LedgerWriter>(made->usage_, clock);
   made->meter_ = std::make_unique<Meter>(*made->admission_, *made->ledger_);
-  ASSIGN_OR_RETURN(made->deployments_,
-                   Deployments::open(made->documents_, *made->admission_, clock));
   ASSIGN_OR_RETURN(made->throughput_, ProvisionedThroughput::open(made->documents_, clock));
+  ASSIGN_OR_RETURN(made->deployments_,
+                   Deployments::open({made->documents_, *made->admission_, *made->throughput_,
+                                      made->commitments_, clock}));
   ASSIGN_OR_RETURN(made->model_permissions_, ModelPermissions::open(made->documents_, clock));
   made->spend_alerts_ = std::make_unique<SpendAlerts>(
       database, made->clock(),
@@ -160,6 +162,12 @@ absl::Status Governance::refresh() {
   return content_policies_->refresh();
 }
 
+absl::Status Governance::charge_commitments() {
+  if (clock().unix_seconds() < charged_s_ + kHour) return absl::OkStatus();
+  ASSIGN_OR_RETURN(charged_s_, commitments_.charge());
+  return absl::OkStatus();
+}
+
 void Governance::keep_fresh() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, kRefreshInterval, [&] { return stopping_; })) {
@@ -168,6 +176,8 @@ void Governance::keep_fresh() {
     const bool is_shared = database_.dialect() == store::Dialect::postgresql;
     const auto status = is_shared ? refresh() : absl::OkStatus();
     if (!status.ok()) LOG(warn, "what others changed is not known yet: {}", status.ToString());
+    if (const auto charged = charge_commitments(); !charged.ok())
+      LOG(warn, "provisioned units are charged later: {}", charged.ToString());
     lock.lock();
   }
 }

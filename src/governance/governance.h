@@ -13,6 +13,7 @@
 #include "governance/api_keys.h"
 #include "governance/audit_log.h"
 #include "governance/client_certificates.h"
+#include "governance/commitments.h"
 #include "governance/content_policies.h"
 #include "governance/content_store.h"
 #include "governance/deployments.h"
@@ -65,6 +66,7 @@ class Governance {
   Meter& meter() { return *meter_; }
   Deployments& deployments() { return *deployments_; }
   ProvisionedThroughput& throughput() { return *throughput_; }
+  Commitments& commitments() { return commitments_; }
   ModelPermissions& model_permissions() { return *model_permissions_; }
   ContentPolicies& content_policies() { return *content_policies_; }
   ClientCertificates& client_certificates() { return client_certificates_; }
@@ -92,6 +94,7 @@ class Governance {
         limits_(database),
         leases_(database, store::database_time(clock)),
         usage_(database),
+        commitments_(database, store::database_time(clock)),
         documents_(database),
         people_(database, clock, system_random_bytes, [this] { forget_rights(); }),
         invites_(database, people_, clock, system_random_bytes),
@@ -104,6 +107,7 @@ class Governance {
   store::LimitStore limits_;
   store::LeaseStore leases_;
   store::UsageStore usage_;
+  Commitments commitments_;
   store::DocumentStore documents_;
   std::unique_ptr<ApiKeys> keys_;
   People people_;
@@ -112,8 +116,8 @@ class Governance {
   ClientCertificates client_certificates_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<Meter> meter_;
-  std::unique_ptr<Deployments> deployments_;
   std::unique_ptr<ProvisionedThroughput> throughput_;
+  std::unique_ptr<Deployments> deployments_;
   std::unique_ptr<ModelPermissions> model_permissions_;
   std::unique_ptr<ContentPolicies> content_policies_;
   std::unique_ptr<RetentionPolicies> retention_;
@@ -128,16 +132,19 @@ class Governance {
   void forget_rights();
   void stop_refreshing();
   // Reads again what other gateways may have changed, where the database is one that they share,
-  // and writes which keys were used.
+  // writes which keys were used, and charges for hours of provisioned units.
   void keep_fresh();
+  // Where an hour has begun since it did.
+  absl::Status charge_commitments();
   absl::Status refresh();
   // One act at a time: a later part of one may need a mutex of an object that another one holds
   // while it waits for rows of the first.
   std::mutex acts_;
   std::mutex mutex_;
   std::condition_variable stopped_;
-  bool stopping_ = false;  // protected by mutex_
-  std::thread refresher_;  // last: it uses the fields above
+  bool stopping_ = false;       // protected by mutex_
+  std::int64_t charged_s_ = 0;  // the refresher's own: hours before are charged
+  std::thread refresher_;       // last: it uses the fields above
 };
 
 }  // namespace plinth::governance

@@ -25,8 +25,10 @@ struct InvoiceQuery {
 struct InvoiceLine {
   std::string project, project_name;
   std::string model, service_class;
-  std::string meter;  // "input", "cached_input", "output", "adjustment", "credit", "other"
+  // "input", "cached_input", "output", "commitment", "other", "adjustment", "credit"
+  std::string meter;
   std::int64_t tokens = 0;
+  std::int64_t unit_seconds = 0;  // of a commitment: units times the seconds that they were held
   __int128 exact_pico = 0;
   std::int64_t cents = 0;
 };

@@ -128,11 +128,11 @@ TEST_P(InvoiceTest, ASpreadsheetRunsNoName) {
   append({request("a", november_.from_s)});
   const auto invoice = make_invoice(*database_, {"default", november_, ""});
   const auto csv = to_csv(*invoice);
-  EXPECT_THAT(csv, HasSubstr("proj_a,'=Alpha,m,standard,input,600,0.0009,0.00,usd\r\n"));
+  EXPECT_THAT(csv, HasSubstr("proj_a,'=Alpha,m,standard,input,600,0,0.0009,0.00,usd\r\n"));
   std::size_t rows = 0;
   ASSERT_TRUE(read_csv(csv, [&](std::size_t, const std::vector<CsvCell>& cells) {
                 ++rows;
-                EXPECT_EQ(cells.size(), 9u);
+                EXPECT_EQ(cells.size(), 10u);
                 return absl::OkStatus();
               }).ok());
   EXPECT_EQ(rows, 5u);

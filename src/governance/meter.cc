@@ -32,6 +32,7 @@ store::LedgerRow to_ledger_row(const UsageEvent& event, const Price& price, std:
 
 std::int64_t rate_again(const store::LedgerRow& row, const PriceBook& prices) {
   const auto price = prices.at(row.model, row.service_class, row.time_ms / 1000);
+  if (row.kind == "commitment") return rate_units(price, row.choices);
   return rate(price, {row.input_tokens, row.cached_tokens, row.output_tokens});
 }
 

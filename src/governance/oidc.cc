@@ -14,15 +14,13 @@
 #include "governance/sign_in/encoding.h"
 #include "governance/sign_in/json_fields.h"
 #include "governance/sign_in/keyed_hash.h"
-#include "governance/sign_in/pending_sign_ins.h"
 #include "governance/sign_in/refreshed.h"
+#include "governance/sign_in/sign_in_states.h"
 #include "governance/sign_in_limits.h"
 
 namespace plinth::governance {
 
 namespace {
-
-constexpr std::size_t kTokenBytes = 32;  // of a state, a nonce, a verifier: 256 bits
 
 absl::Status refused(std::string_view why) {
   return absl::UnauthenticatedError(base::to_absl(fmt::format("[oidc] {}", why)));
@@ -71,15 +69,15 @@ absl::Status check_oidc_options(const OidcOptions& options) {
 }
 
 struct OidcProvider::Impl {
-  Impl(OidcOptions options_, Fetch fetch_, Post post_, RandomBytes random_, const base::Clock& now)
+  Impl(OidcOptions options_, Fetch fetch_, Post post_, SignInSecrets secrets,
+       const base::Clock& now)
       : options(std::move(options_)),
         fetch(std::move(fetch_)),
         post(std::move(post_)),
-        random(std::move(random_)),
         clock(now),
         discovery([this] { return discover(); }, clock),
         keys([this] { return jwks_uri(); }, fetch, clock),
-        pending(clock) {}
+        states(std::move(secrets.key), std::move(secrets.random), clock) {}
 
   absl::StatusOr<Discovery> discover() const {
     ASSIGN_OR_RETURN(const std::string text, fetch(discovery_url(options.issuer)));
@@ -95,10 +93,6 @@ struct OidcProvider::Impl {
     ASSIGN_OR_RETURN(const Discovery found, discovered());
     return found.jwks_uri;
   }
-  absl::StatusOr<std::string> random_text() const {
-    ASSIGN_OR_RETURN(const std::string bytes, random(kTokenBytes));
-    return base64url(bytes);
-  }
   absl::StatusOr<JwtClaims> verified(std::string_view token,
                                      const std::vector<std::string>& audiences) {
     const JwtRules rules{options.issuer, audiences, options.tenant};
@@ -112,20 +106,19 @@ struct OidcProvider::Impl {
     who.groups = named_claims(claims.all, options.groups_claim, options.group_names);
     return who;
   }
-  FormPost code_exchange(const Discovery& found, const PendingSignIn& sign_in,
+  FormPost code_exchange(const Discovery& found, const SignInState& sign_in,
                          const std::string& code) const;
 
   const OidcOptions options;
   const Fetch fetch;
   const Post post;
-  const RandomBytes random;
   const base::Clock& clock;
   Refreshed<Discovery> discovery;
   JwksCache keys;
-  PendingSignIns pending;
+  SignInStates states;
 };
 
-FormPost OidcProvider::Impl::code_exchange(const Discovery& found, const PendingSignIn& sign_in,
+FormPost OidcProvider::Impl::code_exchange(const Discovery& found, const SignInState& sign_in,
                                            const std::string& code) const {
   FormPost form;
   form.url = found.token_endpoint;
@@ -151,11 +144,11 @@ OidcProvider::OidcProvider(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 OidcProvider::~OidcProvider() = default;
 
 absl::StatusOr<std::unique_ptr<OidcProvider>> OidcProvider::create(OidcOptions options, Fetch fetch,
-                                                                   Post post, RandomBytes random,
+                                                                   Post post, SignInSecrets secrets,
                                                                    const base::Clock& clock) {
   RETURN_IF_ERROR(check_oidc_options(options));
   auto impl = std::make_unique<Impl>(std::move(options), std::move(fetch), std::move(post),
-                                     std::move(random), clock);
+                                     std::move(secrets), clock);
   return std::unique_ptr<OidcProvider>(new OidcProvider(std::move(impl)));
 }
 
@@ -190,10 +183,8 @@ absl::StatusOr<SignInStart> OidcProvider::begin_sign_in(const std::string& redir
   if (found.authorization_endpoint.empty() || found.token_endpoint.empty()) {
     return base::failed_precondition("[oidc] the provider signs no people in");
   }
-  SignInStart start;
-  ASSIGN_OR_RETURN(start.state, impl_->random_text());
-  ASSIGN_OR_RETURN(start.nonce, impl_->random_text());
-  ASSIGN_OR_RETURN(start.code_verifier, impl_->random_text());
+  ASSIGN_OR_RETURN(const SignInState begun, impl_->states.begin(redirect_uri));
+  SignInStart start{"", begun.state, begun.nonce, begun.code_verifier};
   std::string query;
   append_field(query, "response_type", "code");
   append_field(query, "client_id", options.client_id);
@@ -205,7 +196,6 @@ absl::StatusOr<SignInStart> OidcProvider::begin_sign_in(const std::string& redir
   append_field(query, "code_challenge_method", "S256");
   const bool has_query = found.authorization_endpoint.find('?') != std::string::npos;
   start.url = found.authorization_endpoint + (has_query ? '&' : '?') + query;
-  impl_->pending.add({start.state, start.nonce, start.code_verifier, redirect_uri});
   return start;
 }
 
@@ -213,7 +203,7 @@ absl::StatusOr<Identity> OidcProvider::finish_sign_in(const SignInReturn& back) 
   const OidcOptions& options = impl_->options;
   // Else a page could sign a visitor in as somebody else with a code of its own.
   if (!same(back.state, back.browser_state)) return refused("this browser began no such sign-in");
-  const auto sign_in = impl_->pending.take(back.state);
+  const auto sign_in = impl_->states.take(back.state, options.redirect_uris);
   if (!sign_in.has_value()) return refused("the sign-in is unknown, over or too old");
   if (!back.issuer.empty() && back.issuer != options.issuer) return refused("another issuer's");
   if (back.code.empty() || back.code.size() > kCodeBytesMax) return refused("no code");

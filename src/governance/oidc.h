@@ -1,7 +1,7 @@
 // Sign-in with an OpenID Connect provider (Entra ID, Keycloak, Okta, ...): checks access tokens of
 // programs, and signs people in by authorization code with PKCE (RFC 7636).
 //
-//   auto provider = OidcProvider::create(options, fetch, post, system_random_bytes, clock);
+//   auto provider = OidcProvider::create(options, fetch, post, {key, system_random_bytes}, clock);
 //   auto start = (*provider)->begin_sign_in("https://plinth.example/sign-in/done");
 //   // Set start->state as a cookie, send the browser to start->url; it comes back with
 //   ?state&code. auto identity = (*provider)->finish_sign_in({.state = ..., .code = ...,
@@ -57,6 +57,12 @@ struct PostAnswer {
 // An error where no answer came. Bounds as Fetch has them.
 using Post = std::function<absl::StatusOr<PostAnswer>(const FormPost&)>;
 
+// What the states of sign-ins are made of.
+struct SignInSecrets {
+  std::string key;  // of all gateways of a service
+  RandomBytes random;
+};
+
 struct SignInStart {
   std::string url;    // where the browser goes
   std::string state;  // also for a cookie that only this browser has
@@ -80,7 +86,7 @@ class OidcProvider {
  public:
   // InvalidArgument as check_oidc_options(). Fetches nothing.
   static absl::StatusOr<std::unique_ptr<OidcProvider>> create(OidcOptions options, Fetch fetch,
-                                                              Post post, RandomBytes random,
+                                                              Post post, SignInSecrets secrets,
                                                               const base::Clock& clock);
   ~OidcProvider();
 
@@ -94,9 +100,9 @@ class OidcProvider {
   absl::StatusOr<bool> glance(std::string_view token);
 
   // InvalidArgument where the address is not among redirect_uris. A state holds for
-  // kSignInTimeMax; past kPendingSignInsMax the oldest is forgotten.
+  // kSignInTimeMax, at any gateway that has the same key.
   absl::StatusOr<SignInStart> begin_sign_in(const std::string& redirect_uri);
-  // Spends the state, whatever comes of it. Unauthenticated, Unavailable as verify().
+  // Spends the state here, whatever comes of it. Unauthenticated, Unavailable as verify().
   absl::StatusOr<Identity> finish_sign_in(const SignInReturn& back);
 
  private:

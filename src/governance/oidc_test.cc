@@ -28,20 +28,20 @@ class OidcTest : public ::testing::Test {
  protected:
   void SetUp() override { open(good_options()); }
   void open(const OidcOptions& options) {
-    oidc_ =
-        *OidcProvider::create(options, fake_.fetch(), fake_.post(), system_random_bytes, clock_);
+    oidc_ = *OidcProvider::create(options, fake_.fetch(), fake_.post(), secrets_, clock_);
   }
   absl::StatusCode finish(const SignInReturn& back) {
     return oidc_->finish_sign_in(back).status().code();
   }
   absl::StatusCode create(const OidcOptions& options) {
-    return OidcProvider::create(options, fake_.fetch(), fake_.post(), system_random_bytes, clock_)
+    return OidcProvider::create(options, fake_.fetch(), fake_.post(), secrets_, clock_)
         .status()
         .code();
   }
 
   base::FakeClock clock_;
   FakeProvider fake_{clock_};
+  SignInSecrets secrets_{std::string(32, 'k'), system_random_bytes};
   std::unique_ptr<OidcProvider> oidc_;
 };
 
@@ -206,7 +206,8 @@ TEST_F(OidcTest, EachSignInHasItsOwnSecrets) {
   for (int i = 0; i < 20; ++i) {
     const auto start = *oidc_->begin_sign_in(kBack);
     for (const auto& text : {start.state, start.nonce, start.code_verifier}) {
-      EXPECT_EQ(text.size(), 43u);
+      EXPECT_GE(text.size(), 43u);  // RFC 7636's least for a verifier
+      EXPECT_LE(text.size(), 128u);
       EXPECT_TRUE(seen.insert(text).second);
     }
   }
@@ -262,13 +263,37 @@ TEST_F(OidcTest, OnlyTheBrowserThatBeganMayFinish) {
   EXPECT_EQ(finish(back), kOk);
 }
 
-TEST_F(OidcTest, TheOldestOfTooManySignInsIsForgotten) {
+TEST_F(OidcTest, AFloodOfSignInsForgetsNobodys) {
   const auto oldest = fake_.browse(*oidc_->begin_sign_in(kBack));
-  const auto second = *oidc_->begin_sign_in(kBack);
-  for (std::size_t i = 1; i < kPendingSignInsMax; ++i)
-    ASSERT_TRUE(oidc_->begin_sign_in(kBack).ok());
-  EXPECT_EQ(finish(oldest), kRefused);
-  EXPECT_EQ(finish(fake_.browse(second)), kOk);
+  for (std::size_t i = 0; i <= kSpentSignInsMax; ++i) ASSERT_TRUE(oidc_->begin_sign_in(kBack).ok());
+  EXPECT_EQ(finish(oldest), kOk);
+}
+
+TEST_F(OidcTest, AnotherGatewayOfTheServiceFinishesASignIn) {
+  const auto first = fake_.browse(*oidc_->begin_sign_in(kBack));
+  const auto begun = *oidc_->begin_sign_in(kBack);
+  open(good_options());
+  EXPECT_EQ(finish(first), kOk);
+  // One of another service does not.
+  secrets_.key = std::string(32, 'x');
+  open(good_options());
+  EXPECT_EQ(finish(fake_.browse(begun)), kRefused);
+}
+
+TEST_F(OidcTest, NotOneByteOfAStateMayChange) {
+  const auto back = fake_.browse(*oidc_->begin_sign_in(kBack));
+  for (std::size_t i = 0; i < back.state.size(); ++i) {
+    auto changed = back;
+    changed.state[i] = changed.state[i] == '1' ? '2' : '1';
+    changed.browser_state = changed.state;
+    EXPECT_EQ(finish(changed), kRefused) << i;
+  }
+  for (const char* state : {"", ".", "..", "a.b.c", "a.99999999999999999999.b", "1.9999999999."}) {
+    auto made_up = back;
+    made_up.state = made_up.browser_state = state;
+    EXPECT_EQ(finish(made_up), kRefused) << state;
+  }
+  EXPECT_EQ(finish(back), kOk);
 }
 
 TEST_F(OidcTest, ComesBackOnlyToListedAddresses) {

@@ -1,6 +1,7 @@
 #include "governance/price_book.h"
 
 #include "base/check.h"
+#include "governance/deployment_limits.h"
 #include "governance/limits.h"
 
 namespace plinth::governance {
@@ -10,6 +11,16 @@ std::int64_t rate(const Price& price, const TokenCount& tokens) {
   CHECK(tokens.input + tokens.output <= kTokensMax);
   return (tokens.input - tokens.cached) * price.input_pico + tokens.cached * price.cached_pico +
          tokens.output * price.output_pico;
+}
+
+std::int64_t rate_units(const Price& price, std::int64_t unit_seconds) {
+  constexpr std::int64_t kHour = 3600;
+  CHECK(unit_seconds >= 0 && unit_seconds <= kUnitsMax * kHour);
+  const auto pico = __int128{unit_seconds} * price.unit_hour_pico;
+  auto whole = static_cast<std::int64_t>(pico / kHour);
+  const auto twice = 2 * static_cast<std::int64_t>(pico % kHour);
+  if (twice > kHour || (twice == kHour && whole % 2 != 0)) ++whole;
+  return whole;
 }
 
 PriceBook::PriceBook(std::vector<store::PriceRow> rows) : rows_(std::move(rows)) {}
@@ -26,7 +37,8 @@ Price PriceBook::at(const std::string& model, const std::string& service_class,
   }
   const auto* found = own != nullptr ? own : of_all;
   if (found == nullptr) return {};
-  return {found->input_pico, found->cached_pico, found->output_pico, found->version};
+  return {found->input_pico, found->cached_pico, found->output_pico, found->version,
+          found->unit_hour_pico};
 }
 
 }  // namespace plinth::governance

@@ -6,9 +6,7 @@
 
 #include "base/log.h"
 #include "governance/deployment_limits.h"
-#include "governance/deployments.h"
 #include "governance/document/json_node.h"
-#include "governance/refusal.h"
 
 namespace plinth::governance {
 
@@ -30,13 +28,17 @@ absl::StatusOr<ThroughputRow> read_row(const store::DocumentRow& stored) {
 
 absl::StatusOr<ThroughputRow> parse_throughput(const base::json::value& document) {
   ASSIGN_OR_RETURN(const JsonNode node, JsonNode::of("throughput", document));
-  RETURN_IF_ERROR(node.check_keys({"unitTokensPerMinute", "outputWeight", "firstTokenMs", "tokenUs",
-                                   "object", "model", "version", "acceptedBy", "acceptedAt"}));
+  RETURN_IF_ERROR(
+      node.check_keys({"unitTokensPerMinute", "outputWeight", "firstTokenMs", "tokenUs", "replicas",
+                       "object", "model", "version", "acceptedBy", "acceptedAt"}));
   ThroughputRow row;
   ASSIGN_OR_RETURN(row.unit_tokens, node.integer("unitTokensPerMinute", 1, kUnitTokensMax));
   ASSIGN_OR_RETURN(row.output_weight, node.integer("outputWeight", 1, kOutputWeightMax));
   ASSIGN_OR_RETURN(row.first_token_ms, node.integer("firstTokenMs", 1, kFirstTokenMsMax));
   ASSIGN_OR_RETURN(row.token_us, node.integer("tokenUs", 1, kTokenUsMax));
+  if (node.find("replicas") != nullptr) {
+    ASSIGN_OR_RETURN(row.replicas, node.integer("replicas", 1, kReplicasMax));
+  }
   if (node.find("version") != nullptr) {
     ASSIGN_OR_RETURN(row.version, node.integer("version", 0, kRowsMax));
   }
@@ -49,17 +51,11 @@ base::json::object throughput_json(const ThroughputRow& row) {
                          {"outputWeight", row.output_weight},
                          {"firstTokenMs", row.first_token_ms},
                          {"tokenUs", row.token_us},
+                         {"replicas", row.replicas},
                          {"version", row.version}};
   if (!row.accepted_by.empty()) out["acceptedBy"] = row.accepted_by;
   return out;
 }
-
-struct ProvisionedThroughput::Bucket {
-  Bucket(std::int64_t rate, base::TimePoint now) : utilisation(rate, now) {}
-  std::mutex mutex;
-  Utilisation utilisation;  // protected by mutex, as the next
-  std::int64_t output_weight = 1;
-};
 
 absl::StatusOr<std::unique_ptr<ProvisionedThroughput>> ProvisionedThroughput::open(
     store::DocumentStore& store, const base::Clock& clock) {
@@ -86,19 +82,25 @@ absl::Status ProvisionedThroughput::refresh() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ThroughputRow> ProvisionedThroughput::accept(ThroughputRow row) {
+absl::StatusOr<ThroughputRow> ProvisionedThroughput::accept(
+    ThroughputRow row, absl::FunctionRef<absl::Status(const ThroughputRow& accepted)> then) {
   RETURN_IF_ERROR(refresh());
   const auto before = of(row.model);
   row.version = before.ok() ? before->version + 1 : 1;
   row.accepted_s = clock_.unix_seconds();
-  RETURN_IF_ERROR(store_
-                      .put({kThroughput, row.model, fmt::format("{:06}", row.version),
-                            base::to_json(throughput_json(row)), row.accepted_s, row.accepted_s},
-                           kRowsMax)
-                      .status());
-  std::lock_guard lock(mutex_);
-  rows_[row.model] = row;
-  return row;
+  const auto put = store_.put({kThroughput, row.model, fmt::format("{:06}", row.version),
+                               base::to_json(throughput_json(row)), row.accepted_s, row.accepted_s},
+                              kRowsMax, [&] {
+                                {
+                                  std::lock_guard lock(mutex_);
+                                  rows_[row.model] = row;
+                                }
+                                return then(row);
+                              });
+  if (put.ok()) return row;
+  // What is in memory was not accepted.
+  RETURN_IF_ERROR(refresh());
+  return put.status();
 }
 
 std::vector<ThroughputRow> ProvisionedThroughput::list() const {
@@ -116,70 +118,6 @@ absl::StatusOr<ThroughputRow> ProvisionedThroughput::of(const std::string& model
       "Nobody has accepted what a unit of provisioned throughput of `{}` is: measure it with "
       "`plinth bench serve --calibrate`.",
       model));
-}
-
-absl::StatusOr<ProvisionedThroughput::Use> ProvisionedThroughput::begin(
-    const Deployment& deployment) {
-  ASSIGN_OR_RETURN(const auto row, of(deployment.model));
-  const auto rate = row.unit_tokens * deployment.capacity;
-  const auto now = clock_.now();
-  Use use;
-  use.clock_ = &clock_;
-  {
-    std::lock_guard lock(mutex_);
-    auto& bucket = buckets_[deployment_scope(deployment)];
-    if (bucket == nullptr) bucket = std::make_shared<Bucket>(rate, now);
-    use.bucket_ = bucket;
-  }
-  std::lock_guard lock(use.bucket_->mutex);
-  use.bucket_->utilisation.set_rate(rate, now);
-  use.bucket_->output_weight = row.output_weight;
-  if (const auto wait = use.bucket_->utilisation.wait(now)) {
-    return refuse(fmt::format("The provisioned throughput of the deployment `{}` ({} units) is "
-                              "used up for now.",
-                              deployment.name, deployment.capacity),
-                  {RefusalKind::tokens, *wait});
-  }
-  return use;
-}
-
-std::int64_t ProvisionedThroughput::utilisation(const Deployment& deployment) {
-  std::shared_ptr<Bucket> bucket;
-  {
-    std::lock_guard lock(mutex_);
-    const auto found = buckets_.find(deployment_scope(deployment));
-    if (found == buckets_.end()) return 0;
-    bucket = found->second;
-  }
-  std::lock_guard lock(bucket->mutex);
-  return bucket->utilisation.percent(clock_.now());
-}
-
-ProvisionedThroughput::Use& ProvisionedThroughput::Use::operator=(Use&& other) noexcept {
-  std::swap(bucket_, other.bucket_);
-  std::swap(clock_, other.clock_);
-  std::swap(reckoned_, other.reckoned_);
-  return *this;
-}
-
-ProvisionedThroughput::Use::~Use() {
-  if (bucket_ != nullptr) settle({});
-}
-
-void ProvisionedThroughput::Use::add(std::int64_t prompt_tokens, std::int64_t output_tokens) {
-  if (bucket_ == nullptr) return;
-  std::lock_guard lock(bucket_->mutex);
-  const auto tokens = prompt_tokens + output_tokens * bucket_->output_weight;
-  bucket_->utilisation.add(tokens, clock_->now());
-  reckoned_ += tokens;
-}
-
-void ProvisionedThroughput::Use::settle(const TokenCount& actual) {
-  const auto bucket = std::exchange(bucket_, nullptr);
-  if (bucket == nullptr) return;
-  std::lock_guard lock(bucket->mutex);
-  const auto tokens = actual.input - actual.cached + actual.output * bucket->output_weight;
-  bucket->utilisation.add(tokens - reckoned_, clock_->now());
 }
 
 }  // namespace plinth::governance

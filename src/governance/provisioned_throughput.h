@@ -10,11 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "governance/deployment.h"
-#include "governance/price_book.h"
-#include "governance/quota/utilisation.h"
 #include "store/document_store.h"
 
 namespace plinth::governance {
@@ -27,51 +25,31 @@ struct ThroughputRow {
   std::int64_t output_weight = 1;   // input tokens that an output token is worth
   std::int64_t first_token_ms = 0;  // the latency target it was measured at
   std::int64_t token_us = 0;        // and between tokens
+  std::int64_t replicas = 1;        // of the model, over all gateways: each has one
   std::string accepted_by;          // id of the key
   std::int64_t accepted_s = 0;
 };
 
-// {unitTokensPerMinute, outputWeight, firstTokenMs, tokenUs}. InvalidArgument names the field.
+// {unitTokensPerMinute, outputWeight, firstTokenMs, tokenUs, replicas?}. InvalidArgument names the
+// field.
 absl::StatusOr<ThroughputRow> parse_throughput(const base::json::value& document);
 base::json::object throughput_json(const ThroughputRow& row);
 
-// Thread-safe. Utilisation is of this gateway: of several, each admits what it sees.
+// The table. Admission keeps what is in use of it. Thread-safe.
 class ProvisionedThroughput {
  public:
   // The references outlive it.
   static absl::StatusOr<std::unique_ptr<ProvisionedThroughput>> open(store::DocumentStore& store,
                                                                      const base::Clock& clock);
 
-  // Returns it with its version; the rows before stay on record.
-  absl::StatusOr<ThroughputRow> accept(ThroughputRow row);
+  // Returns it with its version; the rows before stay on record. `then` runs in the same
+  // transaction, when of() knows the row; where it fails the row is not accepted.
+  absl::StatusOr<ThroughputRow> accept(
+      ThroughputRow row, absl::FunctionRef<absl::Status(const ThroughputRow& accepted)> then);
   // The newest row of each model.
   std::vector<ThroughputRow> list() const;
   absl::StatusOr<ThroughputRow> of(const std::string& model) const;
   absl::Status refresh();
-
-  struct Bucket;
-  // What one request has of a deployment's throughput. Dropped, it gives back what it reckoned.
-  class Use {
-   public:
-    Use() = default;
-    Use(Use&&) noexcept = default;
-    Use& operator=(Use&& other) noexcept;
-    ~Use();
-    void add(std::int64_t prompt_tokens, std::int64_t output_tokens);
-    void settle(const TokenCount& actual);
-
-   private:
-    friend class ProvisionedThroughput;
-    std::shared_ptr<Bucket> bucket_;
-    const base::Clock* clock_ = nullptr;
-    std::int64_t reckoned_ = 0;
-  };
-
-  // A refusal (refusal.h) with the time to wait where the deployment is over its brim.
-  // FailedPrecondition where its model has no row.
-  absl::StatusOr<Use> begin(const Deployment& deployment);
-  // Whole percent; 0 of a deployment that nobody has called.
-  std::int64_t utilisation(const Deployment& deployment);
 
  private:
   ProvisionedThroughput(store::DocumentStore& store, const base::Clock& clock)
@@ -80,8 +58,7 @@ class ProvisionedThroughput {
   store::DocumentStore& store_;
   const base::Clock& clock_;
   mutable std::mutex mutex_;
-  std::map<std::string, ThroughputRow> rows_;  // by model; protected by mutex_, as the next
-  std::map<std::string, std::shared_ptr<Bucket>> buckets_;  // by deployment_scope()
+  std::map<std::string, ThroughputRow> rows_;  // by model; protected by mutex_
 };
 
 }  // namespace plinth::governance

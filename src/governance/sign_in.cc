@@ -87,14 +87,14 @@ absl::StatusOr<std::unique_ptr<SignIn>> SignIn::open(const std::string& home,
                                                      const SignInParts& parts,
                                                      SignInOptions options) {
   auto impl = std::make_unique<Impl>(parts, std::move(options));
+  ASSIGN_OR_RETURN(auto key, load_session_key(home));
   if (impl->options.oidc) {
     for (const auto& [value, name] : impl->options.oidc->role_names)
       RETURN_IF_ERROR(parse_mapped_role(name).status());
-    ASSIGN_OR_RETURN(impl->provider,
-                     OidcProvider::create(*impl->options.oidc, impl->options.fetch,
-                                          impl->options.post, system_random_bytes, parts.clock));
+    ASSIGN_OR_RETURN(impl->provider, OidcProvider::create(*impl->options.oidc, impl->options.fetch,
+                                                          impl->options.post,
+                                                          {key, system_random_bytes}, parts.clock));
   }
-  ASSIGN_OR_RETURN(auto key, load_session_key(home));
   ASSIGN_OR_RETURN(impl->sessions,
                    Sessions::open(person_session_rows(parts.database), std::move(key),
                                   system_random_bytes, parts.clock));

@@ -44,9 +44,9 @@ static_assert(kProviderRefetchMin < kProviderRefresh && kProviderRefresh < kProv
 
 // Sign-ins under way. People type a password and a second factor in well under ten minutes.
 inline constexpr std::chrono::seconds kSignInTimeMax{600};
-// Anybody may begin one. At 600 bytes each this is 6 MB; past it the oldest goes, so that who fills
-// the table delays people rather than locking them out.
-inline constexpr std::size_t kPendingSignInsMax = 10'000;
+// Of those that ended, whose state may not be used again: at 300 bytes each this is 3 MB. Past it
+// the oldest goes: the provider does not take its code again either.
+inline constexpr std::size_t kSpentSignInsMax = 10'000;
 // Codes of providers stay under 2 KiB; a token answer holds up to three tokens.
 inline constexpr std::size_t kCodeBytesMax = 4u << 10;
 inline constexpr std::size_t kTokenAnswerBytesMax = 128u << 10;

@@ -182,6 +182,7 @@ void put(const GenerateEvent& event, wire::Event& out) {
                  [&](const Prepared& in) {
                    out.mutable_prepared()->set_prompt(in.prompt_tokens);
                    out.mutable_prepared()->set_output_max(in.output_tokens_max);
+                   out.mutable_prepared()->set_pinned(in.pinned_tokens);
                  },
                  [&](const Admitted& in) {
                    auto& to = *out.mutable_admitted();
@@ -233,9 +234,10 @@ absl::Status take(const wire::Event& in, GenerateEvent& out) {
     case wire::Event::kPrepared: {
       const auto& from = in.prepared();
       if (from.prompt() < 0 || from.prompt() > kPromptTokensMax || from.output_max() < 0 ||
-          from.output_max() > kPromptTokensMax)
+          from.output_max() > kPromptTokensMax || from.pinned() < 0 ||
+          from.pinned() > from.prompt())
         return bad("prepared");
-      out = Prepared{from.prompt(), from.output_max()};
+      out = Prepared{from.prompt(), from.output_max(), from.pinned()};
       return absl::OkStatus();
     }
     case wire::Event::kAdmitted: {
@@ -341,6 +343,8 @@ void put(const Heartbeat& in, wire::Heartbeat& out) {
   out.set_drafted_tokens(in.drafted_tokens);
   out.set_accepted_tokens(in.accepted_tokens);
   out.set_idle_ns(in.idle_ns);
+  out.set_blocks_pinned(in.blocks_pinned);
+  out.set_pins_broken(in.pins_broken);
 }
 
 absl::StatusOr<Heartbeat> take(const wire::Heartbeat& in) {
@@ -363,12 +367,28 @@ absl::StatusOr<Heartbeat> take(const wire::Heartbeat& in) {
   out.drafted_tokens = in.drafted_tokens();
   out.accepted_tokens = in.accepted_tokens();
   out.idle_ns = in.idle_ns();
-  for (const std::int64_t count :
-       {std::int64_t{out.running}, std::int64_t{out.waiting}, std::int64_t{out.blocks_total},
-        std::int64_t{out.blocks_free}, std::int64_t{out.blocks_cached}, out.steps,
-        out.step_failures, out.step_ns, out.batch_tokens, out.requests, out.prompt_tokens,
-        out.cached_tokens, out.completion_tokens, out.preemptions, out.cache_evictions,
-        out.drafted_tokens, out.accepted_tokens, out.idle_ns}) {
+  out.blocks_pinned = in.blocks_pinned();
+  out.pins_broken = in.pins_broken();
+  for (const std::int64_t count : {std::int64_t{out.running},
+                                   std::int64_t{out.waiting},
+                                   std::int64_t{out.blocks_total},
+                                   std::int64_t{out.blocks_free},
+                                   std::int64_t{out.blocks_cached},
+                                   out.steps,
+                                   out.step_failures,
+                                   out.step_ns,
+                                   out.batch_tokens,
+                                   out.requests,
+                                   out.prompt_tokens,
+                                   out.cached_tokens,
+                                   out.completion_tokens,
+                                   out.preemptions,
+                                   out.cache_evictions,
+                                   out.drafted_tokens,
+                                   out.accepted_tokens,
+                                   out.idle_ns,
+                                   std::int64_t{out.blocks_pinned},
+                                   out.pins_broken}) {
     if (count < 0) return bad("heartbeat");
   }
   return out;
@@ -426,7 +446,10 @@ std::string encode(const ToWorker& message) {
                    put(in.request, *out.mutable_embed()->mutable_request());
                  },
                  [&](const CancelCall& in) { out.set_cancel(in.call); },
-                 [&](const CommitCall& in) { out.set_commit(in.call); },
+                 [&](const CommitCall& in) {
+                   out.mutable_commit()->set_call(in.call);
+                   out.mutable_commit()->set_pinned(in.pinned_tokens);
+                 },
                  [&](const Drain&) { out.set_drain(true); },
              },
              message);
@@ -485,7 +508,8 @@ absl::StatusOr<ToWorker> decode_to_worker(std::string_view frame) {
     case wire::ToWorker::kCancel:
       return CancelCall{in.cancel()};
     case wire::ToWorker::kCommit:
-      return CommitCall{in.commit()};
+      if (in.commit().pinned() < 0) return bad("commit");
+      return CommitCall{in.commit().call(), in.commit().pinned()};
     case wire::ToWorker::kDrain:
       return Drain{};
     case wire::ToWorker::KIND_NOT_SET:

@@ -52,7 +52,9 @@ struct Heartbeat {
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   std::int64_t preemptions = 0, cache_evictions = 0;
   std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // computed as guesses; of these, right
-  std::int64_t idle_ns = 0;  // without a request; with step_ns, the time since the start
+  std::int64_t idle_ns = 0;        // without a request; with step_ns, the time since the start
+  std::int32_t blocks_pinned = 0;  // of the pages, kept for prompts that have not started
+  std::int64_t pins_broken = 0;
   bool operator==(const Heartbeat&) const = default;
 };
 using ToGateway = std::variant<Hello, Ready, LoadFailed, Step, EmbedReply, Heartbeat>;
@@ -70,8 +72,10 @@ struct CancelCall {
   CallId call = 0;
 };
 // A held request may run.
+// Lets a held call run, if it has at least so many tokens pinned; else it is prepared again.
 struct CommitCall {
   CallId call = 0;
+  std::int32_t pinned_tokens = 0;
 };
 struct Drain {};
 using ToWorker = std::variant<Welcome, StartGenerate, StartEmbed, CancelCall, CommitCall, Drain>;

@@ -134,18 +134,22 @@ TEST(Codec, HeldRequestsGoBothWays) {
   ASSERT_TRUE(start.ok()) << start.status();
   EXPECT_TRUE(std::get<StartGenerate>(*start).request.held);
   EXPECT_TRUE(std::get<StartGenerate>(*start).request.gathered);
-  const auto commit = decode_to_worker(encode(ToWorker(CommitCall{9})));
+  const auto commit = decode_to_worker(encode(ToWorker(CommitCall{9, 48})));
   ASSERT_TRUE(commit.ok()) << commit.status();
   EXPECT_EQ(std::get<CommitCall>(*commit).call, 9u);
+  EXPECT_EQ(std::get<CommitCall>(*commit).pinned_tokens, 48);
+  EXPECT_FALSE(decode_to_worker(encode(ToWorker(CommitCall{9, -1}))).ok());
   Step step;
-  step.calls.push_back({7, {Prepared{5, 100}}});
+  step.calls.push_back({7, {Prepared{5, 100, 4}}});
   const auto back = decode_to_gateway(encode(ToGateway(step)));
   ASSERT_TRUE(back.ok()) << back.status();
   const auto& prepared = std::get<Prepared>(std::get<Step>(*back).calls[0].events[0]);
   EXPECT_EQ(prepared.prompt_tokens, 5);
   EXPECT_EQ(prepared.output_tokens_max, 100);
+  EXPECT_EQ(prepared.pinned_tokens, 4);
   // What a request costs at most is no place for a worker's fantasy.
-  for (const Prepared broken : {Prepared{-1, 1}, Prepared{1, -1}, Prepared{INT32_MAX, 1}}) {
+  for (const Prepared broken : {Prepared{-1, 1}, Prepared{1, -1}, Prepared{INT32_MAX, 1},
+                                Prepared{5, 1, -1}, Prepared{5, 1, 6}}) {
     step.calls[0].events = {broken};
     EXPECT_FALSE(decode_to_gateway(encode(ToGateway(step))).ok());
   }
@@ -161,8 +165,8 @@ TEST(Codec, EmbedReplyRoundTripsAndRefusesRaggedVectors) {
 }
 
 TEST(Codec, HeartbeatKeepsEveryCount) {
-  const Heartbeat beat{1,  2,  3,  4,  5,  6,  7, std::int64_t{8} << 40, 9, 10, 11,
-                       12, 13, 14, 15, 16, 17, 18};
+  const Heartbeat beat{1,  2,  3,  4,  5,  6,  7, std::int64_t{8} << 40, 9, 10, 11, 12, 13,
+                       14, 15, 16, 17, 18, 19, 20};
   const auto back = decode_to_gateway(encode(ToGateway(beat)));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(std::get<Heartbeat>(*back), beat);
@@ -171,6 +175,9 @@ TEST(Codec, HeartbeatKeepsEveryCount) {
   EXPECT_FALSE(decode_to_gateway(encode(ToGateway(broken))).ok());
   broken = beat;
   broken.idle_ns = -1;
+  EXPECT_FALSE(decode_to_gateway(encode(ToGateway(broken))).ok());
+  broken = beat;
+  broken.blocks_pinned = -1;
   EXPECT_FALSE(decode_to_gateway(encode(ToGateway(broken))).ok());
   broken = beat;
   broken.accepted_tokens = -1;

@@ -99,10 +99,14 @@ struct Usage {
   std::int64_t device_us = 0;
 };
 
-// Of held requests, before everything else: what they cost at most.
+// Of held requests, before everything else: what they cost at most. Said again where the pinned
+// tokens are lost before the request is committed: then it waits for another commit.
 struct Prepared {
   std::int32_t prompt_tokens = 0;
   std::int32_t output_tokens_max = 0;  // of each choice
+  // Of prompt_tokens, those that the prefix cache has and keeps for it: cached_tokens will be no
+  // less.
+  std::int32_t pinned_tokens = 0;
 };
 // Admitted: the prompt is rendered, counted and accepted. Sent once, first but for
 // Prepared.

@@ -5,6 +5,11 @@
 namespace plinth::store {
 
 absl::StatusOr<DocumentRow> DocumentStore::put(const DocumentRow& row, std::int64_t most) {
+  return put(row, most, [] { return absl::OkStatus(); });
+}
+
+absl::StatusOr<DocumentRow> DocumentStore::put(const DocumentRow& row, std::int64_t most,
+                                               absl::FunctionRef<absl::Status()> then) {
   DocumentRow stored = row;
   RETURN_IF_ERROR(database_.transaction("put a document", [&](Sql& sql) {
     if (sql.dialect() == Dialect::postgresql)
@@ -25,7 +30,7 @@ absl::StatusOr<DocumentRow> DocumentStore::put(const DocumentRow& row, std::int6
         sql.first("select created_s from document where kind = ? and scope = ? and name = ?",
                   {row.kind, row.scope, row.name}, 1)
             ->integer(0);
-    return absl::OkStatus();
+    return then();
   }));
   return stored;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "store/database.h"
 
 namespace plinth::store {
@@ -35,6 +36,10 @@ class DocumentStore {
   absl::Status overwrite(const std::vector<std::pair<DocumentRow, std::string>>& bodies);
   // Not inside a transaction; as Database::compact().
   absl::Status forget_pages();
+  // The same with what must hold or follows: `then` runs in the same transaction, while nobody else
+  // puts anything, and where it fails nothing is written.
+  absl::StatusOr<DocumentRow> put(const DocumentRow& row, std::int64_t most,
+                                  absl::FunctionRef<absl::Status()> then);
   // NotFound where there is none; what names things for people is the caller's.
   absl::Status remove(const std::string& kind, const std::string& scope, const std::string& name);
   // Every document of the kind, by scope and name.

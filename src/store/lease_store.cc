@@ -62,6 +62,7 @@ void write(Sql& sql, const std::string& gateway, const QuotaKey& key, const Quot
            const QuotaChange& change) {
   // A difference: rows of the ledger may have charged the block meanwhile.
   add_to_block(sql, gateway, key, change.held - before.held, false);
+  if (change.idle) set_idle(sql, gateway, key, *change.idle);
   if (!change.level) return;
   sql.run(
       "insert into rate_level (scope_kind, scope, model, name, level, filled_ms)"
@@ -112,6 +113,28 @@ absl::StatusOr<LeaseStore::Answer> LeaseStore::exchange(const Lease& lease,
     return absl::OkStatus();
   }));
   return answer;
+}
+
+absl::StatusOr<RateLook> LeaseStore::look(const QuotaKey& key) {
+  RateLook look;
+  RETURN_IF_ERROR(database_.read("look at a rate", [&](Sql& sql) {
+    look = {};
+    look.now_ms = time_(sql);
+    const auto row = sql.first(
+        "select r.amount, l.level, l.filled_ms,"
+        " (select coalesce(sum(q.idle), 0) from quota_block q where q.scope_kind = r.scope_kind"
+        " and q.scope = r.scope and q.model = r.model and q.name = r.resource)"
+        " from limit_rule r left join rate_level l on l.scope_kind = r.scope_kind"
+        " and l.scope = r.scope and l.model = r.model and l.name = r.resource"
+        " where r.scope_kind = ? and r.scope = ? and r.model = ? and r.resource = ?",
+        {key.scope_kind, key.scope, key.model, key.name}, 4);
+    if (!row) return base::not_found("No such limit: " + key.name);
+    look.limit = row->integer(0);
+    if (row->maybe_integer(2)) look.level = {row->integer(1), row->integer(2)};
+    look.idle = row->integer(3);
+    return absl::OkStatus();
+  }));
+  return look;
 }
 
 absl::Status LeaseStore::release(const Lease& lease) {

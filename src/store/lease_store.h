@@ -41,6 +41,14 @@ struct QuotaState {
 struct QuotaChange {
   std::int64_t held = 0;  // by this gateway
   std::optional<QuotaState::Level> level;
+  std::optional<std::int64_t> idle;  // of what is held, for look()
+};
+// What is left of a rate, for whoever shows it: a second old where gateways spend from blocks.
+struct RateLook {
+  std::int64_t now_ms = 0;
+  std::int64_t limit = 0;
+  std::optional<QuotaState::Level> level;  // nothing before its first block
+  std::int64_t idle = 0;                   // of all gateways together
 };
 
 // Thread-safe as its Database is.
@@ -58,6 +66,8 @@ class LeaseStore {
   using Decide = absl::FunctionRef<QuotaChange(std::size_t index, const QuotaState& state)>;
   absl::StatusOr<Answer> exchange(const Lease& lease, std::span<const QuotaKey> keys,
                                   Decide decide);
+  // NotFound where there is no such limit. Takes no locks.
+  absl::StatusOr<RateLook> look(const QuotaKey& key);
   // Gives back the lease and everything that is held under it.
   absl::Status release(const Lease& lease);
   // For a gateway that knows that it is the only one: ends everybody else's lease.

@@ -47,7 +47,7 @@ class LeaseTest : public testing::TestWithParam<Dialect> {
     QuotaState found;
     const auto answer = leases_->exchange(lease, std::vector{key}, [&](std::size_t, const auto& s) {
       found = s;
-      return QuotaChange{s.held + amount, std::nullopt};
+      return QuotaChange{s.held + amount, std::nullopt, std::nullopt};
     });
     EXPECT_TRUE(answer.ok()) << answer.status();
     EXPECT_FALSE(answer->is_new);
@@ -92,13 +92,14 @@ TEST_P(LeaseTest, ALevelIsKept) {
   const std::vector keys{kLimit};
   std::optional<QuotaState::Level> found;
   for (const std::int64_t level : {5, 7}) {
-    ASSERT_TRUE(leases_
-                    ->exchange(a, keys,
-                               [&](std::size_t, const auto& state) {
-                                 found = state.level;
-                                 return QuotaChange{0, QuotaState::Level{level, now_ms_}};
-                               })
-                    .ok());
+    ASSERT_TRUE(
+        leases_
+            ->exchange(a, keys,
+                       [&](std::size_t, const auto& state) {
+                         found = state.level;
+                         return QuotaChange{0, QuotaState::Level{level, now_ms_}, std::nullopt};
+                       })
+            .ok());
   }
   EXPECT_EQ(found.value().amount, 5);
   EXPECT_EQ(found->filled_ms, now_ms_);

@@ -60,4 +60,11 @@ void add_to_block(Sql& sql, const std::string& gateway, const QuotaKey& key, std
       {key.scope_kind, key.scope, key.model, key.name, gateway, amount});
 }
 
+void set_idle(Sql& sql, const std::string& gateway, const QuotaKey& key, std::int64_t amount) {
+  sql.run(
+      "update quota_block set idle = ? where scope_kind = ? and scope = ? and model = ?"
+      " and name = ? and gateway = ?",
+      {amount, key.scope_kind, key.scope, key.model, key.name, gateway});
+}
+
 }  // namespace plinth::store

@@ -43,5 +43,7 @@ bool keep_lease(Sql& sql, const Lease& lease);
 // More or less of what the gateway holds; `only_if_there` makes no new row.
 void add_to_block(Sql& sql, const std::string& gateway, const QuotaKey& key, std::int64_t amount,
                   bool only_if_there);
+// Of the block that is there.
+void set_idle(Sql& sql, const std::string& gateway, const QuotaKey& key, std::int64_t amount);
 
 }  // namespace plinth::store

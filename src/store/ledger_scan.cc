@@ -49,9 +49,11 @@ std::string sums_statement(const LedgerSumQuery& query, std::vector<SqlValue>& v
   return fmt::format(
       "select bucket,{0}kind,price_version,count(*),sum(input_tokens),sum(cached_tokens),"
       "sum(output_tokens),sum(device_us),sum(case when device_us>0 then 1 else 0 end),"
-      "sum(case when queue_us>? then 1 else 0 end),sum(amount_pico/{1}),sum(amount_pico%{1})"
+      "sum(case when queue_us>? then 1 else 0 end),"
+      "sum(case when kind='commitment' then choices else 0 end),"
+      "sum(amount_pico/{1}),sum(amount_pico%{1})"
       " from (select {2} as bucket,{0}kind,price_version,input_tokens,cached_tokens,output_tokens,"
-      "device_us,queue_us,amount_pico from ledger where {3}) as chosen"
+      "device_us,queue_us,choices,amount_pico from ledger where {3}) as chosen"
       " group by bucket,{0}kind,price_version order by bucket,{0}kind,price_version",
       groups, kPart, bucket, where);
 }
@@ -90,14 +92,15 @@ absl::StatusOr<std::vector<LedgerSum>> ledger_sums(Database& database,
     std::vector<SqlValue> values;
     const auto statement = sums_statement(query, values);
     const auto groups = query.group_by.size();
-    sql.each(statement, values, groups + 12, [&](const SqlRow& row) {
+    sql.each(statement, values, groups + 13, [&](const SqlRow& row) {
       LedgerSum sum;
       sum.bucket_start_s = row.integer(0);
       for (std::size_t i = 0; i < groups; ++i) sum.group.push_back(row.text(1 + i));
       std::size_t at = 1 + groups;
       sum.kind = row.text(at++);
       for (auto* number : {&sum.price_version, &sum.rows, &sum.input_tokens, &sum.cached_tokens,
-                           &sum.output_tokens, &sum.device_us, &sum.timed_rows, &sum.waited_rows}) {
+                           &sum.output_tokens, &sum.device_us, &sum.timed_rows, &sum.waited_rows,
+                           &sum.unit_seconds}) {
         *number = row.integer(at++);
       }
       sum.amount_pico = __int128{row.integer(at)} * kPart + row.integer(at + 1);

@@ -37,12 +37,13 @@ struct LedgerSumQuery {
 struct LedgerSum {
   std::int64_t bucket_start_s = 0;  // from_s where all is in one
   std::vector<std::string> group;   // values of group_by, in its order
-  std::string kind;                 // "settle", "adjust", "credit"
+  std::string kind;                 // "settle", "adjust", "credit", "commitment"
   std::int64_t price_version = 0;
   std::int64_t rows = 0, input_tokens = 0, cached_tokens = 0, output_tokens = 0;
   std::int64_t device_us = 0;
-  std::int64_t timed_rows = 0;   // whose device time was measured
-  std::int64_t waited_rows = 0;  // that waited longer than waited_over_us
+  std::int64_t timed_rows = 0;    // whose device time was measured
+  std::int64_t waited_rows = 0;   // that waited longer than waited_over_us
+  std::int64_t unit_seconds = 0;  // of commitments: units times the seconds that they were held
   __int128 amount_pico = 0;
 };
 

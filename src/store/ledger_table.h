@@ -21,11 +21,11 @@ struct LedgerRow {
   std::string user_id;     // service account or person behind the key, "" = neither
   std::string deployment;  // "" = the model itself was called
   std::string model;
-  std::string operation;  // "chat", "text_completion", "embeddings"
+  std::string operation;  // "chat", "text_completion", "embeddings", "commitment"
   std::string service_class = "standard";
-  std::string kind = "settle";  // or "adjust", "credit"
+  std::string kind = "settle";  // or "adjust", "credit", "commitment"
   std::string status = "ok";    // or "client_gone"
-  std::int64_t choices = 1;
+  std::int64_t choices = 1;     // of a commitment: its units times the seconds that they were held
   std::int64_t input_tokens = 0;
   std::int64_t cached_tokens = 0;  // of input_tokens
   std::int64_t output_tokens = 0;

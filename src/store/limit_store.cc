@@ -99,11 +99,11 @@ absl::StatusOr<std::vector<PriceRow>> LimitStore::prices() {
   RETURN_IF_ERROR(database_.read("read prices", [&](Sql& sql) {
     rows.clear();
     sql.each(
-        "select model, service_class, effective_s, input_pico, cached_pico, output_pico, version"
-        " from price order by model, service_class, effective_s",
-        {}, 7, [&](const SqlRow& row) {
+        "select model, service_class, effective_s, input_pico, cached_pico, output_pico, version,"
+        " unit_hour_pico from price order by model, service_class, effective_s",
+        {}, 8, [&](const SqlRow& row) {
           rows.push_back({row.text(0), row.text(1), row.integer(2), row.integer(3), row.integer(4),
-                          row.integer(5), row.integer(6)});
+                          row.integer(5), row.integer(6), row.integer(7)});
         });
     return absl::OkStatus();
   }));
@@ -116,9 +116,9 @@ absl::StatusOr<std::int64_t> LimitStore::insert_price(PriceRow row) {
     row.version = sql.first("select coalesce(max(version), 0) + 1 from price", {}, 1)->integer(0);
     sql.run(
         "insert into price (model, service_class, effective_s, input_pico, cached_pico,"
-        " output_pico, version) values (?,?,?,?,?,?,?)",
+        " output_pico, version, unit_hour_pico) values (?,?,?,?,?,?,?,?)",
         {row.model, row.service_class, row.effective_s, row.input_pico, row.cached_pico,
-         row.output_pico, row.version});
+         row.output_pico, row.version, row.unit_hour_pico});
     return absl::OkStatus();
   }));
   return row.version;

@@ -24,7 +24,8 @@ struct PriceRow {
   std::int64_t effective_s = 0;
   // Of one token; the same number as micro-units of a million tokens.
   std::int64_t input_pico = 0, cached_pico = 0, output_pico = 0;
-  std::int64_t version = 0;  // of the price book; insert_price() gives it
+  std::int64_t version = 0;         // of the price book; insert_price() gives it
+  std::int64_t unit_hour_pico = 0;  // of an hour of one unit of provisioned throughput
 };
 
 // Thread-safe as its Database is.

@@ -24,6 +24,10 @@ inline constexpr std::chrono::seconds kLease{60};
 // Runs of a transaction that others stood in the way of.
 inline constexpr int kAttempts = 5;
 
+// Hours of commitments that one transaction charges: a week, so that after a pause of years nobody
+// waits long for the lock.
+inline constexpr std::int64_t kCommitmentHoursAtOnce = 168;
+
 // Of ledger rows that are read at once: at a thousand requests a second 600,000 rows, some hundred
 // megabytes in libpq.
 inline constexpr std::chrono::milliseconds kScanWindow = std::chrono::minutes(10);

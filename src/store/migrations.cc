@@ -194,8 +194,9 @@ constexpr const char* kAudit[] = {
 
 constexpr const char* kReports[] = {
     // What an hour of one device costs from effective_s on, and how many there are.
-    "create table device_cost ("
-    " effective_s bigint primary key, device_hour_pico bigint not null, devices bigint not null)",
+    // In parentheses, since clang takes two lines that become one text for a forgotten comma.
+    ("create table device_cost ("
+     " effective_s bigint primary key, device_hour_pico bigint not null, devices bigint not null)"),
 
     // What one project or key used, and what its budget has left, without the organization's
     // other hours.
@@ -275,17 +276,32 @@ constexpr const char* kVault[] = {
     "create index content_by_expiry on content (expires_s)",
 };
 
+constexpr const char* kCommitments[] = {
+    // What a deployment holds of provisioned throughput from from_s on, as far as it is not charged
+    // yet: the first row of a deployment is where its charges go on. units 0: it ended.
+    "create table commitment_span ("
+    " project text not null, deployment text not null, from_s bigint not null,"
+    " organization text not null, model text not null, units bigint not null,"
+    " primary key (project, deployment, from_s))",
+
+    // What one unit costs for an hour, beside the tokens.
+    "alter table price add column unit_hour_pico bigint not null default 0",
+
+    // What of a block no request has taken yet, where somebody shows how much of a rate is in use.
+    "alter table quota_block add column idle bigint not null default 0",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
 constexpr std::array kMigrations = {
-    Migration{kKeys},          Migration{kTenants}, Migration{kMoney, true},
-    Migration{kDocuments},     Migration{kPeople},  Migration{kLeases},
-    Migration{kAudit},         Migration{kReports}, Migration{kLists},
-    Migration{kSessionClaims}, Migration{kAlerts},  Migration{kCertificates},
-    Migration{kVault}};
+    Migration{kKeys},          Migration{kTenants},    Migration{kMoney, true},
+    Migration{kDocuments},     Migration{kPeople},     Migration{kLeases},
+    Migration{kAudit},         Migration{kReports},    Migration{kLists},
+    Migration{kSessionClaims}, Migration{kAlerts},     Migration{kCertificates},
+    Migration{kVault},         Migration{kCommitments}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

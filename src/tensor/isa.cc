@@ -21,11 +21,13 @@ bool amx_permitted() {
 
 bool has_bfloat_products() { return __builtin_cpu_supports("avx512bf16") != 0; }
 
+// Tiles, and AVX-512's fp16, in which their weights are unpacked.
 bool has_amx_bits() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
-  return (d & kBf16) != 0 && (d & kTile) != 0 && (d & kInt8) != 0;
+  constexpr unsigned kBf16 = 1u << 22, kFp16 = 1u << 23, kTile = 1u << 24, kInt8 = 1u << 25;
+  constexpr unsigned kAll = kBf16 | kFp16 | kTile | kInt8;
+  return (d & kAll) == kAll;
 }
 
 Isa detect() {

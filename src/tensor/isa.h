@@ -12,8 +12,8 @@ enum class Isa { scalar, avx2, avx512, amx };  // ordered: each includes those b
 std::string_view isa_name(Isa isa);
 
 // The best this machine and kernel can run. avx512 means F, BW, DQ, VL and VNNI (Intel from 2019,
-// AMD from 2022); amx means that plus AVX-512's BF16 and tile, int8 and bf16 with the kernel's
-// permission (asked for once here).
+// AMD from 2022); amx means that plus AVX-512's BF16 and FP16 and tile, int8 and bf16 with the
+// kernel's permission (asked for once here).
 // The environment variable PLINTH_ISA=scalar|avx2|avx512|amx lowers it.
 Isa best_isa();
 

@@ -21,8 +21,12 @@ std::int64_t total_rows(std::span<const MatrixView> parts) {
 
 BulkKernels bulk_for(const LinearOptions& options) {
   if (options.mode != LinearMode::fast) return {};
-  if (options.bulk_reference) return {multiply_bulk_scalar, round_to_tiles_scalar};
-  if (options.isa == Isa::amx) return {multiply_bulk_amx, round_to_tiles_amx};
+  if (options.bulk_reference) {
+    return {multiply_bulk_scalar, round_for_floats_scalar, round_for_compact_scalar};
+  }
+  if (options.isa == Isa::amx) {
+    return {multiply_bulk_amx, round_for_floats_amx, round_for_compact_amx};
+  }
   return {};
 }
 

@@ -62,6 +62,11 @@ class Activations {
   std::unique_ptr<Impl> impl_;
 };
 
+// Makes one number of each two: a[i], and leaves it there, and b[i], which are outputs first + i of
+// the two halves of a product, of row `row`.
+using JoinHalves =
+    absl::FunctionRef<void(int row, std::int64_t first, std::int64_t count, float* a, float* b)>;
+
 // Immutable after pack(): any number of threads may read it.
 class PackedLinear {
  public:
@@ -85,6 +90,14 @@ class PackedLinear {
   // y: [m, rows] fp32 with leading dimension ldy, of the m rows that were prepared. Overwrites y.
   virtual void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
                         base::ThreadPool& pool) const = 0;
+  // multiply(), join() of its outputs' two halves, and next.prepare() of what came of it, all with
+  // their bits, a part of the outputs at a time, which never reach memory. False, and nothing is
+  // done, where these matrices or rows are not to be had so.
+  virtual bool multiply_into(const Activations& /*x*/, int /*m*/, JoinHalves /*join*/,
+                             const PackedLinear& /*next*/, Activations& /*out*/,
+                             base::ThreadPool& /*pool*/) const {
+    return false;
+  }
 
  protected:
   PackedLinear(std::int64_t rows, std::int64_t columns) : rows_(rows), columns_(columns) {}

@@ -1,4 +1,5 @@
 #include "tensor/linear.h"
+#include "tensor/aligned_scratch.h"
 
 #include <gtest/gtest.h>
 
@@ -109,10 +110,10 @@ std::vector<float> multiply(const PackedLinear& linear, const float* x, int m, i
 
 float same(float value) { return value; }
 
-// Of y, [m, rows], from the product in double precision of what `seen` makes of both sides, as a
-// share of its norm.
+// Of y, [m, rows], from the product in double precision of what `weight` and `activation` make of
+// the two sides, as a share of its norm.
 double relative_error(const Matrix& w, const std::vector<float>& x, const std::vector<float>& y,
-                      float (*seen)(float) = same) {
+                      float (*weight)(float) = same, float (*activation)(float) = same) {
   const auto [data, dtype, rows, columns] = w.view;
   std::vector<float> row(static_cast<std::size_t>(columns));
   double error = 0, norm = 0;
@@ -122,8 +123,8 @@ double relative_error(const Matrix& w, const std::vector<float>& x, const std::v
     for (std::int64_t t = 0; t * rows < static_cast<std::int64_t>(y.size()); ++t) {
       double sum = 0;
       for (std::int64_t c = 0; c < columns; ++c) {
-        sum += static_cast<double>(seen(row[static_cast<std::size_t>(c)])) *
-               seen(x[static_cast<std::size_t>(t * columns + c)]);
+        sum += static_cast<double>(weight(row[static_cast<std::size_t>(c)])) *
+               activation(x[static_cast<std::size_t>(t * columns + c)]);
       }
       const double off = y[static_cast<std::size_t>(t * rows + r)] - sum;
       error += off * off;
@@ -214,7 +215,17 @@ float rounded_to_bfloat(float value) {
   return value;
 }
 
-// The reference of bulk products: their only error is that both sides are rounded to BF16.
+// To fp16's 11 significant bits, and from there to 8, halves away from zero.
+float rounded_by_half(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, 4);
+  bits = (bits + 0xfff + (bits >> 13 & 1)) & 0xffffe000u;
+  bits = (bits + 0x8000) & 0xffff0000u;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+// The reference of bulk products: their only error is that both sides are rounded.
 TEST(Linear, BulkProductsAreThoseOfRoundedWeightsAndActivations) {
   for (DType dtype : kAll) {
     if (dtype == DType::f32 || dtype == DType::f16) continue;
@@ -226,8 +237,61 @@ TEST(Linear, BulkProductsAreThoseOfRoundedWeightsAndActivations) {
     // Some types' scales are products, which the packed form keeps within 2^-12: where a weight
     // lies that near the middle of two BF16 numbers, it becomes the other one.
     const bool products = dtype_info(dtype).block_elements == 256;
-    EXPECT_LT(relative_error(w, x, y, rounded_to_bfloat), products ? 2e-3 : 1e-5)
+    const auto weight = dtype == DType::bf16 ? rounded_to_bfloat : rounded_by_half;
+    EXPECT_LT(relative_error(w, x, y, weight, rounded_to_bfloat), products ? 2e-3 : 1e-5)
         << dtype_info(dtype).name;
+  }
+}
+
+// Weights far from 1, and rows of scales that are no numbers.
+TEST(Linear, BulkRowsKeepTheirOwnRange) {
+  constexpr std::int64_t kColumns = 64;
+  Matrix w = random_matrix(DType::q4_0, 4, kColumns, 31);
+  const auto stride = row_bytes(DType::q4_0, kColumns);
+  const auto set_scale = [&](std::int64_t row, std::uint16_t half) {
+    for (std::size_t block = 0; block < 2; ++block) {
+      std::memcpy(w.bytes.data() + static_cast<std::size_t>(row) * stride + block * 18, &half, 2);
+    }
+  };
+  set_scale(0, 0x0001);  // 2^-24
+  set_scale(1, 0x7bff);  // 65504
+  set_scale(2, 0x7c00);  // infinite
+  set_scale(3, 0x7e00);  // not a number
+  const auto x = random_rows(2, kColumns, 32);
+  std::vector<LinearOptions> kinds = {
+      {Isa::scalar, LinearMode::fast, nullptr, nullptr, nullptr, true}};
+  if (best_isa() == Isa::amx) kinds.push_back({Isa::amx, LinearMode::fast});
+  const auto exact = *pack_linear({&w.view, 1}, {Isa::scalar, LinearMode::exact});
+  const auto expected = multiply(*exact, x.data(), 2, 1);
+  for (const auto& options : kinds) {
+    const auto linear = *pack_linear({&w.view, 1}, options);
+    const auto y = multiply_bulk(*linear, x.data(), 2, 1);
+    for (std::size_t t = 0; t < 2; ++t) {
+      for (std::size_t r : {0u, 1u}) {
+        EXPECT_NEAR(y[t * 4 + r] / expected[t * 4 + r], 1, 0.02) << isa_name(options.isa);
+      }
+      EXPECT_TRUE(std::isnan(y[t * 4 + 2]) && std::isnan(y[t * 4 + 3])) << isa_name(options.isa);
+    }
+  }
+}
+
+// Rows that are larger than the caches are written past them: with the same bits.
+TEST(Linear, BulkRowsPastTheCachesHaveTheSameBits) {
+  if (best_isa() != Isa::amx) GTEST_SKIP() << "no AMX on this machine";
+  constexpr std::int64_t kRows = 1000, kStride = 1008;
+  constexpr int kTokens = 560;
+  const Matrix w = random_matrix(DType::q4_0, kRows, 32, 33);
+  const auto x = random_rows(kTokens, 32, 34);
+  const auto linear = *pack_linear({&w.view, 1}, {Isa::amx, LinearMode::fast});
+  const auto expected = multiply_bulk(*linear, x.data(), kTokens, 1);  // rows are no whole lines
+  base::ThreadPool pool(1);
+  Activations activations;
+  AlignedScratch<float> scratch;
+  float* y = scratch.reserve(kTokens * kStride);
+  linear->prepare(x.data(), 32, Rows(kTokens, 0), activations, pool);
+  linear->multiply(activations, kTokens, y, kStride, pool);
+  for (int t = 0; t < kTokens; ++t) {
+    ASSERT_EQ(std::memcmp(y + t * kStride, expected.data() + t * kRows, kRows * 4), 0) << t;
   }
 }
 
@@ -280,6 +344,53 @@ TEST(Linear, BulkRowsDependOnNeitherTheOthersNorThreads) {
         ASSERT_EQ(std::memcmp(y.data(), single.data(), before * 4), 0) << from;
         ASSERT_EQ(std::memcmp(y.data() + before, bulk.data() + before, (y.size() - before) * 4), 0)
             << from;
+      }
+    }
+  }
+}
+
+// A gate and its branch, as a feed-forward block has them.
+void join_halves(int /*row*/, std::int64_t /*first*/, std::int64_t count, float* a, float* b) {
+  for (std::int64_t i = 0; i < count; ++i) a[i] = a[i] * 0.25f + b[i];
+}
+
+// Bulk rows go from one product into the next with the bits of the steps apart: halves of one type
+// and of two, outputs that fill no chunk, few and many tokens.
+TEST(Linear, BulkRowsGoIntoTheNextProductWithTheSameBits) {
+  constexpr std::int64_t kHalf = 160;
+  std::vector<LinearOptions> kinds = {
+      {Isa::scalar, LinearMode::fast, nullptr, nullptr, nullptr, true}};
+  if (best_isa() == Isa::amx) kinds.push_back({Isa::amx, LinearMode::fast});
+  const Matrix gate = random_matrix(DType::q4_0, kHalf, 64, 41);
+  const Matrix down = random_matrix(DType::q8_0, 24, kHalf, 43);
+  for (const auto& options : kinds) {
+    for (const DType dtype : {DType::q4_0, DType::q5_1}) {
+      const Matrix up = random_matrix(dtype, kHalf, 64, 42);
+      const std::vector<MatrixView> parts = {gate.view, up.view};
+      const auto in = *pack_linear(parts, options);
+      const auto next = *pack_linear({&down.view, 1}, options);
+      for (const int m : {1, 17, 70, 600}) {
+        if (m > 100 && options.bulk_reference) continue;  // slow, and one slab there too
+        const auto x = random_rows(m, 64, 44);
+        const auto halves = multiply_bulk(*in, x.data(), m, 2);
+        std::vector<float> joined(static_cast<std::size_t>(m) * kHalf);
+        for (int t = 0; t < m; ++t) {
+          auto row = std::vector<float>(halves.begin() + t * 2 * kHalf,
+                                        halves.begin() + (t + 1) * 2 * kHalf);
+          join_halves(t, 0, kHalf, row.data(), row.data() + kHalf);
+          std::copy_n(row.begin(), kHalf, joined.begin() + t * kHalf);
+        }
+        const auto expected = multiply_bulk(*next, joined.data(), m, 2);
+        base::ThreadPool pool(2);
+        Activations activations, between;
+        in->prepare(x.data(), 64, Rows(m, 0), activations, pool);
+        ASSERT_TRUE(in->multiply_into(activations, m, join_halves, *next, between, pool));
+        std::vector<float> y(expected.size());
+        next->multiply(between, m, y.data(), 24, pool);
+        ASSERT_EQ(std::memcmp(y.data(), expected.data(), y.size() * 4), 0)
+            << isa_name(options.isa) << " " << dtype_info(dtype).name << " m " << m;
+        in->prepare(x.data(), 64, Rows(m), activations, pool);
+        EXPECT_FALSE(in->multiply_into(activations, m, join_halves, *next, between, pool));
       }
     }
   }

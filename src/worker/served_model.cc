@@ -31,6 +31,7 @@ protocol::Heartbeat heartbeat_of(const engine::EngineStats& stats) {
   beat.blocks_total = stats.blocks_total;
   beat.blocks_free = stats.blocks_free;
   beat.blocks_cached = stats.blocks_cached;
+  beat.blocks_pinned = stats.blocks_pinned;
   beat.steps = stats.steps;
   beat.step_failures = stats.step_failures;
   beat.step_ns = stats.step_ns;
@@ -42,6 +43,7 @@ protocol::Heartbeat heartbeat_of(const engine::EngineStats& stats) {
   beat.completion_tokens = stats.completion_tokens;
   beat.preemptions = stats.preemptions;
   beat.cache_evictions = stats.cache_evictions;
+  beat.pins_broken = stats.pins_broken;
   beat.drafted_tokens = stats.drafted_tokens;
   beat.accepted_tokens = stats.accepted_tokens;
   return beat;
@@ -75,21 +77,28 @@ class GeneratingModel final : public ServedModel {
   void cancel(protocol::CallId call) override {
     {
       std::lock_guard lock(mutex_);
-      held_.erase(call);
+      if (auto found = held_.extract(call)) engine_->release(found.mapped().request);
     }
     engine_->cancel(std::to_string(call));
   }
-  void commit(protocol::CallId call) override {
+  void commit(protocol::CommitCall commit) override {
     std::optional<engine::PreparedRequest> prepared;
     {
       std::lock_guard lock(mutex_);
-      const auto found = held_.find(call);
+      const auto found = held_.find(commit.call);
       // It was cancelled, or has waited too long and been told so.
       if (found == held_.end()) return;
-      prepared = std::move(found->second.request);
+      auto& request = found->second.request;
+      engine_->redeem(request);
+      if (request.pin.tokens < commit.pinned_tokens) {
+        // Less was reserved than it may cost now. What it still has lasts, so this happens once.
+        found->second.since = clock_.now();
+        return outbox_.events(commit.call, {prepared_event(request)});
+      }
+      prepared = std::move(request);
       held_.erase(found);
     }
-    submit(call, *std::move(prepared));
+    submit(commit.call, *std::move(prepared));
   }
 
  private:
@@ -104,20 +113,28 @@ class GeneratingModel final : public ServedModel {
     if (!status.ok()) outbox_.events(call, {protocol::Finished{status, {}}});
   }
 
+  static protocol::Prepared prepared_event(const engine::PreparedRequest& request) {
+    return {static_cast<std::int32_t>(request.prompt.size()), request.output_tokens_max,
+            request.pin.tokens};
+  }
+
   void hold(protocol::CallId call, engine::PreparedRequest request) {
-    const protocol::Prepared prepared{static_cast<std::int32_t>(request.prompt.size()),
-                                      request.output_tokens_max};
+    const auto prepared = prepared_event(request);
     std::vector<protocol::CallId> expired;
     {
       std::lock_guard lock(mutex_);
       const auto now = clock_.now();
       for (auto it = held_.begin(); it != held_.end();) {
         const bool over = now - it->second.since >= kHeldTimeMax;
-        if (over) expired.push_back(it->first);
+        if (over) {
+          expired.push_back(it->first);
+          engine_->release(it->second.request);
+        }
         it = over ? held_.erase(it) : std::next(it);
       }
       if (held_.size() >= kHeldMax) {
         expired.push_back(call);
+        engine_->release(request);
       } else {
         held_[call] = {std::move(request), now};
       }
@@ -173,7 +190,7 @@ class EmbeddingModel final : public ServedModel {
     if (!status.ok()) outbox_.message(protocol::EmbedReply{call, status});
   }
   void cancel(protocol::CallId call) override { embedder_->cancel(std::to_string(call)); }
-  void commit(protocol::CallId) override {}  // nothing is held here
+  void commit(protocol::CommitCall) override {}  // nothing is held here
 
  private:
   Outbox& outbox_;

@@ -25,7 +25,7 @@ class ServedModel {
   virtual void start(protocol::StartGenerate call) = 0;
   virtual void start(protocol::StartEmbed call) = 0;
   virtual void cancel(protocol::CallId call) = 0;
-  virtual void commit(protocol::CallId call) = 0;
+  virtual void commit(protocol::CommitCall call) = 0;
 };
 
 }  // namespace plinth::worker

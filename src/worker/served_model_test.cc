@@ -7,6 +7,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 namespace plinth::worker {
 namespace {
@@ -134,8 +135,8 @@ TEST_F(ServedModelTest, AHeldRequestSaysWhatItCostsAndRunsOnceItIsCommitted) {
   EXPECT_EQ(prepared->prompt_tokens, 3);
   EXPECT_EQ(prepared->output_tokens_max, 4);
   EXPECT_EQ(model->heartbeat().requests, 0) << "nothing is computed yet";
-  model->commit(5);
-  model->commit(5);  // twice is once
+  model->commit({5, 0});
+  model->commit({5, 0});  // twice is once
   std::optional<protocol::Finished> end;
   while (!end && !HasFailure()) {
     // Events of several steps may come together.
@@ -159,8 +160,8 @@ TEST_F(ServedModelTest, ACancelledHeldRequestNeverRuns) {
   model->start(protocol::StartGenerate{5, held(4)});
   EXPECT_EQ(link_.next<protocol::Step>().calls.at(0).call, 5u);
   model->cancel(5);
-  model->commit(5);
-  model->commit(6);  // that was never there
+  model->commit({5, 0});
+  model->commit({6, 0});  // that was never there
   model->start(protocol::StartGenerate{7, held(1)});
   EXPECT_EQ(link_.next<protocol::Step>().calls.at(0).call, 7u) << "nothing came of 5";
 }
@@ -175,6 +176,118 @@ TEST_F(ServedModelTest, WhatCannotRunIsNotHeld) {
   const auto* end = std::get_if<protocol::Finished>(&step.calls.at(0).events.at(0));
   ASSERT_NE(end, nullptr);
   EXPECT_EQ(end->status.GetPayload(protocol::kCodePayload), "context_length_exceeded");
+}
+
+// With a clock that stands still.
+class PinnedPromptTest : public ServedModelTest {
+ protected:
+  void SetUp() override {
+    WorkerOptions options;
+    options.model_path = golden("model/tiny_llama.gguf");
+    options.engine.kv_bytes = 1 << 20;
+    auto model = ServedModel::load(options, stopped_, outbox_);
+    ASSERT_TRUE(model.ok()) << model.status();
+    model_ = *std::move(model);
+    ASSERT_GE(model_->ready().context_tokens, 44);
+  }
+  void TearDown() override { model_.reset(); }
+  // A prompt of 40 tokens, of which two pages can be found again.
+  void prepare(protocol::CallId call) {
+    auto request = held(4);
+    request.prompt = protocol::TokenPrompt{std::vector<std::int32_t>(40, 3)};
+    model_->start(protocol::StartGenerate{call, request});
+  }
+  protocol::Prepared next_prepared(protocol::CallId call) {
+    const auto step = link_.next<protocol::Step>();
+    EXPECT_EQ(step.calls.at(0).call, call);
+    const auto* prepared = std::get_if<protocol::Prepared>(&step.calls.at(0).events.at(0));
+    EXPECT_NE(prepared, nullptr);
+    return prepared == nullptr ? protocol::Prepared{} : *prepared;
+  }
+  protocol::Usage finish() {
+    while (!HasFailure()) {
+      const auto produced = link_.next<protocol::Step>();
+      for (const auto& call : produced.calls) {
+        for (const auto& event : call.events) {
+          const auto* finished = std::get_if<protocol::Finished>(&event);
+          if (finished == nullptr) continue;
+          EXPECT_TRUE(finished->status.ok()) << finished->status;
+          return finished->usage;
+        }
+      }
+    }
+    return {};
+  }
+  void run_once() {
+    prepare(1);
+    EXPECT_EQ(next_prepared(1).pinned_tokens, 0);
+    model_->commit({1, 0});
+    EXPECT_EQ(finish().cached_tokens, 0);
+  }
+
+  base::FakeClock stopped_;
+  std::unique_ptr<ServedModel> model_;
+};
+
+TEST_F(PinnedPromptTest, SaysWhatItFoundAndFindsItAgain) {
+  run_once();
+  prepare(2);
+  const auto prepared = next_prepared(2);
+  EXPECT_EQ(prepared.prompt_tokens, 40);
+  EXPECT_EQ(prepared.pinned_tokens, 32);
+  EXPECT_EQ(model_->heartbeat().pins_broken, 0);
+  model_->commit({2, 32});
+  EXPECT_EQ(finish().cached_tokens, 32);
+}
+
+TEST_F(PinnedPromptTest, WhatIsLostIsSaidInsteadOfRun) {
+  run_once();
+  prepare(2);
+  EXPECT_EQ(next_prepared(2).pinned_tokens, 32);
+  stopped_.advance(std::chrono::seconds(2));
+  model_->commit({2, 32});
+  EXPECT_EQ(next_prepared(2).pinned_tokens, 0) << "less was reserved than it may cost now";
+  // A gateway may know of more than this worker ever had: a first one has died.
+  model_->commit({2, 16});
+  EXPECT_EQ(next_prepared(2).pinned_tokens, 0);
+  model_->commit({2, 0});
+  EXPECT_EQ(finish().prompt_tokens, 40);
+}
+
+TEST_F(PinnedPromptTest, ThatLessWasTakenAsPinnedIsFine) {
+  run_once();
+  prepare(2);
+  EXPECT_EQ(next_prepared(2).pinned_tokens, 32);
+  stopped_.advance(std::chrono::seconds(2));
+  model_->commit({2, 0});
+  EXPECT_EQ(finish().completion_tokens, 4);
+}
+
+TEST_F(PinnedPromptTest, WhoeverIsCancelledOrForgottenLetsGo) {
+  run_once();
+  // The loop says how its engine stands once it rests; a call makes it work before.
+  const auto rests_with_pinned = [&](std::int32_t pages) {
+    prepare(9);
+    EXPECT_EQ(next_prepared(9).prompt_tokens, 40);
+    model_->commit({9, 0});
+    finish();
+    const auto end = clock_.now() + std::chrono::seconds(30);
+    while (model_->heartbeat().blocks_pinned != pages && clock_.now() < end)
+      std::this_thread::yield();
+    return model_->heartbeat().blocks_pinned == pages;
+  };
+  prepare(2);
+  EXPECT_EQ(next_prepared(2).pinned_tokens, 32);
+  EXPECT_TRUE(rests_with_pinned(2));
+  model_->cancel(2);
+  EXPECT_TRUE(rests_with_pinned(0));
+  prepare(3);
+  EXPECT_EQ(next_prepared(3).pinned_tokens, 32);
+  stopped_.advance(std::chrono::seconds(2));
+  prepare(4);
+  EXPECT_EQ(next_prepared(4).pinned_tokens, 32);
+  model_->cancel(4);
+  EXPECT_TRUE(rests_with_pinned(0));
 }
 
 TEST_F(ServedModelTest, AModelThatCannotBeReadIsAnErrorThatNamesIt) {

@@ -59,7 +59,7 @@ void handle(protocol::ToWorker message, ServedModel& model) {
   } else if (const auto* cancel = std::get_if<protocol::CancelCall>(&message)) {
     model.cancel(cancel->call);
   } else if (const auto* commit = std::get_if<protocol::CommitCall>(&message)) {
-    model.commit(commit->call);
+    model.commit(*commit);
   }
 }
 

@@ -126,6 +126,9 @@ absl::Status add_model_line(const std::string& line, std::vector<cluster::FakeRe
     const auto status = status_of(values_of(in));
     script.embedding = status;
     step(protocol::Finished{status, {}});
+  } else if (word == "pins") {
+    in >> script.prompt_tokens >> script.pinned;
+    if (std::int32_t left = 0; in >> left) script.pinned_left = left;
   } else if (word == "hangs") {
     script.hangs = true;
   } else if (word == "vectors") {

@@ -369,6 +369,61 @@ def limits_hold_over_two_gateways():
 
 
 @test
+def provisioned_throughput_holds_over_two_gateways():
+    """A bucket that both gateways draw on at once, and one that is killed in between."""
+    if no_postgresql():
+        return
+    rate, weight, units = 60, 3, 20  # 1,200 a minute: 20 drain in a second
+    with shared_database("provisioned") as where, storm_home() as one, storm_home() as two:
+        with Service(one, "--store-database", where) as first:
+            share_secrets(one, two)
+            tenant = Tenant(first)
+            tenant.admin("/prices", PRICE)
+            tenant.admin("/provisioned_throughput/smollm2",
+                         {"unitTokensPerMinute": rate, "outputWeight": weight, "firstTokenMs": 500, "tokenUs": 50000})
+            tenant.admin(f"/projects/{tenant.project}/deployments/ptu",
+                         {"sku": {"name": "ProvisionedManaged", "capacity": units}, "properties": {"model": {"name": "smollm2"}}})
+            told, refused, begun = {}, [], time.time()
+
+            def call(service, seed_of_mine, end):
+                draw = random.Random(seed_of_mine)
+                while time.monotonic() < end:
+                    try:
+                        status, headers, answer = service.request("/v1/chat/completions", {
+                            "model": "ptu", "messages": [{"role": "user", "content": "Go. " * draw.randint(1, 20)}],
+                            "max_tokens": draw.randint(1, 16)})
+                    except (OSError, http.client.HTTPException):
+                        return
+                    if status == 200:
+                        told[headers["x-request-id"]] = answer["usage"]
+                    else:
+                        assert status == 429, answer
+                        assert int(headers["retry-after-ms"]) > 0, headers
+                        refused.append(int(headers["retry-after-ms"]))
+                        time.sleep(0.05)
+            for round_of_two in range(2):
+                with Service(two, "--store-database", where) as second:
+                    end = time.monotonic() + 10
+                    threads = [threading.Thread(target=call, args=(with_key(gateway, tenant.key["value"]), seed * 9 + i, end))
+                               for i, gateway in enumerate([first, second] * 2)]
+                    for thread in threads:
+                        thread.start()
+                    time.sleep(8)
+                    used = tenant.admin(f"/projects/{tenant.project}/deployments/ptu")["properties"]["utilisation"]
+                    second.kill()
+                    for thread in threads:
+                        thread.join(120)
+            took = time.time() - begun
+            ledger = settled(one, where)
+            rows = [row for row in ledger.values() if row["project"] == tenant.project]
+            spent = [row["input_tokens"] - row["cached_tokens"] + weight * row["output_tokens"] for row in rows]
+            print(f"# {sum(spent)} of {rate * units / 60 * (took + 10):.0f} in {took:.0f} s, {len(refused)} refused, {used} %", flush=True)
+            assert set(told) <= set(ledger)
+            assert sum(spent) <= rate * units / 60 * (took + 10) + max(spent), (sum(spent), took)
+            assert sum(spent) > rate * units / 60 * 10 and refused and used > 50, (sum(spent), used)
+
+
+@test
 def limits_are_never_passed():
     with storm_home() as home, Service(home) as service:
         tenant = Tenant(service)
@@ -400,6 +455,45 @@ def limits_are_never_passed():
         assert int(headers["retry-after-ms"]) > 0 and int(headers["retry-after"]) >= 1, headers
         assert headers["x-ratelimit-limit-tokens"] == "1500" and headers["x-ratelimit-limit-requests"] == "60", headers
         assert re.fullmatch(r"(\d+h)?(\d+m)?[\d.]+m?s", headers["x-ratelimit-reset-tokens"]), headers
+
+
+@test
+def what_is_cached_needs_no_reservation():
+    """A long prompt comes again: it passes a rate and a budget that another one of its length does not."""
+    with storm_home() as home, Service(home) as service:
+        tenant = Tenant(service)
+        tenant.admin("/prices", PRICE)
+
+        def ask(word):
+            return service.request("/v1/chat/completions", {
+                "model": "smollm2", "messages": [{"role": "user", "content": f"{word} " * 300}], "max_tokens": 4, "ignore_eos": True})
+        status, _, answer = ask("one")
+        assert status == 200, (status, answer)
+        prompt = answer["usage"]["prompt_tokens"]
+        assert prompt > 300 and not answer["usage"]["prompt_tokens_details"]["cached_tokens"], answer["usage"]
+
+        def second_passes():
+            status, headers, answer = ask("one")
+            assert status == 200, (status, answer)
+            cached = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+            assert prompt - 32 <= cached < prompt, answer["usage"]
+            row = ledger_of(home)[headers["x-request-id"]]
+            assert (row["input_tokens"], row["cached_tokens"], row["amount_pico"]) == (prompt, cached, price_of(row)), row
+        path = f"/projects/{tenant.project}/rate_limits/rl-smollm2"
+        tenant.admin(path, {"max_tokens_per_1_minute": prompt // 2})
+        status, _, answer = ask("two")
+        assert status == 429 and answer["error"]["code"] == "rate_limit_exceeded", (status, answer)
+        second_passes()
+        tenant.admin(path, {"max_tokens_per_1_minute": None})
+        # Between what the prompt costs cached and what it costs computed.
+        spent = sum(row["amount_pico"] for row in ledger_of(home).values())
+        budget = spent + (prompt * (INPUT + CACHED)) // 2 + 4 * OUTPUT
+        tenant.admin(f"/projects/{tenant.project}/spend_limits", {"amount": f"{budget / 1e12:.9f}", "period": "day"})
+        status, _, answer = ask("two")
+        assert status == 429 and answer["error"]["code"] == "insufficient_quota", (status, answer)
+        second_passes()
+        assert sum(row["amount_pico"] for row in settled(home).values()) <= budget
+        check_books([tenant], settled(home))
 
 
 @test

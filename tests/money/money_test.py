@@ -226,6 +226,61 @@ def invoices_and_exports_are_the_ledger():
         assert "is no month" in admin(home, "invoice", "--month", "2026-13", expect=1).stderr
 
 
+@test
+def units_cost_by_the_hour_also_while_nobody_runs():
+    with Home(plinth) as home, tempfile.TemporaryDirectory() as folder:
+        table, file = {"model": "smollm2", "unitTokensPerMinute": 6, "outputWeight": 3, "firstTokenMs": 500, "tokenUs": 50000}, \
+            folder + "/table.json"
+        with open(file, "w", encoding="utf-8") as out:
+            json.dump(table, out)
+        with Service(home) as service:
+            admin(home, "price", "set", "--class", "provisioned", "--model", "smollm2", "--unit-hour", "1.5", "--input", "0", "--output", "0")
+            assert "1.5" in admin(home, "price", "list").stdout
+            admin(home, "throughput", "accept", file)
+            admin(home, "deployment", "set", "chat", "--model", "smollm2", "--class", "ProvisionedManaged", "--capacity", "101", expect=1)
+            admin(home, "throughput", "accept", file, "--replicas", "2")
+            admin(home, "deployment", "set", "chat", "--model", "smollm2", "--class", "ProvisionedManaged", "--capacity", "101")
+            assert service.chat(model="chat")[0] == 200
+            deployment = "/v1/organization/projects/default/deployments/chat"
+            eventually(lambda: service.request(deployment, key=service.ready["admin_key"])[2]["properties"]["utilisation"] > 0, 5,
+                       "what is in use")
+        # Fifty hours pass, of which the last is not over.
+        with contextlib.closing(sqlite3.connect(home.path + "/plinth.db", timeout=20)) as database, database:
+            now, = database.execute("select from_s from commitment_span").fetchone()
+            database.execute("update commitment_span set from_s = from_s - 50 * 3600")
+            database.execute("update price set effective_s = effective_s - 51 * 3600")
+        charges = "select id, choices, amount_pico, time_ms from ledger where kind = 'commitment' order by time_ms"
+        for _ in range(2):
+            with Service(home) as service:
+                def charged():
+                    with contextlib.closing(sqlite3.connect(f"file:{home.path}/plinth.db?mode=ro", uri=True, timeout=20)) as database:
+                        return database.execute(charges).fetchall()
+                rows = eventually(charged, 30, "what the units cost")
+                time.sleep(6)
+                assert charged() == rows
+                costs = service.request(f"/v1/organization/costs?start_time={now - 51 * 3600}&group_by[]=line_item",
+                                        key=service.ready["admin_key"])[2]
+        assert len({row[0] for row in rows}) == len(rows) in (50, 51), len(rows)
+        held = sum(row[1] for row in rows)
+        assert rows[0][1] == 101 * (3600 - (now % 3600)) and all(row[1] == 101 * 3600 for row in rows[1:]), rows
+        assert all(row[2] == row[1] * 1_500_000_000_000 // 3600 or row[1] % 3600 for row in rows), rows
+        lines = {result["line_item"] for bucket in costs["data"] for result in bucket["results"]}
+        assert lines == {"smollm2", "smollm2, commitment"}, lines
+        months = sorted({time.strftime("%Y-%m", time.gmtime(row[3] / 1000)) for row in rows})
+        seen = decimal.Decimal(0)
+        for month in months:
+            invoice = json.loads(admin(home, "invoice", "--month", month, "--json").stdout)
+            line, = (line for line in invoice["lines"] if line["meter"] == "commitment")
+            held -= line["unit_seconds"]
+            seen += decimal.Decimal(line["exact"])
+            admin(home, "export", "--month", month, "--focus", folder + f"/{month}.csv")
+            with open(folder + f"/{month}.csv", encoding="utf-8", newline="") as out:
+                bought = [row for row in csv.DictReader(out) if row["ChargeCategory"] == "Purchase"]
+            assert bought and all(row["CommitmentDiscountId"] == "default/chat" for row in bought), bought
+            assert sum(decimal.Decimal(row["BilledCost"]) for row in bought) == decimal.Decimal(line["exact"]), (bought, line)
+        assert held == 0 and seen == decimal.Decimal(sum(row[2] for row in rows)) / 10**12, (held, seen)
+
+
 def backup_under_load(where):
     options = ["--store-database", where[0]] if where else []
     settings = {"PLINTH_STORE_DATABASE": where[0]}.items() if where else ()

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "engine/engine_core.h"
 #include "engine/fake_runner.h"
+#include "engine/limits.h"
 #include "faulty_runner.h"
 #include "world.h"
 
@@ -84,6 +85,9 @@ struct Client {
   std::deque<GenerateEvent> unread;
   Record record;
   bool sent = false, gone = false;
+  std::optional<engine::PreparedRequest> held;  // counted, and not sent yet
+  int held_ticks = 0;                           // then it is
+  std::int32_t promised = 0;                    // tokens that count as cached
 };
 
 class EngineWorld {
@@ -132,7 +136,10 @@ class EngineWorld {
       ++tick_;
       tick();
     }
-    for (auto& client : clients_) read(*client, INT32_MAX);
+    for (auto& client : clients_) {
+      if (client->held) core_->release(*client->held);
+      read(*client, INT32_MAX);
+    }
     settle();
     return {counts(), std::move(violations_)};
   }
@@ -199,8 +206,30 @@ class EngineWorld {
     if (chance_.one_in(5)) client.reads_per_tick = chance_.pick(0, 2);
     if (chance_.one_in(5)) client.unread_max = static_cast<std::size_t>(chance_.pick(1, 20));
     if (chance_.one_in(5)) client.patience_ticks = chance_.pick(0, 60);
+    client.request.held = chance_.one_in(2);
+    auto prepared = core_->prepare(client.request);
+    if (!client.request.held) return send(client, std::move(prepared));
+    client.held = std::move(prepared);
+    client.held_ticks = chance_.pick(0, chance_.one_in(8) ? 200 : 6);
+  }
+
+  // Once it is admitted; or it never is, and its end may be forgotten.
+  void commit(Client& client) {
+    auto prepared = *std::exchange(client.held, std::nullopt);
+    if (chance_.one_in(6)) {
+      if (chance_.one_in(2)) core_->release(prepared);
+      return;
+    }
+    const auto wanted = prepared.pin.tokens;
+    if (!chance_.one_in(10)) core_->redeem(prepared);
+    if (prepared.pin.redeemed) client.promised = prepared.pin.tokens;
+    (client.promised < wanted ? lost_pins_ : kept_pins_) += wanted > 0 ? 1 : 0;
+    send(client, std::move(prepared));
+  }
+
+  void send(Client& client, engine::PreparedRequest prepared) {
     const auto status =
-        core_->add(core_->prepare(client.request), [&client](std::vector<GenerateEvent> events) {
+        core_->add(std::move(prepared), [&client](std::vector<GenerateEvent> events) {
           for (auto& event : events) client.unread.push_back(event);
         });
     client.sent = status.ok();
@@ -232,7 +261,10 @@ class EngineWorld {
     if (stats.blocks_free < 0 || stats.blocks_cached < 0 ||
         stats.blocks_free + stats.blocks_cached > stats.blocks_total)
       violate("the pages do not add up");
+    if (stats.blocks_pinned < 0 || stats.blocks_pinned > stats.blocks_total / engine::kPinnedShare)
+      violate("more pages are pinned than may be");
     for (auto& client : clients_) {
+      if (client->held && --client->held_ticks < 0) commit(*client);
       if (!client->sent || client->gone) continue;
       read(*client, client->reads_per_tick);
       if (client->record.finished) continue;
@@ -273,6 +305,19 @@ class EngineWorld {
     const auto elapsed = std::chrono::nanoseconds(clock_.now() - start_).count();
     if (std::abs(elapsed - age) > elapsed / 1000)
       violate("device and idle time do not add up to the engine's age");
+    check_no_pin_left();
+  }
+
+  // Leases that nobody gave up end by themselves.
+  void check_no_pin_left() {
+    clock_.advance(engine::kPinLease);
+    GenerateRequest request;
+    request.prompt = protocol::TextPrompt{std::string(20, '\4')};  // in every vocabulary
+    request.max_tokens = 1;
+    request.held = true;
+    auto prepared = core_->prepare(request);
+    core_->release(prepared);
+    if (core_->stats().blocks_pinned != 0) violate("a pin was left over");
   }
 
   void compare(const Client& client) {
@@ -299,6 +344,8 @@ class EngineWorld {
     } else {
       ++ended_early_;
     }
+    if (record.admitted && record.usage.cached_tokens < client.promised)
+      violate(id + ": less was cached than was pinned");
     if (record.usage.cached_tokens >= std::max(record.usage.prompt_tokens, 1))
       violate(id + ": the whole prompt was cached");
     cached_ += record.usage.cached_tokens;
@@ -332,6 +379,9 @@ class EngineWorld {
             {"stopped", stopped_},
             {"preemptions", stats.preemptions},
             {"evictions", stats.cache_evictions},
+            {"kept pins", kept_pins_},
+            {"lost pins", lost_pins_},
+            {"broken pins", stats.pins_broken},
             {"accepted drafts", stats.accepted_tokens},
             {"wrong drafts", stats.drafted_tokens - stats.accepted_tokens}};
   }
@@ -349,6 +399,7 @@ class EngineWorld {
   bool draining_ = false;
   base::TimePoint deadline_{};
   int finished_ = 0, ended_early_ = 0, invalid_ = 0, refused_ = 0, stopped_ = 0;
+  int kept_pins_ = 0, lost_pins_ = 0;
   std::int64_t cached_ = 0;
 };
 

@@ -37,7 +37,8 @@ std::string text_of(const Object& query, std::string_view name) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
 }
 
-// What the browser keeps of a sign-in under way: its state, and where it goes afterwards.
+// What the browser keeps of a sign-in under way: its state, which has dots of its own, and where it
+// goes afterwards.
 std::string cookie_of(const std::string& state, const std::string& return_to) {
   return fmt::format("{}.{}", state, absl::WebSafeBase64Escape(return_to));
 }
@@ -49,7 +50,7 @@ Kept read_cookie(const Exchange& exchange) {
   const auto text =
       cookie_value(exchange.request().header("cookie"), sign_in_cookie_name(exchange.services()))
           .value_or("");
-  const auto dot = text.find('.');
+  const auto dot = text.rfind('.');
   if (dot == std::string::npos) return kept;
   kept.state = text.substr(0, dot);
   std::string path;

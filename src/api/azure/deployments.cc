@@ -37,7 +37,9 @@ Object deployment_object(const Exchange& exchange, const ResourcePlace& place,
     if (served->retires_s) properties["retiresAt"] = *served->retires_s;
   }
   if (deployment.service_class == "provisioned") {
-    properties["utilisation"] = governance.throughput().utilisation(deployment);
+    const auto used = governance.admission().utilisation(governance::deployment_scope(deployment));
+    // The database knows it; while that is away nobody does.
+    if (used.ok()) properties["utilisation"] = *used;
   } else if (deployment.capacity > 0) {
     properties["rateLimits"] =
         base::json::array{rate("request", deployment.capacity * governance::kRequestsOfCapacity),
@@ -70,18 +72,6 @@ absl::Status check_models(const Exchange& exchange, const governance::Deployment
                      : bad("properties.raiPolicyName", base::message(filter.status()));
 }
 
-absl::Status check_units(const Exchange& exchange, const governance::Deployment& deployment) {
-  if (deployment.service_class != "provisioned") return absl::OkStatus();
-  auto& governance = governed(exchange);
-  RETURN_IF_ERROR(governance.throughput().of(deployment.model).status());
-  const auto sold = governance.deployments().units_sold(deployment.model, deployment);
-  // The fleet keeps one replica of a model.
-  const auto most = governance::kUnitsOfReplica;
-  if (sold + deployment.capacity <= most) return absl::OkStatus();
-  return bad("sku.capacity", fmt::format("{} of the {} units of `{}` are sold already", sold, most,
-                                         deployment.model));
-}
-
 }  // namespace
 
 void list_deployments(const ExchangePtr& exchange) {
@@ -102,7 +92,6 @@ void put_deployment(const ExchangePtr& exchange) {
     deployment.project = place.project;
     deployment.name = place.names.at(0);
     RETURN_IF_ERROR(check_models(*exchange, deployment));
-    RETURN_IF_ERROR(check_units(*exchange, deployment));
     ASSIGN_OR_RETURN(const auto stored,
                      governed(*exchange).deployments().put(std::move(deployment)));
     return deployment_object(*exchange, place, stored);

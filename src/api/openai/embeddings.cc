@@ -166,7 +166,7 @@ class Embedding : public std::enable_shared_from_this<Embedding> {
   std::optional<absl::Status> reserve(std::int64_t tokens,
                                       std::function<void(const absl::Status&)> later) {
     std::lock_guard lock(mutex_);
-    return meter_.reserve(tokens, 0, std::move(later));
+    return meter_.reserve({tokens, 0, 0}, std::move(later));
   }
   void call(protocol::EmbedRequest request) {
     call_ = exchange_->services().models.embed(

@@ -51,6 +51,7 @@ void PrefixCache::hold(BlockId block) {
 }
 
 void PrefixCache::share(std::span<const BlockId> blocks) {
+  const std::lock_guard lock(mutex_);
   for (const BlockId block : blocks) hold(block);
 }
 
@@ -69,18 +70,24 @@ void PrefixCache::release_one(BlockId block) {
 }
 
 void PrefixCache::release(std::span<const BlockId> blocks) {
+  if (blocks.empty()) return;
+  const std::lock_guard lock(mutex_);
   // The last page first: of one sequence's pages the ends are the oldest.
   for (std::size_t i = blocks.size(); i-- > 0;) release_one(blocks[i]);
 }
 
-bool PrefixCache::evict() {
+bool PrefixCache::evict(bool may_break_pins) {
   if (leaves_.empty()) return false;
   Node* node = *leaves_.begin();
-  leaves_.erase(leaves_.begin());
+  if (node->rank() > 0) {
+    if (!may_break_pins) return false;
+    break_pins(*node);
+  }
+  leaves_.erase(node);
   Node* parent = node->parent;
   const BlockId block = node->block;
   last_worth_ = std::max(last_worth_, node->worth);
-  CHECK(pool_.references(block) == 1 && node->children == 0);
+  CHECK(pool_.references(block) == 1 && node->children == 0 && node->rank() == 0);
   node_of(block) = nullptr;
   nodes_.erase(Key{parent, node->tokens});
   --idle_;
@@ -96,15 +103,20 @@ bool PrefixCache::evict() {
   return true;
 }
 
-std::optional<BlockId> PrefixCache::take() {
-  if (pool_.available() == 0 && !evict()) return std::nullopt;
+std::optional<BlockId> PrefixCache::take(bool may_break_pins) {
+  const std::lock_guard lock(mutex_);
+  if (pool_.available() == 0 && !evict(may_break_pins)) return std::nullopt;
   return pool_.take();
 }
+
+std::optional<BlockId> PrefixCache::take() { return take(true); }
+std::optional<BlockId> PrefixCache::take_unpinned() { return take(false); }
 
 std::vector<BlockId> PrefixCache::match(const CacheScope& scope,
                                         std::span<const std::int32_t> tokens,
                                         std::int32_t tokens_max) {
   std::vector<BlockId> blocks;
+  const std::lock_guard lock(mutex_);
   const auto found = roots_.find(scope);
   if (found == roots_.end()) return blocks;
   Node* node = found->second.get();
@@ -119,6 +131,7 @@ std::vector<BlockId> PrefixCache::match(const CacheScope& scope,
 }
 
 void PrefixCache::count_found(std::span<const BlockId> blocks) {
+  const std::lock_guard lock(mutex_);
   for (const BlockId block : blocks) {
     if (Node* node = node_of(block)) node->found = std::min(node->found + 1, kFoundMax);
   }
@@ -140,6 +153,7 @@ void PrefixCache::publish(const CacheScope& scope, std::span<const std::int32_t>
                           std::span<BlockId> blocks, std::size_t first) {
   CHECK(tokens.size() == blocks.size() * kBlockTokens);
   if (!options_.keep_pages || first >= blocks.size()) return;
+  const std::lock_guard lock(mutex_);
   for (std::size_t i = first; i < blocks.size(); ++i) {
     Node* parent = i == 0 ? root(scope) : node_of(blocks[i - 1]);
     CHECK(parent != nullptr);

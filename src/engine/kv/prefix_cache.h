@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "engine/kv/block_pool.h"
 
 namespace plinth::engine {
@@ -40,7 +42,14 @@ struct PrefixCacheOptions {
   double position_cost = 0;
 };
 
-// Owns all pages, cached or not. One owner thread.
+// What pin() keeps.
+struct Pin {
+  std::uint64_t id = 0;  // 0: nothing
+  std::int32_t pages = 0;
+};
+
+// Owns all pages, cached or not. One owner thread; pin(), redeem(), unpin() and pinned() from any:
+// they change which page is evicted next, and neither who holds one nor how many take() can give.
 //
 // Only full pages are shared, and a sequence never writes into a full page, so that no page needs
 // copying. Whoever holds a page holds all before it; so a page that nobody holds has no held page
@@ -50,6 +59,11 @@ struct PrefixCacheOptions {
 // Cao and Irani, "Cost-aware WWW proxy caching algorithms", USITS 1997 (GreedyDual-Size), with
 // frequencies as in Cherkasova, 1998. Where all cost the same and none was found again, the least
 // recently used goes first.
+//
+// A pin keeps a prefix for a prompt that is not in the engine yet. Its pages are evicted last,
+// after all that are not pinned: first those of leased pins, then of redeemed ones, and with a page
+// every pin that ends there is broken, which redeem() tells. So pins never keep a sequence from a
+// page.
 class PrefixCache {
  public:
   PrefixCache(std::int32_t blocks, const PrefixCacheOptions& options)
@@ -57,6 +71,8 @@ class PrefixCache {
 
   // A page with one holder: a free one, or else the cached page that is worth least.
   std::optional<BlockId> take();
+  // The same, but no pinned page.
+  std::optional<BlockId> take_unpinned();
   // The pages of the longest cached prefix of `tokens` of at most `tokens_max` tokens; the caller
   // now holds them.
   std::vector<BlockId> match(const CacheScope& scope, std::span<const std::int32_t> tokens,
@@ -72,6 +88,21 @@ class PrefixCache {
   void share(std::span<const BlockId> blocks);
   // The caller holds these no more.
   void release(std::span<const BlockId> blocks);
+
+  // Keeps the longest cached prefix of `tokens` of at most `tokens_max` tokens, as much of it as
+  // the bound on pinned pages leaves, for kPinLease from `now` or until it is redeemed.
+  Pin pin(const CacheScope& scope, std::span<const std::int32_t> tokens, std::int32_t tokens_max,
+          base::TimePoint now);
+  // Keeps it until unpin(). False where the lease is over or a page of it was evicted: then there
+  // is nothing to unpin.
+  bool redeem(std::uint64_t pin, base::TimePoint now);
+  // One that is over already is none.
+  void unpin(std::uint64_t pin);
+  // Pages of leases that were not over when somebody last pinned, and of redeemed pins.
+  std::int32_t pinned() const;
+  // At most so many; kPinnedShare has the reason.
+  std::int32_t pinned_max() const;
+  std::int64_t pins_broken() const;
 
   // Pages that take() can give.
   std::int32_t available() const { return pool_.available() + idle_; }
@@ -109,11 +140,20 @@ class PrefixCache {
     double worth = 0;                   // when its last holder left
     std::uint64_t used = 0;             // the same moment: of equals the older one goes
     const CacheScope* scope = nullptr;  // of a root: its key in roots_
+    // Whoever pins a page pins all before it.
+    std::int32_t leased = 0, redeemed = 0;  // pins
+    int rank() const { return redeemed > 0 ? 2 : leased > 0 ? 1 : 0; }
   };
+  struct PinState {
+    Node* last = nullptr;  // of its pages; the others are those before it
+    base::TimePoint until{};
+  };
+  using PinMap = std::map<std::uint64_t, PinState>;
 
   // Leaves in the order of eviction.
   struct WorthLess {
     bool operator()(const Node* a, const Node* b) const {
+      if (a->rank() != b->rank()) return a->rank() < b->rank();
       return a->worth != b->worth ? a->worth < b->worth : a->used < b->used;
     }
   };
@@ -124,20 +164,32 @@ class PrefixCache {
   void insert(Node& parent, std::span<const std::int32_t> page, BlockId block);
   void hold(BlockId block);
   void release_one(BlockId block);
-  bool evict();
+  std::optional<BlockId> take(bool may_break_pins);
+  bool evict(bool may_break_pins);
+  void count_pin(Node& node, std::int32_t leased, std::int32_t redeemed);
+  void count_pin_to(Node* last, std::int32_t leased, std::int32_t redeemed);
+  void expire_pins(base::TimePoint now);
+  void break_pins(const Node& last);
   Node*& node_of(BlockId block) { return nodes_by_block_[static_cast<std::size_t>(block.value())]; }
 
   const PrefixCacheOptions options_;
+  mutable std::mutex mutex_;
+  // Written by the owner alone, with mutex_ held; so it reads them without.
   BlockPool pool_;
   std::map<CacheScope, std::unique_ptr<Node>> roots_;
   std::unordered_map<Key, std::unique_ptr<Node>, KeyHash> nodes_{16, KeyHash{options_.hash_seed}};
   std::vector<Node*> nodes_by_block_;
-  std::set<Node*, WorthLess> leaves_;  // that nobody holds
-  double last_worth_ = 0;              // of the last evicted page
+  double last_worth_ = 0;  // of the last evicted page
   std::int32_t idle_ = 0;
   std::uint64_t ticks_ = 0;
   std::int64_t evictions_ = 0;
   std::vector<BlockId> freed_;
+  // Protected by mutex_, as are the nodes' pins.
+  std::set<Node*, WorthLess> leaves_;  // that nobody holds
+  PinMap leased_, redeemed_;           // by number, which leases end in the order of
+  std::uint64_t last_pin_ = 0;
+  std::int32_t pinned_ = 0;  // pages
+  std::int64_t pins_broken_ = 0;
 };
 
 }  // namespace plinth::engine

@@ -39,11 +39,13 @@ struct Request {
       : spec(std::move(prepared.spec)),
         prompt(std::move(prepared.prompt)),
         output_tokens_max(prepared.output_tokens_max),
+        pin(prepared.pin),
         sink(std::move(event_sink)) {}
 
   const protocol::GenerateRequest spec;
   const std::vector<std::int32_t> prompt;
   const std::int32_t output_tokens_max;  // of each choice
+  const PromptPin pin;                   // redeemed, or none
   const EventSink sink;
   std::uint64_t seed = 0;
   std::vector<std::unique_ptr<Choice>> choices;

@@ -1,6 +1,8 @@
 // down(act(gate x) * up x) or down(act(up x)) of some rows, with the scratch that it needs.
 #pragma once
 
+#include <vector>
+
 #include "engine/run/packed_layer.h"
 #include "engine/run/step.h"
 #include "tensor/huge_allocator.h"
@@ -18,9 +20,11 @@ class FeedForward {
            absl::FunctionRef<void(int row)> make_row);
 
  private:
-  void activate(float* row, std::int64_t ff) const;
+  void add_bias(const std::vector<float>& bias, std::int64_t first, std::int64_t count,
+                float* row) const;
+  void activate(float* row, const float* up, std::int64_t count) const;
   const RunContext context_;
-  tensor::Activations activations_;
+  tensor::Activations activations_, inner_activations_;
   tensor::HugeFloats inner_;
 };
 

@@ -46,7 +46,7 @@ Sequence* Scheduler::next_waiting() const {
 void Scheduler::add(Sequence& sequence, Sequence* leader) {
   sequence.arrival = ++arrivals_;
   sequence.leader = leader;
-  sequence.scope.long_rope = outgrows_short_rope(sequence);
+  sequence.scope.long_rope = outgrows_short_rope(sequence.tokens.size());
   queue_of(sequence).join(sequence);
   if (leader != nullptr)
     followers_.push_back(&sequence);
@@ -63,6 +63,7 @@ void Scheduler::release(Sequence& sequence) {
 
 void Scheduler::remove(Sequence& sequence) {
   release(sequence);
+  give_up_pin(sequence);
   if (sequence.tenant == nullptr) return;
   queue_of(sequence).pop(sequence);
   queue_of(sequence).leave(sequence);
@@ -79,9 +80,19 @@ void Scheduler::preempt(Sequence& sequence) {
   ++preemptions_;
 }
 
-bool Scheduler::outgrows_short_rope(const Sequence& sequence) const {
-  return static_cast<std::int64_t>(sequence.tokens.size()) > options_.short_rope_tokens_max;
+bool Scheduler::outgrows_short_rope(std::size_t tokens) const {
+  return static_cast<std::int64_t>(tokens) > options_.short_rope_tokens_max;
 }
+
+Pin Scheduler::pin(const std::string& salt, std::span<const std::int32_t> prompt,
+                   base::TimePoint now) {
+  CacheScope scope;
+  scope.salt = salt;
+  scope.long_rope = outgrows_short_rope(prompt.size());
+  return cache_.pin(scope, prompt, static_cast<std::int32_t>(prompt.size()) - 1, now);
+}
+
+void Scheduler::give_up_pin(Sequence& sequence) { cache_.unpin(std::exchange(sequence.pin, 0)); }
 
 void Scheduler::begin_again_with_long_rope(Sequence& sequence) {
   release(sequence);
@@ -210,6 +221,7 @@ bool Scheduler::start(Sequence& sequence) {
                   &sequence);
   sequence.running = true;
   if (!sequence.started && looked_up) sequence.cached = sequence.computed;
+  give_up_pin(sequence);
   add_chunk(sequence, tokens);
   return true;
 }
@@ -244,7 +256,7 @@ void Scheduler::begin_step() {
   }
   for (auto* sequence : running_) {
     sequence->tenant->planned = 0;
-    if (!sequence->scope.long_rope && outgrows_short_rope(*sequence))
+    if (!sequence->scope.long_rope && outgrows_short_rope(sequence->tokens.size()))
       begin_again_with_long_rope(*sequence);
   }
   if (!std::is_sorted(running_.begin(), running_.end(), earlier))
@@ -339,7 +351,7 @@ void Scheduler::add_drafts(ScheduledChunk& chunk, std::int32_t tokens) {
   if (!sequence.scope.long_rope) tokens = std::min(tokens, options_.short_rope_tokens_max - length);
   tokens = std::min(tokens, budget_);
   while (sequence.blocks.size() < pages_for(length + tokens)) {
-    const auto block = cache_.take();
+    const auto block = cache_.take_unpinned();
     if (!block) break;
     sequence.blocks.push_back(*block);
   }

@@ -11,9 +11,9 @@
 //     Nobody passes over who is next: it starts when there are pages for all of its tokens and one
 //     more, or when nothing runs.
 //  3. A running sequence that lacks a page takes it, in this order, from: the free pages; the
-//     prefix cache's pages that nobody holds; waiting sequences that hold pages; the running
-//     sequence that comes last in the order of rule 2 (without this step), which gives up all its
-//     pages and waits again. From then on the step starts nothing.
+//     prefix cache's pages that nobody holds, pinned ones last; waiting sequences that hold pages;
+//     the running sequence that comes last in the order of rule 2 (without this step), which gives
+//     up all its pages and waits again. From then on the step starts nothing.
 //  4. At most min(sequences_max, step_tokens_max) sequences run, so that every step moves each
 //     decode by its token and the first prompt by one at least.
 //  5. The choices of one request share their prompt's full pages: the first choice computes them,
@@ -23,8 +23,9 @@
 //     for short sequences, and computes all its tokens again with the long ones: what a token is
 //     depends on the sequence alone, and not on where its prompt ended.
 //  7. What a step's budget leaves may go to drafts: guesses of the tokens after a decode's. They
-//     take pages that no sequence holds, and give back at the end of the step those that turned
-//     out not to be needed. No draft is ever among a sequence's tokens, nor so in the cache.
+//     take pages that no sequence holds and no prompt pins, and give back at the end of the step
+//     those that turned out not to be needed. No draft is ever among a sequence's tokens, nor so in
+//     the cache.
 //  8. Where RunnerInfo::prompts_apart, no chunk has tokens of a prompt and others, and the prefix
 //     cache has pages of prompts alone: what a sequence made is computed again where it comes back
 //     as another's prompt.
@@ -65,7 +66,8 @@ struct ScheduledChunk {
   std::int32_t drafts = 0;  // guesses that are computed after the tokens
 };
 
-// One owner thread. Holds pointers to sequences between add() and remove().
+// One owner thread, but for pins, which any thread may ask for. Holds pointers to sequences between
+// add() and remove().
 class Scheduler {
  public:
   Scheduler(std::int32_t blocks, const SchedulerOptions& options);
@@ -73,6 +75,7 @@ class Scheduler {
   // A sequence that one page pool can hold at its longest. `leader`, if any, has the same prompt
   // and was added before; this one waits until the leader's prompt is computed, or for its own
   // turn where the leader was removed.
+  // Its pin, if any, is given up once it has started or is removed.
   void add(Sequence& sequence, Sequence* leader = nullptr);
   // Frees its pages at once.
   void remove(Sequence& sequence);
@@ -97,6 +100,12 @@ class Scheduler {
   // twice this at most (where a step has no more tokens than half the pool).
   double service_bound() const;
 
+  // Of a prompt that is not added yet: what the cache has of all but its last token
+  // (kv/prefix_cache.h).
+  Pin pin(const std::string& salt, std::span<const std::int32_t> prompt, base::TimePoint now);
+  bool redeem(std::uint64_t pin, base::TimePoint now) { return cache_.redeem(pin, now); }
+  void unpin(std::uint64_t pin) { cache_.unpin(pin); }
+
   const PrefixCache& cache() const { return cache_; }
   std::int32_t running() const { return static_cast<std::int32_t>(running_.size()); }
   std::int32_t waiting() const {
@@ -120,8 +129,9 @@ class Scheduler {
   void add_chunk(Sequence& sequence, std::int32_t tokens);
   void release(Sequence& sequence);
   void take_cached(Sequence& sequence);
+  void give_up_pin(Sequence& sequence);
   void preempt(Sequence& sequence);
-  bool outgrows_short_rope(const Sequence& sequence) const;
+  bool outgrows_short_rope(std::size_t tokens) const;
   void begin_again_with_long_rope(Sequence& sequence);
   std::int32_t chunk_tokens(const Sequence& sequence) const;
   std::int32_t cached_tokens_max(const Sequence& sequence) const;

@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 
+#include "engine/limits.h"
 #include "engine/sched/scheduler.h"
 
 namespace plinth::engine {
@@ -39,6 +40,16 @@ struct Job {
   std::size_t length = 0;  // tokens at which it ends
   bool follower = false;
   std::uint64_t started_at = 0;
+  std::int32_t pinned = 0;  // tokens
+  std::int64_t breaks = 0;  // of pins, when its own was redeemed
+};
+
+// Of a prompt that was not added yet.
+struct Held {
+  Pin pin;
+  std::string salt;
+  Tokens prompt;
+  base::TimePoint until;
 };
 
 class Model {
@@ -57,7 +68,10 @@ class Model {
   void run(int operations) {
     for (int i = 0; i < operations && !::testing::Test::HasFailure(); ++i) {
       const int what = pick(0, 9);
-      if (what < 2 && jobs_.size() < 40) add();
+      if (what < 2 && jobs_.size() < 40) add(any_prompt());
+      if (what == 3) hold();
+      if (what == 4 && !held_.empty()) let_go(jobs_.size() < 40);
+      now_ += std::chrono::milliseconds(pick(0, 40));
       if (what == 2 && !jobs_.empty()) drop(pick(0, static_cast<int>(jobs_.size()) - 1));
       step();
       check();
@@ -67,10 +81,14 @@ class Model {
       step();
       check();
     }
+    for (const auto& one : held_) scheduler_->unpin(one.pin.id);
+    EXPECT_EQ(scheduler_->cache().pinned(), 0) << "a pin leaked";
     EXPECT_EQ(scheduler_->cache().available(), blocks_) << "a page leaked";
     EXPECT_EQ(scheduler_->running() + scheduler_->waiting(), 0);
   }
   int kept_drafts() const { return kept_drafts_; }
+  int kept_pins() const { return kept_pins_; }
+  std::int64_t broken_pins() const { return scheduler_->cache().pins_broken(); }
 
  private:
   int pick(int least, int most) {
@@ -78,24 +96,60 @@ class Model {
   }
 
   // Prompts of few stems, so that prefixes meet.
-  void add() {
-    const int longest = blocks_ * kBlockTokens;
-    const int prompt = pick(1, std::min(longest, 120)), salt = pick(0, 2), stem = pick(0, 2);
+  Held any_prompt() {
+    const int prompt = pick(1, std::min(blocks_ * kBlockTokens, 120)), stem = pick(0, 2);
     const int fork = pick(0, prompt);
-    Tokens tokens;
-    for (int i = 0; i < prompt; ++i) tokens.push_back(i < fork ? stem * 7 + i % 5 : pick(0, 2));
+    Held made;
+    made.salt = std::to_string(pick(0, 2));
+    for (int i = 0; i < prompt; ++i)
+      made.prompt.push_back(i < fork ? stem * 7 + i % 5 : pick(0, 2));
+    return made;
+  }
+
+  void hold() {
+    auto& one = held_.emplace_back(any_prompt());
+    one.pin = scheduler_->pin(one.salt, one.prompt, now_);
+    one.until = now_ + kPinLease;
+    const auto tokens = one.pin.pages * kBlockTokens;
+    EXPECT_LT(tokens, static_cast<int>(one.prompt.size()));
+    EXPECT_TRUE(tokens == 0 || computed_[one.salt].contains(
+                                   Tokens(one.prompt.begin(), one.prompt.begin() + tokens)))
+        << "it pinned what nobody computed";
+  }
+
+  // A held prompt is cancelled, or joins the others.
+  void let_go(bool may_join) {
+    const auto at = held_.begin() + pick(0, static_cast<int>(held_.size()) - 1);
+    const Held one = *at;
+    held_.erase(at);
+    if (!may_join || pick(0, 3) == 0) return scheduler_->unpin(one.pin.id);
+    const bool kept = scheduler_->redeem(one.pin.id, now_);
+    EXPECT_TRUE(!kept || now_ < one.until) << "a lease without an end";
+    add(one, kept);
+  }
+
+  void add(const Held& asked, bool pinned = false) {
+    const int longest = blocks_ * kBlockTokens;
+    const int prompt = static_cast<int>(asked.prompt.size());
+    const auto& tokens = asked.prompt;
     Sequence* leader = nullptr;
     const int tenant = pick(1, tenants_), weight = pick(1, 3);
     for (int choice = 0, n = pick(0, 4) == 0 ? pick(2, 4) : 1; choice < n; ++choice) {
       auto& job = *jobs_.emplace_back(std::make_unique<Job>());
-      job.sequence.scope.salt = std::to_string(salt);
+      job.sequence.scope.salt = asked.salt;
       // The last one asks for batch.
       job.sequence.owner = {
           std::to_string(tenant), weight,
           tenant == 4 ? protocol::ServiceClass::batch : protocol::ServiceClass::standard};
       job.sequence.tokens = tokens;
       job.sequence.prompt_tokens = prompt;
-      if (pick(0, 5) == 0) job.sequence.cache_reads_max = pick(0, 40);
+      if (pinned && leader == nullptr) {
+        job.sequence.pin = asked.pin.id;
+        job.pinned = asked.pin.pages * kBlockTokens;
+        job.breaks = broken_pins();
+      } else if (pick(0, 5) == 0) {
+        job.sequence.cache_reads_max = pick(0, 40);
+      }
       if (pick(0, 5) == 0) job.sequence.chunk_tokens_max = pick(1, 20);
       job.length = static_cast<std::size_t>(pick(prompt, std::min(longest, prompt + 60)));
       job.follower = leader != nullptr;
@@ -240,6 +294,11 @@ class Model {
   void check_start(Job& job) {
     const Sequence& sequence = job.sequence;
     if (job.follower) return;
+    if (job.pinned > 0 && job.breaks == broken_pins()) {
+      EXPECT_GE(sequence.cached, job.pinned) << "a page of a pin was evicted";
+      ++kept_pins_;
+    }
+    EXPECT_EQ(sequence.pin, 0u);
     auto& last_start = last_start_[sequence.owner.tenant];
     EXPECT_GT(sequence.arrival, last_start) << "passed over";
     last_start = sequence.arrival;
@@ -285,6 +344,7 @@ class Model {
         EXPECT_TRUE(own.insert(block.value()).second) << "one page twice in a sequence";
       }
     }
+    EXPECT_LE(cache.pinned(), cache.pinned_max());
     int free = 0, idle = 0;
     for (std::int32_t block = 0; block < blocks_; ++block) {
       const int references = cache.pool().references(BlockId(block));
@@ -308,22 +368,29 @@ class Model {
   std::map<std::string, std::set<Tokens>> computed_;  // by salt
   int tenants_ = 1;
   std::map<std::string, std::uint64_t> last_start_;  // by tenant
-  int kept_drafts_ = 0;
+  int kept_drafts_ = 0, kept_pins_ = 0;
+  std::vector<Held> held_;
+  base::TimePoint now_{};
 };
 
 TEST(SchedulerModel, AgreesWithANaiveModelOverRandomOperations) {
   const char* one = std::getenv("PLINTH_SEED");
   const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
   const std::uint64_t last = one != nullptr ? first : 60;
-  int kept_drafts = 0;
+  int kept_drafts = 0, kept_pins = 0;
+  std::int64_t broken_pins = 0;
   for (auto seed = first; seed <= last; ++seed) {
     SCOPED_TRACE("PLINTH_SEED=" + std::to_string(seed));
     Model model(seed);
     model.run(250);
     kept_drafts += model.kept_drafts();
+    kept_pins += model.kept_pins();
+    broken_pins += model.broken_pins();
     if (HasFailure()) return;
   }
   EXPECT_GT(kept_drafts, 0);
+  EXPECT_GT(kept_pins, 50);
+  EXPECT_GT(broken_pins, 0);
 }
 
 }  // namespace

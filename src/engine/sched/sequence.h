@@ -37,6 +37,7 @@ struct Sequence {
   std::int32_t charged = 0;    // tokens that count as served: what is computed again is free
   std::vector<BlockId> blocks;
   std::size_t published = 0;  // of the blocks, known to the prefix cache
+  std::uint64_t pin = 0;      // on what the cache has of its prompt, until it starts
   bool started = false;       // it has been in a step
   std::int32_t cached = 0;    // tokens found in the prefix cache when it started
 

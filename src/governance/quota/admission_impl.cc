@@ -28,12 +28,13 @@ std::vector<Admission::Impl::Part> Admission::Impl::parts_of(const Hold& hold, c
     for (const auto& quota : hold.budgets) parts.push_back({quota.get(), 0, true});
     for (const auto& quota : hold.limits) {
       // Of tokens: that somebody asked, so that headers can tell.
-      parts.push_back({quota.get(), quota->counts_requests() ? 1 : 0});
+      parts.push_back({quota.get(), quota->counts_requests() ? 1 : 0, quota->is_provisioned()});
     }
     return parts;
   }
   for (const auto& quota : hold.limits) {
     if (quota->counts_tokens()) parts.push_back({quota.get(), wish.tokens});
+    if (quota->is_provisioned()) parts.push_back({quota.get(), wish.provisioned});
   }
   if (wish.pico == 0) return parts;
   for (const auto& quota : hold.budgets) parts.push_back({quota.get(), wish.pico});
@@ -45,6 +46,7 @@ Admission::Impl::HoldPtr Admission::Impl::hold_for(const Principal& principal,
   auto hold = std::make_shared<Hold>();
   hold->lease = lease;
   hold->model = demand.model;
+  hold->output_weight = demand.output_weight;
   hold->price = prices.at(demand.model, demand.service_class, clock.unix_seconds());
   const auto add = [&](std::string_view kind, std::string_view scope) {
     if (scope.empty()) return;
@@ -88,11 +90,13 @@ Fit Admission::Impl::attempt(Hold& hold, const Wish& wish, absl::Status& why) {
   hold.lease = lease;
   for (const auto& part : parts) {
     if (part.amount == 0) continue;
+    part.quota->decay(now);
     part.quota->take(hold.id, part.amount);
     if (part.quota->is_low(now)) wake();
   }
   hold.tokens += wish.tokens;
   hold.pico += wish.pico;
+  hold.provisioned += wish.provisioned;
   return Fit::fits;
 }
 
@@ -120,16 +124,19 @@ std::optional<absl::Status> Admission::Impl::attempt_or_wait(
   return std::nullopt;
 }
 
-void Admission::Impl::end(const Hold& hold, std::int64_t tokens_used, std::int64_t amount_pico) {
+void Admission::Impl::end(const Hold& hold, const Wish& used) {
   for (const auto& quota : hold.limits) {
     if (quota->counts_tokens()) {
-      quota->settle(hold.id, hold.tokens, tokens_used);
+      quota->settle(hold.id, hold.tokens, used.tokens);
+    } else if (quota->is_provisioned()) {
+      quota->decay(machine.now());
+      quota->settle(hold.id, hold.provisioned, used.provisioned);
     } else {
       quota->settle(hold.id, 1, 1);
     }
   }
   // Under another lease its blocks are gone, and the row charged none.
-  const auto charged = hold.lease == lease ? amount_pico : 0;
+  const auto charged = hold.lease == lease ? used.pico : 0;
   for (const auto& payer : hold.payers) {
     for (const auto& quota : book.budgets(payer)) quota->settle(hold.id, 0, charged);
   }
@@ -142,7 +149,7 @@ std::vector<Admission::Impl::Waiter> Admission::Impl::drop(Hold& hold) {
   });
   std::move(first, waiters.end(), std::back_inserter(dropped));
   waiters.erase(first, waiters.end());
-  end(hold, 0, 0);
+  end(hold, {});
   return dropped;
 }
 

@@ -24,15 +24,17 @@ struct Admission::Hold {
   std::vector<QuotaPtr> limits, budgets;
   std::vector<std::string> payers;  // places of the budgets that pay, those too that come later
   Price price;
-  std::int64_t tokens = 0, pico = 0;  // reserved
+  std::int64_t output_weight = 0;                      // as its Demand has it
+  std::int64_t tokens = 0, pico = 0, provisioned = 0;  // reserved
 };
 
 struct Admission::Impl {
   using HoldPtr = std::shared_ptr<Hold>;
-  // One step of a request.
+  // One step of a request, or what all of it used.
   struct Wish {
     bool begins = false;
     std::int64_t tokens = 0, pico = 0;
+    std::int64_t provisioned = 0;  // input-equivalent tokens
   };
   // What it asks of one limit or budget: so much, or for anything to be left at all.
   struct Part {
@@ -76,7 +78,7 @@ struct Admission::Impl {
   // The outcome, or nothing where the request has to wait.
   std::optional<absl::Status> attempt_or_wait(const HoldPtr& hold, const Wish& wish,
                                               const std::function<Reserved()>& done);
-  void end(const Hold& hold, std::int64_t tokens_used, std::int64_t amount_pico);
+  void end(const Hold& hold, const Wish& used);
   // Returns what waited for it: to be destroyed without the mutex, since its callbacks own others.
   std::vector<Waiter> drop(Hold& hold);
   void wake();

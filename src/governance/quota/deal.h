@@ -6,7 +6,13 @@
 //   a count   idle + in flight <= limit
 //   a budget  spent + idle + in flight <= limit
 // Only what is idle at a gateway is given to requests. So of any window of w seconds a rate lets
-// through at most limit * (1 + w / period).
+// through at most limit * (brim + w) / period.
+//
+// Of provisioned throughput, which is a leaky bucket upside down, a request may take more than is
+// left wherever nothing is owed: the level is below 0 then, and nobody gets more until it has
+// refilled. A window lets through one request more, the largest, over all gateways. What is in
+// flight does not count here, since its gateway lets go of it as fast as it may refill:
+//   level + idle <= brim
 #pragma once
 
 #include <cstdint>
@@ -17,6 +23,13 @@ namespace plinth::governance {
 
 enum class QuotaKind : std::uint8_t { rate, count, budget };
 
+struct QuotaShape {
+  QuotaKind kind = QuotaKind::rate;
+  std::int64_t period_ms = 1;  // of a rate: in which it refills its limit
+  std::int64_t brim_ms = 1;    // what refills in this time is the most that is there at once
+  bool overdraws = false;      // of a rate
+};
+
 // What a gateway has and wants of one limit. All numbers are units (tokens, requests, pico-units of
 // money).
 struct Offer {
@@ -25,7 +38,8 @@ struct Offer {
                                // may still come back
   std::int64_t give_back = 0;
   std::int64_t need = 0;         // of all requests that wait, beyond what is idle
-  std::int64_t need_min = 0;     // of the one that needs least
+  std::int64_t need_min = 0;     // of the one that needs least; where they overdraw, of the first
+  std::int64_t wanted = 0;       // by all that wait, with what is idle
   bool is_spare_wanted = false;  // so that later requests find some
 };
 
@@ -37,8 +51,10 @@ struct Deal {
   std::int64_t limit = 0, spent = 0;
 };
 
-// period_ms: of a rate.
-Deal deal(QuotaKind kind, std::int64_t period_ms, const store::QuotaState& state,
-          const Offer& offer, store::QuotaChange& change);
+Deal deal(const QuotaShape& shape, const store::QuotaState& state, const Offer& offer,
+          store::QuotaChange& change);
+
+// How much of a rate is in use, in whole percent of its brim; over 100 after an overdraft.
+std::int64_t percent_used(const QuotaShape& shape, const store::RateLook& look);
 
 }  // namespace plinth::governance

@@ -19,10 +19,12 @@ std::vector<Admission::Impl::Asked> Admission::Impl::collect(bool& is_due) {
   std::lock_guard lock(mutex);
   const auto now = machine.now();
   has_work = false;
-  // Whoever cannot be told keeps what it has.
-  if (options.is_shared && !is_away && now - ticked >= kBlockTick) {
+  // Whoever cannot be told keeps what it has. Who is alone tells nobody, but shows what is in use.
+  if (!is_away && now - ticked >= kBlockTick) {
     ticked = now;
-    book.each([](const QuotaPtr& quota) { quota->tick(); });
+    book.each([&](const QuotaPtr& quota) {
+      if (options.is_shared || quota->is_provisioned()) quota->tick();
+    });
   }
   std::vector<QuotaPtr> quotas;
   book.each([&](const QuotaPtr& quota) { quotas.push_back(quota); });
@@ -82,7 +84,7 @@ absl::Status Admission::Impl::exchange() {
         leases.exchange(lease, keys, [&](std::size_t i, const store::QuotaState& state) {
           auto& one = asked[i];
           store::QuotaChange change;
-          one.deal = deal(one.quota->kind(), one.quota->period_ms(), state, one.offer, change);
+          one.deal = deal(one.quota->shape(), state, one.offer, change);
           return change;
         });
     status = answer.status();

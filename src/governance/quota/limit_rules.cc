@@ -6,6 +6,7 @@
 #include <array>
 
 #include "governance/admission.h"
+#include "governance/deployment_limits.h"
 #include "governance/limits.h"
 #include "governance/money.h"
 
@@ -13,9 +14,9 @@ namespace plinth::governance {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kResources{"requests_per_minute", "tokens_per_minute",
-                                                     "requests_per_day", "parallel_requests",
-                                                     "queued_tokens"};
+constexpr std::array<std::string_view, 6> kResources{"requests_per_minute", "tokens_per_minute",
+                                                     "requests_per_day",    "parallel_requests",
+                                                     "queued_tokens",       "provisioned_tokens"};
 
 constexpr std::array<std::string_view, 4> kScopeKinds{"organization", "project", "key",
                                                       "deployment"};
@@ -41,9 +42,11 @@ absl::Status check(const store::LimitRow& row) {
     return base::invalid_argument(
         fmt::format("'{}' is not one of {}", row.resource, fmt::join(kResources, ", ")));
   }
-  if (row.amount < 0 || row.amount > kLimitMax) {
-    return base::invalid_argument(
-        fmt::format("{} is a number from 0 to {}", row.resource, kLimitMax));
+  const auto most = resource_named(row.resource) == Resource::provisioned_tokens
+                        ? kProvisionedTokensMax
+                        : kLimitMax;
+  if (row.amount < 0 || row.amount > most) {
+    return base::invalid_argument(fmt::format("{} is a number from 0 to {}", row.resource, most));
   }
   return absl::OkStatus();
 }
@@ -65,6 +68,13 @@ absl::Status check(const store::BudgetRow& row) {
 }
 
 absl::Status check(const store::PriceRow& row) {
+  if (row.unit_hour_pico < 0 || row.unit_hour_pico > kUnitHourPicoMax) {
+    return base::invalid_argument(fmt::format("an hour of a provisioned unit costs from 0 to {}",
+                                              format_money(kUnitHourPicoMax)));
+  }
+  if (row.unit_hour_pico > 0 && row.service_class != "provisioned") {
+    return base::invalid_argument("the class provisioned alone has units that cost by the hour");
+  }
   for (const auto pico : {row.input_pico, row.cached_pico, row.output_pico}) {
     if (pico < 0 || pico > kPricePicoMax) {
       return base::invalid_argument(fmt::format("a price is from 0 to {} a million tokens",

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "base/check.h"
+#include "governance/deployment_limits.h"
 #include "governance/limits.h"
 #include "governance/money.h"
 #include "governance/refusal.h"
@@ -31,9 +33,13 @@ QuotaKind kind_of(const store::QuotaKey& key) {
              : QuotaKind::rate;
 }
 
-std::int64_t period_of(const store::QuotaKey& key) {
-  if (kind_of(key) != QuotaKind::rate) return 1;
-  return resource_of(key) == Resource::requests_per_day ? kDayMs : kMinuteMs;
+QuotaShape shape_of(const store::QuotaKey& key) {
+  QuotaShape shape{kind_of(key)};
+  if (shape.kind != QuotaKind::rate) return shape;
+  shape.period_ms = resource_of(key) == Resource::requests_per_day ? kDayMs : kMinuteMs;
+  shape.overdraws = resource_of(key) == Resource::provisioned_tokens;
+  shape.brim_ms = shape.overdraws ? kBrimMs : shape.period_ms;
+  return shape;
 }
 
 // As OpenAI's messages name them.
@@ -47,6 +53,7 @@ std::string_view unit_of(Resource resource) {
       return "requests per day (RPD)";
     case Resource::parallel_requests:
       return "requests at once";
+    case Resource::provisioned_tokens:
     case Resource::queued_tokens:
       break;
   }
@@ -55,28 +62,28 @@ std::string_view unit_of(Resource resource) {
 
 // Requests that run end at their own pace: worth another look after so long.
 constexpr std::chrono::seconds kLookAgain{1};
+// A refusal that is answered from what was known a moment ago says at least this.
+constexpr milliseconds kSoonest{1};
 
 }  // namespace
 
 Quota::Quota(store::QuotaKey key, std::int64_t limit)
-    : key_(std::move(key)),
-      kind_(kind_of(key_)),
-      resource_(resource_of(key_)),
-      period_ms_(period_of(key_)),
-      limit_(limit) {}
+    : key_(std::move(key)), resource_(resource_of(key_)), shape_(shape_of(key_)), limit_(limit) {}
 
 void Quota::set_limit(std::int64_t limit) {
   stale_ |= gone_ || limit != limit_;
   gone_ = false;
   limit_ = limit;
-  if (kind_ == QuotaKind::rate) idle_ = std::min(idle_, limit_);
+  if (shape_.kind == QuotaKind::rate) idle_ = std::min(idle_, limit_);
 }
 
 bool Quota::counts_tokens() const {
-  return kind_ != QuotaKind::budget &&
+  return shape_.kind != QuotaKind::budget &&
          (resource_ == Resource::tokens_per_minute || resource_ == Resource::queued_tokens);
 }
-bool Quota::counts_requests() const { return kind_ != QuotaKind::budget && !counts_tokens(); }
+bool Quota::counts_requests() const {
+  return shape_.kind != QuotaKind::budget && !counts_tokens() && !is_provisioned();
+}
 
 std::int64_t Quota::in_flight() const {
   return std::accumulate(flight_.begin(), flight_.end(), std::int64_t{0},
@@ -84,11 +91,12 @@ std::int64_t Quota::in_flight() const {
 }
 
 __int128 Quota::left_level(base::TimePoint now) const {
-  if (!known_at_) return __int128{limit_} * period_ms_;
-  if (kind_ != QuotaKind::rate) return level_;
-  const auto passed = std::clamp<std::int64_t>(
-      duration_cast<milliseconds>(now - *known_at_).count(), 0, period_ms_);
-  return std::min(__int128{limit_} * period_ms_, level_ + __int128{passed} * limit_);
+  const auto full = __int128{limit_} * shape_.brim_ms;
+  if (shape_.kind != QuotaKind::rate) return known_at_ ? level_ : limit_;
+  if (!known_at_) return full;
+  const auto passed =
+      std::max<std::int64_t>(duration_cast<milliseconds>(now - *known_at_).count(), 0);
+  return std::min(full, level_ + __int128{passed} * limit_);
 }
 
 std::int64_t Quota::remaining(base::TimePoint now) const {
@@ -96,17 +104,21 @@ std::int64_t Quota::remaining(base::TimePoint now) const {
 }
 
 base::Duration Quota::until(std::int64_t amount, base::TimePoint now) const {
-  if (kind_ != QuotaKind::rate) return {};
+  if (shape_.kind != QuotaKind::rate) return {};
   if (amount > limit_) return base::Duration::max();
-  const auto missing = __int128{amount - idle_} * period_ms_ - left_level(now);
+  const auto missing = __int128{amount - idle_} * shape_.period_ms - left_level(now);
   if (missing <= 0) return {};
   return milliseconds(static_cast<std::int64_t>((missing + limit_ - 1) / limit_));
 }
 
 Fit Quota::fit(std::int64_t amount, base::TimePoint now) const {
   if (gone_) return Fit::fits;
-  if (amount > limit_) return Fit::refused;
+  if (amount > limit_ && !is_provisioned()) return Fit::refused;
   if (!known_at_ || stale_) return Fit::ask;
+  if (is_provisioned()) {
+    const auto any = fit_any(now);
+    return any == Fit::fits && amount > std::max<std::int64_t>(idle_, 0) ? Fit::ask : any;
+  }
   if (amount <= std::max<std::int64_t>(idle_, 0)) return Fit::fits;
   if (amount <= idle_ + left(now)) return Fit::ask;
   return now - *known_at_ < kTrust ? Fit::refused : Fit::ask;
@@ -115,19 +127,30 @@ Fit Quota::fit(std::int64_t amount, base::TimePoint now) const {
 Fit Quota::fit_any(base::TimePoint now) const {
   if (gone_) return Fit::fits;
   if (!known_at_ || stale_) return Fit::ask;
-  if (idle_ + left(now) > 0) return Fit::fits;
-  return now - *known_at_ < kTrust ? Fit::refused : Fit::ask;
+  const bool is_known = now - *known_at_ < kTrust;
+  if (is_provisioned() && available_level(now) >= 0) {
+    // Whoever is refused later does not spill over: others may have used it up since.
+    return idle_ > 0 || is_known ? Fit::fits : Fit::ask;
+  }
+  if (!is_provisioned() && idle_ + left(now) > 0) return Fit::fits;
+  return is_known ? Fit::refused : Fit::ask;
 }
 
 absl::Status Quota::refusal(std::int64_t amount, const std::string& model,
                             base::TimePoint now) const {
-  if (kind_ == QuotaKind::budget) {
+  if (shape_.kind == QuotaKind::budget) {
     const auto reserved = std::max<std::int64_t>(limit_ - spent_ - remaining(now), 0);
     return refuse(fmt::format("You exceeded the current quota: the budget of {} {} a {} is {}, of "
                               "which {} is spent and {} reserved by requests in progress.",
                               key_.scope_kind, key_.scope, key_.name, format_money(limit_),
                               format_money(spent_), format_money(reserved)),
                   {RefusalKind::budget, std::nullopt});
+  }
+  if (is_provisioned()) {
+    return refuse(fmt::format("The provisioned throughput of the deployment `{}`, {} tokens a "
+                              "minute, is used up for now.",
+                              key_.scope.substr(key_.scope.find('/') + 1), limit_),
+                  {RefusalKind::tokens, std::max<base::Duration>(until(0, now), kSoonest)});
   }
   const auto scope = fmt::format("{} {}", key_.scope_kind, key_.scope);
   if (amount > limit_) {
@@ -136,7 +159,8 @@ absl::Status Quota::refusal(std::int64_t amount, const std::string& model,
                               model, scope, unit_of(resource_), limit_, amount),
                   {RefusalKind::too_large, std::nullopt});
   }
-  const auto wait = kind_ == QuotaKind::rate ? until(amount, now) : base::Duration(kLookAgain);
+  const auto wait =
+      shape_.kind == QuotaKind::rate ? until(amount, now) : base::Duration(kLookAgain);
   return refuse(
       fmt::format("Rate limit reached for {} in {} on {}: Limit {}, Used {}, Requested {}. Please "
                   "try again in {:.3g}s.",
@@ -147,12 +171,28 @@ absl::Status Quota::refusal(std::int64_t amount, const std::string& model,
 
 void Quota::take(HoldId hold, std::int64_t amount) {
   if (gone_) return;
-  CHECK(fit(amount, *known_at_) == Fit::fits);
+  CHECK(known_at_ && !stale_ && amount <= std::max<std::int64_t>(idle_, 0));
   idle_ -= amount;
   used_ += amount;
   // A request was one, whatever becomes of it.
-  if (kind_ != QuotaKind::rate || counts_tokens()) flight_[hold] += amount;
+  if (!counts_requests() || shape_.kind != QuotaKind::rate) flight_[hold] += amount;
   ++moves_;
+}
+
+void Quota::decay(base::TimePoint now) {
+  if (!is_provisioned()) return;
+  const auto now_ms = duration_cast<milliseconds>(now.time_since_epoch()).count();
+  const auto passed = std::max<std::int64_t>(now_ms - std::exchange(decayed_ms_, now_ms), 0);
+  if (flight_.empty()) {
+    decay_ = 0;
+    return;
+  }
+  // All that refills may replace what this gateway reserved: others assume the same of theirs.
+  decay_ += __int128{passed} * limit_;
+  const auto cut = decay_ <= 0 ? 0 : (decay_ + shape_.period_ms - 1) / shape_.period_ms;
+  decay_ -= cut * shape_.period_ms;
+  auto excess = static_cast<std::int64_t>(std::min<__int128>(cut, in_flight()));
+  cut_flight(excess);
 }
 
 void Quota::settle(HoldId hold, std::int64_t taken, std::int64_t used) {
@@ -162,9 +202,9 @@ void Quota::settle(HoldId hold, std::int64_t taken, std::int64_t used) {
     reserved = found->second;
     flight_.erase(found);
   }
-  if (kind_ == QuotaKind::rate) {
+  if (shape_.kind == QuotaKind::rate) {
     idle_ += std::min(reserved, std::max<std::int64_t>(taken - used, 0));
-  } else if (kind_ == QuotaKind::count) {
+  } else if (shape_.kind == QuotaKind::count) {
     idle_ += reserved;
   } else {
     // Where the gateway holds nothing yet, the row charged no block.

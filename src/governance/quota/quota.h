@@ -2,6 +2,7 @@
 // it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -31,12 +32,13 @@ class Quota {
   Quota(store::QuotaKey key, std::int64_t limit);
 
   const store::QuotaKey& key() const { return key_; }
-  QuotaKind kind() const { return kind_; }
-  std::int64_t period_ms() const { return period_ms_; }
+  const QuotaShape& shape() const { return shape_; }
   // Of a limit.
   Resource resource() const { return resource_; }
   bool counts_requests() const;
   bool counts_tokens() const;
+  // Of provisioned throughput: input-equivalent tokens.
+  bool is_provisioned() const { return shape_.overdraws; }
 
   std::int64_t limit() const { return limit_; }
   void set_limit(std::int64_t limit);
@@ -44,6 +46,8 @@ class Quota {
   void remove() { gone_ = true; }
   // As far as this gateway knows: what it has and what the database had when it was last asked.
   std::int64_t remaining(base::TimePoint now) const;
+  // What no other gateway can take: its block.
+  std::int64_t remaining_at_least() const { return std::max<std::int64_t>(idle_, 0); }
   // Until all of it is there again.
   base::Duration reset(base::TimePoint now) const { return until(limit_, now); }
 
@@ -52,6 +56,9 @@ class Quota {
   Fit fit_any(base::TimePoint now) const;
   absl::Status refusal(std::int64_t amount, const std::string& model, base::TimePoint now) const;
 
+  // Of provisioned throughput, before the next two: of what requests in flight reserved, nothing
+  // comes back that may have refilled meanwhile.
+  void decay(base::TimePoint now);
   // It fits.
   void take(HoldId hold, std::int64_t amount);
   // At the end of a request that took `taken` and used `used` of it: a rate keeps what was used, a
@@ -80,19 +87,25 @@ class Quota {
   base::Duration until(std::int64_t amount, base::TimePoint now) const;
   // In the database, if nobody else took any since.
   std::int64_t left(base::TimePoint now) const {
-    return static_cast<std::int64_t>(left_level(now) / period_ms_);
+    return static_cast<std::int64_t>(left_level(now) / shape_.period_ms);
   }
   __int128 left_level(base::TimePoint now) const;
+  // Of what overdraws: below 0 nobody gets any.
+  __int128 available_level(base::TimePoint now) const {
+    return __int128{idle_} * shape_.period_ms + left_level(now);
+  }
   void shrink_to(std::int64_t held);
+  void cut_flight(std::int64_t& excess);
 
   const store::QuotaKey key_;
-  const QuotaKind kind_;
   const Resource resource_;
-  const std::int64_t period_ms_;  // 1 where nothing refills
+  const QuotaShape shape_;
 
   std::int64_t limit_;
   std::int64_t idle_ = 0;  // below 0: a budget paid what was not reserved of it
   std::map<HoldId, std::int64_t> flight_;
+  std::int64_t decayed_ms_ = 0;  // of the monotonic clock
+  __int128 decay_ = 0;           // that is due, in units times milliseconds of the period
 
   // What the last exchange said; nothing before the first.
   std::optional<base::TimePoint> known_at_;

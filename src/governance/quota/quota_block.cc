@@ -9,7 +9,11 @@ namespace plinth::governance {
 
 void Quota::want(std::int64_t amount) {
   const auto missing = std::max<std::int64_t>(amount - idle_, 0);
-  need_min_ = wanted_ ? std::min(need_min_, missing) : missing;
+  if (is_provisioned()) {
+    if (need_min_ == 0) need_min_ = missing;
+  } else {
+    need_min_ = wanted_ ? std::min(need_min_, missing) : missing;
+  }
   need_ += amount;
   wanted_ = true;
 }
@@ -34,17 +38,22 @@ void Quota::tick() {
   report_ = give_back_ > 0;
   // Others get what was used here only once the database knows; and what may come back here keeps
   // it from them.
-  if (kind_ == QuotaKind::rate) report_ |= !flight_.empty() || held_ > idle_;
+  if (is_provisioned()) {
+    report_ |= held_ != idle_;
+  } else if (shape_.kind == QuotaKind::rate) {
+    report_ |= !flight_.empty() || held_ > idle_;
+  }
 }
 
 std::optional<Offer> Quota::offer() {
   if (!wanted_ && !low_ && !report_) return std::nullopt;
   Offer offer;
   offer.idle = idle_;
-  offer.in_flight = in_flight();
+  offer.in_flight = is_provisioned() ? 0 : in_flight();
   offer.give_back = std::exchange(give_back_, 0);
   offer.need = std::max<std::int64_t>(need_ - idle_, 0);
   offer.need_min = need_min_;
+  offer.wanted = need_;
   offer.is_spare_wanted = wanted_ || low_;
   quiet_since_ = flight_.empty() ? std::optional(moves_) : std::nullopt;
   need_ = need_min_ = 0;
@@ -57,25 +66,29 @@ void Quota::apply(const Deal& deal, base::TimePoint now) {
   stale_ = false;
   limit_ = deal.limit;
   spent_ = deal.spent;
-  level_ = kind_ == QuotaKind::rate ? deal.level : deal.left;
+  level_ = shape_.kind == QuotaKind::rate ? deal.level : deal.left;
   held_ = deal.held;
   idle_ += deal.granted;
   if (deal.granted > 0) block_ = deal.granted;
-  if (kind_ == QuotaKind::rate) shrink_to(deal.held);
+  if (shape_.kind == QuotaKind::rate && !is_provisioned()) shrink_to(deal.held);
   // While nothing is under way the database's number is the right one: what an exchange or a
   // settlement left in doubt, whose answer was lost, ends here.
-  if (kind_ == QuotaKind::budget && quiet_since_ == moves_) idle_ = deal.held;
+  if (shape_.kind == QuotaKind::budget && quiet_since_ == moves_) idle_ = deal.held;
 }
 
 // The oldest requests first: the refill has replaced what they took.
-void Quota::shrink_to(std::int64_t held) {
-  auto excess = idle_ + in_flight() - held;
+void Quota::cut_flight(std::int64_t& excess) {
   for (auto& entry : flight_) {
     if (excess <= 0) return;
     const auto cut = std::min(excess, entry.second);
     entry.second -= cut;
     excess -= cut;
   }
+}
+
+void Quota::shrink_to(std::int64_t held) {
+  auto excess = idle_ + in_flight() - held;
+  cut_flight(excess);
   if (excess > 0) idle_ -= excess;
 }
 
@@ -83,7 +96,7 @@ void Quota::lapse() {
   idle_ = level_ = held_ = block_ = give_back_ = 0;
   known_at_.reset();
   // A request that runs goes on, and is counted under the next lease.
-  if (kind_ != QuotaKind::count) flight_.clear();
+  if (shape_.kind != QuotaKind::count) flight_.clear();
   report_ = !flight_.empty();
 }
 

@@ -18,7 +18,7 @@ namespace plinth::governance {
 
 namespace {
 
-constexpr std::int64_t kDay = 86'400;
+constexpr std::int64_t kHour = 3600, kDay = 86'400;
 constexpr std::int64_t kMillion = 1'000'000;
 constexpr char kCurrency[] = "USD";
 
@@ -50,6 +50,8 @@ class Exporter {
     name_resource(row, charge);
     if (part.tokens > 0) {
       price(row, charge, part);
+    } else if (part.meter == kCommitment) {
+      commit(row, charge, part);
     } else {
       set(row, "ChargeCategory", part.meter == kCredit ? "Credit" : "Adjustment");
       set(row, "ChargeFrequency", "One-Time");
@@ -136,6 +138,44 @@ class Exporter {
         meter == kInput         ? "Input Tokens"
         : meter == kCachedInput ? "Cached Input Tokens"
                                 : "Output Tokens");
+    set(row, "SkuPriceId", csv_text(fmt::format("{}:{}", sku, charge.service_class)));
+    set(row, "SkuPriceDetails",
+        base::to_json({{"Model", charge.model}, {"ServiceClass", charge.service_class}}));
+  }
+
+  // Bought and used up in the same hours, so that what it costs is what it effectively costs.
+  static void commit(FocusRow& row, const Charge& charge, const RatedPart& part) {
+    const auto hours = part.unit_seconds / kHour;
+    // Broken hours are rounded: their price is of all of them together.
+    const bool whole = hours > 0 && part.unit_seconds % kHour == 0 &&
+                       __int128{hours} * part.price_pico == part.amount_pico;
+    const auto quantity = whole ? hours : 1;
+    const auto price = format_money(whole ? part.price_pico : part.amount_pico);
+    for (const auto* column :
+         {"ListUnitPrice", "ContractedUnitPrice", "PricingCurrencyListUnitPrice",
+          "PricingCurrencyContractedUnitPrice"}) {
+      set(row, column, price);
+    }
+    set(row, "ChargeCategory", "Purchase");
+    set(row, "ChargeFrequency", "Recurring");
+    set(row, "ChargeDescription",
+        whole ? fmt::format("hours of provisioned units of {}", charge.model)
+              : fmt::format("{} seconds of provisioned units of {}", part.unit_seconds,
+                            charge.model));
+    set(row, "PricingCategory", "Standard");
+    set(row, "PricingQuantity", fmt::format("{}", quantity));
+    set(row, "PricingUnit", whole ? "Unit Hours" : "Broken Unit Hours");
+    set(row, "CommitmentDiscountId", csv_text(charge.deployment));
+    set(row, "CommitmentDiscountName", csv_text(charge.deployment));
+    set(row, "CommitmentDiscountType", "Provisioned Throughput");
+    set(row, "CommitmentDiscountCategory", "Usage");
+    if (whole) {
+      set(row, "CommitmentDiscountQuantity", fmt::format("{}", quantity));
+      set(row, "CommitmentDiscountUnit", "Unit Hours");
+    }
+    const auto sku = fmt::format("{}:{}", charge.model, part.meter);
+    set(row, "SkuId", csv_text(sku));
+    set(row, "SkuMeter", "Provisioned Throughput");
     set(row, "SkuPriceId", csv_text(fmt::format("{}:{}", sku, charge.service_class)));
     set(row, "SkuPriceDetails",
         base::to_json({{"Model", charge.model}, {"ServiceClass", charge.service_class}}));

@@ -21,7 +21,8 @@ constexpr std::int64_t kPicoPerCent = 10'000'000'000;
 // The order of an invoice's lines.
 int rank(std::string_view meter) {
   int at = 0;
-  for (const auto known : {kInput, kCachedInput, kOutput, kOther, kAdjustment, kCredit}) {
+  for (const auto known :
+       {kInput, kCachedInput, kOutput, kCommitment, kOther, kAdjustment, kCredit}) {
     if (meter == known) return at;
     ++at;
   }
@@ -73,6 +74,7 @@ absl::StatusOr<Invoice> make_invoice(store::Database& database, const InvoiceQue
       line.service_class = sum.group[2];
       line.meter = part.meter;
       line.tokens += part.tokens;
+      line.unit_seconds += part.unit_seconds;
       line.exact_pico += part.amount_pico;
     }
   }
@@ -95,6 +97,7 @@ base::json::object to_json(const Invoice& invoice) {
                      {"service_class", line.service_class},
                      {"meter", line.meter},
                      {"tokens", line.tokens},
+                     {"unit_seconds", line.unit_seconds},
                      {"exact", format_money(line.exact_pico)},
                      {"amount", format_cents(line.cents)}});
   }
@@ -113,13 +116,15 @@ base::json::object to_json(const Invoice& invoice) {
 
 std::string to_csv(const Invoice& invoice) {
   std::string text = csv_row({"project_id", "project_name", "model", "service_class", "meter",
-                              "tokens", "exact", "amount", "currency"});
+                              "tokens", "unit_seconds", "exact", "amount", "currency"});
   for (const auto& line : invoice.lines) {
     text += csv_row({csv_text(line.project), csv_text(line.project_name), csv_text(line.model),
                      line.service_class, line.meter, fmt::format("{}", line.tokens),
-                     format_money(line.exact_pico), format_cents(line.cents), "usd"});
+                     fmt::format("{}", line.unit_seconds), format_money(line.exact_pico),
+                     format_cents(line.cents), "usd"});
   }
   return text + csv_row({"total",
+                         {},
                          {},
                          {},
                          {},

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "governance/deployment_limits.h"
 #include "governance/limits.h"
 #include "governance/money.h"
 #include "governance/rerating.h"
@@ -46,6 +47,13 @@ absl::StatusOr<store::PriceRow> row_of(const base::json::value& value, std::size
   ASSIGN_OR_RETURN(row.input_pico, price_of(*entry, at, "input_per_million"));
   ASSIGN_OR_RETURN(row.cached_pico, price_of(*entry, at, "cached_input_per_million"));
   ASSIGN_OR_RETURN(row.output_pico, price_of(*entry, at, "output_per_million"));
+  if (entry->if_contains("unit_hour") != nullptr) {
+    ASSIGN_OR_RETURN(const auto text, text_of(*entry, at, "unit_hour"));
+    const auto amount = parse_money(text);
+    if (!amount.ok()) return wrong(at, "unit_hour", base::message(amount.status()));
+    if (*amount > kUnitHourPicoMax) return wrong(at, "unit_hour", "more than 100");
+    row.unit_hour_pico = *amount;
+  }
   row.version = static_cast<std::int64_t>(at) + 1;
   return row;
 }

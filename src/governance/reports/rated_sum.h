@@ -15,12 +15,13 @@ namespace plinth::governance {
 // version.
 inline constexpr std::string_view kInput = "input", kCachedInput = "cached_input",
                                   kOutput = "output", kAdjustment = "adjustment",
-                                  kCredit = "credit", kOther = "other";
+                                  kCredit = "credit", kOther = "other", kCommitment = "commitment";
 
 struct RatedPart {
   std::string_view meter;
-  std::int64_t tokens = 0;      // 0 where it is no tokens'
-  std::int64_t price_pico = 0;  // of one token
+  std::int64_t tokens = 0;        // 0 where it is no tokens'
+  std::int64_t unit_seconds = 0;  // of a commitment: of whole hours, or of what is left of them
+  std::int64_t price_pico = 0;    // of one token, or of a unit for an hour; 0 of broken hours
   __int128 amount_pico = 0;
 };
 

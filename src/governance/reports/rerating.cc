@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "governance/deployment_limits.h"
 #include "governance/limits.h"
 #include "governance/meter.h"
 #include "store/sha256.h"
@@ -26,6 +27,11 @@ Key key_of(const store::LedgerRow& row) {
 }
 
 absl::Status check(const store::LedgerRow& row) {
+  if (row.kind == "commitment") {
+    if (row.choices >= 0 && row.choices <= kUnitsMax * kHour) return absl::OkStatus();
+    return base::data_loss(
+        fmt::format("[ledger] row {}: {} seconds of units", row.id, row.choices));
+  }
   if (row.cached_tokens >= 0 && row.cached_tokens <= row.input_tokens && row.output_tokens >= 0 &&
       row.input_tokens <= kTokensMax && row.output_tokens <= kTokensMax &&
       row.input_tokens + row.output_tokens <= kTokensMax) {
@@ -50,10 +56,10 @@ class Hours {
     if (hour.of.organization.empty()) hour.of = row;
     hour.hour_s = hour_s;
     hour.before_pico += row.amount_pico;
-    if (row.kind == "settle") {
+    if (row.kind == "settle" || row.kind == "commitment") {
       status_ = check(row);
       if (!status_.ok()) return;
-      ++hour.requests;
+      hour.requests += row.kind == "settle" ? 1 : 0;
       hour.after_pico += rate_again(row, prices_);
     } else {
       ++hour.adjustments;

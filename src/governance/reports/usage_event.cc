@@ -20,6 +20,7 @@ base::json::object money(__int128 pico) {
 base::json::object to_cloud_event(const store::LedgerRow& row, const std::string& source,
                                   const DeviceCosts& costs) {
   const auto cost = costs.cost_pico(row.device_us, row.time_ms / 1000);
+  const bool is_commitment = row.kind == "commitment";
   return {{"specversion", "1.0"},
           {"id", row.id},
           {"source", source},
@@ -37,7 +38,7 @@ base::json::object to_cloud_event(const store::LedgerRow& row, const std::string
             {"operation", row.operation},
             {"service_class", row.service_class},
             {"status", row.status},
-            {"choices", row.choices},
+            {is_commitment ? "unit_seconds" : "choices", row.choices},
             {"input_tokens", row.input_tokens},
             {"input_cached_tokens", row.cached_tokens},
             {"output_tokens", row.output_tokens},

@@ -54,9 +54,10 @@ class Gateway {
         principal, demand, [later](Outcome ticket) { later->set_value(std::move(ticket)); });
     return outcome ? *std::move(outcome) : wait(later->get_future());
   }
-  absl::Status reserve(Admission::Ticket& ticket, std::int64_t prompt, std::int64_t output) {
+  absl::Status reserve(Admission::Ticket& ticket, std::int64_t prompt, std::int64_t output,
+                       std::int64_t cached = 0) {
     const auto later = std::make_shared<std::promise<absl::Status>>();
-    auto outcome = admission->reserve(ticket, prompt, output,
+    auto outcome = admission->reserve(ticket, {prompt, cached, output},
                                       [later](const auto& status) { later->set_value(status); });
     return outcome ? *std::move(outcome) : wait(later->get_future());
   }

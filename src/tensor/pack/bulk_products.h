@@ -7,6 +7,7 @@
 #include "absl/functional/function_ref.h"
 #include "base/thread_pool.h"
 #include "tensor/aligned_scratch.h"
+#include "tensor/linear.h"
 #include "tensor/x86/bulk_kernels.h"
 
 namespace plinth::tensor {
@@ -28,5 +29,18 @@ void round_bulk(BulkRound round, const float* x, std::int64_t ldx, std::int64_t 
 // x: the activations of m tokens, as bulk_place() says. y: [m, ldy].
 void multiply_bulk(BulkProduct product, std::span<const BulkPart> parts, const std::uint16_t* x,
                    std::int64_t blocks, int m, float* y, std::int64_t ldy, base::ThreadPool& pool);
+
+// What becomes of the outputs of a product with two halves: joined, then rounded for the next one.
+struct BulkJoin {
+  JoinHalves join;
+  BulkRound round;
+  std::int64_t blocks = 0;       // of the next product
+  std::uint16_t* out = nullptr;  // as bulk_place() says
+};
+
+// halves: two parts of as many rows, a multiple of 32.
+void multiply_bulk_halves(BulkProduct product, std::span<const BulkPart> halves,
+                          const std::uint16_t* x, std::int64_t blocks, int m,
+                          const BulkJoin& joined, base::ThreadPool& pool);
 
 }  // namespace plinth::tensor

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -13,17 +14,18 @@ namespace plinth::tensor {
 
 namespace {
 
-// The largest scale of a row lands in [2^10, 2^11): headroom above, and 24 binary orders below it
-// before fp16 loses bits.
-constexpr int kTopExponent = 10;
+// The largest scale of a row lands in [2^8, 2^9): 127 times it is within fp16's range, and 22
+// binary orders below it are before fp16 loses bits.
+constexpr int kTopExponent = 8;
 // Keeps row_scale itself a normal fp32.
 constexpr int kExponentMax = 120;
 
+// NaN where a scale is not finite: such a row multiplies to NaN.
 float row_exponent_scale(std::span<const float> d, std::span<const float> m) {
   float largest = 0;
   for (const auto values : {d, m}) {
     for (const float value : values) {
-      if (!std::isfinite(value)) return 1.0f;
+      if (!std::isfinite(value)) return std::numeric_limits<float>::quiet_NaN();
       largest = std::max(largest, std::fabs(value));
     }
   }

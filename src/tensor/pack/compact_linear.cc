@@ -103,7 +103,8 @@ class CompactLinear final : public PackedLinear {
       }
     });
     if (m == rows.count) return;
-    round_bulk(bulk_.round, x, ldx, columns(), m, rows.count - m, a.tiles, pool, make_row);
+    round_bulk(bulk_.round_for_compact, x, ldx, columns(), m, rows.count - m, a.tiles, pool,
+               make_row);
   }
 
   void multiply(const Activations& x, int m, float* y, std::int64_t ldy,
@@ -114,6 +115,25 @@ class CompactLinear final : public PackedLinear {
     if (a.bulk_from == m) return;
     multiply_bulk(bulk_.multiply, bulk_parts_, a.tiles.data(), blocks_, m - a.bulk_from,
                   y + a.bulk_from * ldy, ldy, pool);
+  }
+
+  bool multiply_into(const Activations& x, int m, JoinHalves join, const PackedLinear& next,
+                     Activations& out, base::ThreadPool& pool) const override {
+    const auto& a = x.impl();
+    const auto* to = dynamic_cast<const CompactLinear*>(&next);
+    const bool halves = bulk_parts_.size() == 2 && bulk_parts_[0].rows == bulk_parts_[1].rows &&
+                        bulk_parts_[0].rows % kCompactBlock == 0;
+    if (bulk_.multiply == nullptr || a.bulk_from > 0 || m == 0 || !halves) return false;
+    if (to == nullptr || to->columns() != bulk_parts_[0].rows) return false;
+    CHECK(a.columns == columns() && to->bulk_.multiply == bulk_.multiply);
+    auto& b = out.impl();
+    b.columns = to->columns();
+    b.bulk_from = 0;
+    const auto numbers = base::ceil_div(m, kBulkTokens) * to->blocks_ * kBulkTile;
+    const BulkJoin joined{join, bulk_.round_for_compact, to->blocks_,
+                          b.tiles.reserve(static_cast<std::size_t>(numbers))};
+    multiply_bulk_halves(bulk_.multiply, bulk_parts_, a.tiles.data(), blocks_, m, joined, pool);
+    return true;
   }
 
   void tune(std::string_view shape, Tuner& tuner, base::ThreadPool& pool) {

@@ -92,7 +92,7 @@ class FloatLinear final : public PackedLinear {
     const int m = rows.count;
     a.columns = columns();
     if (bulk_.multiply != nullptr) {  // all rows are multiplied as bulk rows are
-      return round_bulk(bulk_.round, x, ldx, columns(), 0, m, a.tiles, pool, make_row);
+      return round_bulk(bulk_.round_for_floats, x, ldx, columns(), 0, m, a.tiles, pool, make_row);
     }
     const auto width = bfloat_ == nullptr ? columns() : bfloat_columns(columns());
     const auto need = static_cast<std::size_t>(m * width);

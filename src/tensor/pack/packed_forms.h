@@ -18,7 +18,7 @@ inline constexpr int kOwnTokens = 16;
 
 // Of what the packed bytes of a matrix look like, in files that keep them: to be raised with every
 // change of a form (PackedFile's tests hold a digest of each).
-inline constexpr std::uint64_t kPackedVersion = 1;
+inline constexpr std::uint64_t kPackedVersion = 2;
 
 // Each form uses the fields it needs.
 struct Activations::Impl {
@@ -33,7 +33,7 @@ struct Activations::Impl {
 // What multiplies bulk rows, none where they are like all others.
 struct BulkKernels {
   BulkProduct multiply = nullptr;
-  BulkRound round = nullptr;
+  BulkRound round_for_floats = nullptr, round_for_compact = nullptr;
 };
 BulkKernels bulk_for(const LinearOptions& options);
 

@@ -5,10 +5,15 @@
 //
 // The arithmetic is TDPBF16PS's (Intel SDM volume 2), for each token and row of W and, in order,
 // each block of 32 columns:
-//   even = fma over columns 0, 2, .. 30 from 0, odd likewise over 1, 3, .. 31
-//   sum += even + odd
-// of weights w = bf16(fp32(d q + m)) and activations bf16(x), in fp32; every step rounds to nearest
-// even, and subnormal operands and results are zero. Columns that W does not have are zero.
+//   first = fma over the first columns of 16 pairs from 0, second likewise over the second ones
+//   sum += first + second
+// in fp32; every step rounds to nearest even, and subnormal operands and results are zero. Columns
+// that W does not have are zero.
+//   BF16 weights: pairs of neighbours, activations bf16(x), y = sum.
+//   Compact form: pairs as bulk_column() says. h = fp16(d (q - zero) + m), rounded once, to nearest
+//   even; the weight is h rounded to 8 significant bits, halves away from zero, and zero below
+//   2^-14. What is multiplied is 2^-112 of that, which is h's bits moved into BF16's places, by
+//   bf16(2^56 x), and y = 2^56 sum row_scale. Activations of 2^71 and more are infinite.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +40,15 @@ constexpr std::int64_t bulk_place(std::int64_t token, std::int64_t block, std::i
   return (token / kBulkTokens * blocks + block) * kBulkTile + token % kBulkTokens * kCompactBlock;
 }
 
+// The column of a block of the compact form in place `at` of its 16 pairs: unpacking takes every
+// other byte of four.
+constexpr int bulk_column(int at) {
+  constexpr int kOrder[4] = {0, 2, 1, 3};
+  return at / 4 * 4 + kOrder[at % 4];
+}
+
+inline constexpr float kBulkUp = 0x1p56f;
+
 // Some tiles of rows by m tokens.
 struct BulkTask {
   const CompactForm* form = nullptr;    // null: BF16 as float_kernels.h says
@@ -50,6 +64,8 @@ struct BulkTask {
   float* sums = nullptr;              // [tile_count, ceil(m / 16), 16, 16]
   float* y = nullptr;                 // y[t * ldy + r]
   std::int64_t ldy = 0;
+  // y is larger than the caches: it need not be read to be written. Its rows are lines of 64 bytes.
+  bool past_caches = false;
 
   // Blocks of each range: as even as they can be.
   std::int64_t range() const {
@@ -65,7 +81,9 @@ void multiply_bulk_amx(const BulkTask& task);
 // One row of x, [columns], into its place among the tiles, with zeros to the end of its last block:
 // `out` is at bulk_place() of the token and block 0.
 using BulkRound = void (*)(const float* x, std::int64_t columns, std::uint16_t* out);
-void round_to_tiles_scalar(const float* x, std::int64_t columns, std::uint16_t* out);
-void round_to_tiles_amx(const float* x, std::int64_t columns, std::uint16_t* out);
+void round_for_floats_scalar(const float* x, std::int64_t columns, std::uint16_t* out);
+void round_for_compact_scalar(const float* x, std::int64_t columns, std::uint16_t* out);
+void round_for_floats_amx(const float* x, std::int64_t columns, std::uint16_t* out);
+void round_for_compact_amx(const float* x, std::int64_t columns, std::uint16_t* out);
 
 }  // namespace plinth::tensor

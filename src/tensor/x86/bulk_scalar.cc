@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -37,6 +38,23 @@ float half(const std::uint8_t* at) {
   return quant::f16_to_f32(bits);
 }
 
+// Rounded once, not to fp32 first: an inexact fp32 ends in a one, which later rounding sees.
+std::uint16_t to_half(double value) {
+  auto narrow = static_cast<float>(value);
+  if (std::fabs(double{narrow}) > std::fabs(value)) narrow = std::nextafter(narrow, 0.0f);
+  if (double{narrow} != value) {
+    narrow = std::bit_cast<float>(std::bit_cast<std::uint32_t>(narrow) | 1u);
+  }
+  return quant::f32_to_f16(narrow);
+}
+
+// 2^-112 of a weight.
+float lowered(double weight) {
+  std::uint16_t bits = to_half(weight);
+  bits = static_cast<std::uint16_t>((bits & 0x8000) | ((bits & 0x7fff) + 4) >> 3);
+  return widened(bits);
+}
+
 // Column c of a block's integers in one lane, less its zero where there is one.
 int integer_at(const CompactForm& form, const std::uint8_t* vectors, int lane, int c) {
   const std::uint8_t* q = vectors + lane * 4 + c % 4;
@@ -50,7 +68,7 @@ int integer_at(const CompactForm& form, const std::uint8_t* vectors, int lane, i
   return value - form.zero();
 }
 
-// The 32 weights of one lane and block.
+// The 32 weights of one lane and block, in the order of their pairs.
 void weights_at(const BulkTask& task, const std::uint8_t* tile, std::int64_t block, int lane,
                 float out[kCompactBlock]) {
   if (task.form == nullptr) {
@@ -64,16 +82,14 @@ void weights_at(const BulkTask& task, const std::uint8_t* tile, std::int64_t blo
   }
   const CompactForm& form = *task.form;
   const std::uint8_t* record = tile + kCompactRows * 4 + block * form.record_bytes();
-  float row_scale = 0;
-  std::memcpy(&row_scale, tile + lane * 4, 4);
-  for (int c = 0; c < kCompactBlock; ++c) {
-    const int sub = c / form.sub_block;
+  for (int at = 0; at < kCompactBlock; ++at) {
+    const int c = bulk_column(at);
     const std::uint8_t* scales = record + lane * 2;
-    const float d = half(scales + sub * kCompactScales) * row_scale;
-    const float m =
-        form.offsets ? half(scales + (form.subs() + sub) * kCompactScales) * row_scale : 0.0f;
+    const int sub = c / form.sub_block;
+    const float d = half(scales + sub * kCompactScales);
+    const float m = form.offsets ? half(scales + (form.subs() + sub) * kCompactScales) : 0.0f;
     const int q = integer_at(form, record + form.scale_bytes(), lane, c);
-    out[c] = widened(rounded(std::fma(static_cast<float>(q), d, m)));
+    out[at] = lowered(double{d} * q + m);
   }
 }
 
@@ -88,9 +104,18 @@ float sum_block(const float w[kCompactBlock], const std::uint16_t* x, float sum)
 
 }  // namespace
 
-void round_to_tiles_scalar(const float* x, std::int64_t columns, std::uint16_t* out) {
+void round_for_floats_scalar(const float* x, std::int64_t columns, std::uint16_t* out) {
   for (std::int64_t c = 0; c < base::round_up<std::int64_t>(columns, kCompactBlock); ++c) {
     out[c / kCompactBlock * kBulkTile + c % kCompactBlock] = c < columns ? rounded(x[c]) : 0;
+  }
+}
+
+void round_for_compact_scalar(const float* x, std::int64_t columns, std::uint16_t* out) {
+  for (std::int64_t first = 0; first < columns; first += kCompactBlock, out += kBulkTile) {
+    for (int at = 0; at < kCompactBlock; ++at) {
+      const auto c = first + bulk_column(at);
+      out[at] = c < columns ? rounded(x[c] * kBulkUp) : 0;
+    }
   }
 }
 
@@ -109,6 +134,10 @@ void multiply_bulk_scalar(const BulkTask& task) {
           sum = sum_block(w, task.x + bulk_place(t, b, task.blocks), sum);
         }
       }
+      if (task.form == nullptr) continue;
+      float row_scale = 0;
+      std::memcpy(&row_scale, packed + r * 4, 4);
+      for (int t = 0; t < task.m; ++t) y[t * task.ldy] = y[t * task.ldy] * kBulkUp * row_scale;
     }
   }
 }

@@ -155,7 +155,8 @@ Object price_object(const store::PriceRow& row) {
           {"effective_at", row.effective_s},
           {"input_per_million", per_million(row.input_pico)},
           {"cached_input_per_million", per_million(row.cached_pico)},
-          {"output_per_million", per_million(row.output_pico)}};
+          {"output_per_million", per_million(row.output_pico)},
+          {"unit_hour", governance::format_money(row.unit_hour_pico)}};
 }
 
 Schema money_schema() {
@@ -301,7 +302,8 @@ const Schema& price_schema() {
        required("model", string("\"\" = every model without a price of its own.")),
        required("service_class", string("")), required("effective_at", integer(0, INT64_MAX, "")),
        required("input_per_million", string("")), required("cached_input_per_million", string("")),
-       required("output_per_million", string(""))},
+       required("output_per_million", string("")),
+       required("unit_hour", string("Of a provisioned unit for an hour."))},
       "");
   return schema;
 }
@@ -323,7 +325,9 @@ const Schema& price_request_schema() {
        optional("effective_at", integer(0, INT64_MAX, "Seconds since 1970; absent = now.")),
        required("input_per_million", amount_schema("Of a million tokens.")),
        required("cached_input_per_million", amount_schema("Of those that were in the cache.")),
-       required("output_per_million", amount_schema(""))},
+       required("output_per_million", amount_schema("")),
+       optional("unit_hour",
+                amount_schema("Of a provisioned unit for an hour; the class provisioned alone."))},
       "");
   return schema;
 }
@@ -350,6 +354,9 @@ void create_price(const ExchangePtr& exchange) {
     ASSIGN_OR_RETURN(row.input_pico, price_of(body, "input_per_million"));
     ASSIGN_OR_RETURN(row.cached_pico, price_of(body, "cached_input_per_million"));
     ASSIGN_OR_RETURN(row.output_pico, price_of(body, "output_per_million"));
+    if (body.if_contains("unit_hour") != nullptr) {
+      ASSIGN_OR_RETURN(row.unit_hour_pico, amount_of(body, "unit_hour"));
+    }
     auto version = governed(*exchange).admission().insert_price(row);
     if (absl::IsAlreadyExists(version.status())) {
       return parameter_error("There is a price of that model and class from that second on.",

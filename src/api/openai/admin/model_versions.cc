@@ -35,6 +35,7 @@ Object throughput_object(const governance::ThroughputRow& row) {
           {"outputWeight", row.output_weight},
           {"firstTokenMs", row.first_token_ms},
           {"tokenUs", row.token_us},
+          {"replicas", row.replicas},
           {"acceptedBy", row.accepted_by},
           {"acceptedAt", row.accepted_s}};
 }
@@ -49,6 +50,12 @@ std::vector<Field> throughput_fields() {
                    integer(1, kOutputWeightMax, "Input tokens that an output token is worth.")),
           required("firstTokenMs", integer(1, kFirstTokenMsMax, "The latency target.")),
           required("tokenUs", integer(1, kTokenUsMax, "And between tokens, in microseconds."))};
+}
+
+Field replicas_field(bool is_answer) {
+  auto count = integer(1, governance::kReplicasMax,
+                       "Of the model, over all gateways: each sustains a hundred units.");
+  return is_answer ? required("replicas", count) : optional("replicas", count.or_else(1));
 }
 
 }  // namespace
@@ -124,6 +131,7 @@ void delete_model_version(const ExchangePtr& exchange) {
 const Schema& throughput_schema() {
   static const Schema schema = [] {
     auto fields = throughput_fields();
+    fields.push_back(replicas_field(true));
     fields.push_back(required("object", one_string_of({"provisioned_throughput"}, "")));
     fields.push_back(required("id", string("")));
     fields.push_back(required("model", string("")));
@@ -141,7 +149,11 @@ const Schema& throughput_list_schema() {
 }
 
 const Schema& throughput_request_schema() {
-  static const Schema schema = object("ProvisionedThroughputRequest", throughput_fields(), "");
+  static const Schema schema = [] {
+    auto fields = throughput_fields();
+    fields.push_back(replicas_field(false));
+    return object("ProvisionedThroughputRequest", std::move(fields), "");
+  }();
   return schema;
 }
 
@@ -159,7 +171,7 @@ void accept_throughput(const ExchangePtr& exchange) {
     row.model = exchange->parameter(0);
     row.accepted_by = exchange->principal.key_id;
     if (!exchange->services().models.find(row.model).ok()) return model_not_found(row.model, true);
-    ASSIGN_OR_RETURN(const auto stored, governed(*exchange).throughput().accept(std::move(row)));
+    ASSIGN_OR_RETURN(const auto stored, governed(*exchange).deployments().accept(std::move(row)));
     return throughput_object(stored);
   }());
 }

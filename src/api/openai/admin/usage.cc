@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
+#include <utility>
 
 #include "api/error_map.h"
 #include "api/openai/admin/listing.h"
@@ -136,6 +138,28 @@ base::json::value group_value(const store::UsageQuery& usage, const store::Usage
   if (name == "batch") return value == "batch";
   if (value.empty()) return nullptr;
   return base::json::string(value);
+}
+
+// A model's line, and one for what its provisioned units cost by the hour. The last dimension is
+// the operation.
+std::vector<store::UsageSum> lines_of(const store::UsageQuery& usage,
+                                      const std::vector<store::UsageSum>& sums) {
+  const auto model =
+      std::find(usage.group_by.begin(), usage.group_by.end(), UsageDimension::model) -
+      usage.group_by.begin();
+  std::map<std::pair<std::int64_t, std::vector<std::string>>, store::UsageSum> lines;
+  for (const auto& sum : sums) {
+    auto group = sum.group;
+    if (group.back() == "commitment") group[static_cast<std::size_t>(model)] += ", commitment";
+    group.pop_back();
+    auto& line = lines[{sum.bucket_start_s, group}];
+    line.bucket_start_s = sum.bucket_start_s;
+    line.group = std::move(group);
+    line.amount_pico += sum.amount_pico;
+  }
+  std::vector<store::UsageSum> out;
+  for (auto& entry : lines) out.push_back(std::move(entry.second));
+  return out;
 }
 
 // Buckets without gaps, and the way to the next page.
@@ -317,7 +341,10 @@ void list_costs(const ExchangePtr& exchange) {
     add_filter(query, "api_key_ids", UsageDimension::api_key, usage);
     const auto names = group_names(query);
     group_by(names, usage);
-    ASSIGN_OR_RETURN(const auto sums, exchange->services().governance.usage().usage(usage));
+    const bool by_line = std::find(names.begin(), names.end(), "line_item") != names.end();
+    if (by_line) usage.group_by.push_back(UsageDimension::operation);
+    ASSIGN_OR_RETURN(auto sums, exchange->services().governance.usage().usage(usage));
+    if (by_line) sums = lines_of(usage, sums);
     return page_object(period, sums, [&](const store::UsageSum& sum) {
       const auto exact = governance::format_money(sum.amount_pico);
       Object result{{"object", "organization.costs.result"},
