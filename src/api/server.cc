@@ -1,5 +1,7 @@
 #include "api/server.h"
 
+#include <fmt/format.h>
+
 #include <random>
 
 #include "api/exchange.h"
@@ -34,9 +36,13 @@ class ServerImpl final : public Server {
   absl::Status listen(const ServerOptions& options) {
     pipeline_.request_max = options.request_max;
     pipeline_.cors.origins = options.cors_origins;
-    for (const auto& network : options.trusted_proxies) {
-      ASSIGN_OR_RETURN(pipeline_.trusted_proxies.emplace_back(),
-                       governance::Network::parse(network));
+    for (const auto& text : options.trusted_proxies) {
+      const auto network = governance::Network::parse(text);
+      if (!network.ok()) {
+        return base::invalid_argument(
+            fmt::format("server.trusted_proxies: {}", base::message(network.status())));
+      }
+      pipeline_.trusted_proxies.push_back(*network);
     }
     net::HttpServerOptions http;
     http.address = options.address;

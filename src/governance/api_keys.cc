@@ -1,21 +1,18 @@
 #include "governance/api_keys.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <mutex>
 
-#include "absl/strings/escaping.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "governance/network.h"
+#include "governance/sign_in/keyed_hash.h"
 #include "governance/vault/pepper.h"
 
 namespace plinth::governance {
@@ -54,14 +51,6 @@ std::string checksum(std::string_view text) {
   std::string out(kCrcChars, '0');
   for (std::size_t i = kCrcChars; i-- > 0; value /= 62) out[i] = kDigits[value % 62];
   return out;
-}
-
-std::string hmac_hex(const std::string& pepper, std::string_view text) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  HMAC(EVP_sha256(), pepper.data(), static_cast<int>(pepper.size()),
-       reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, &length);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), length));
 }
 
 absl::Status refused() { return absl::UnauthenticatedError("Incorrect API key provided"); }
@@ -183,7 +172,7 @@ absl::StatusOr<NewKey> ApiKeys::create(const KeySpec& spec) {
   row.project = spec.project;
   row.name = spec.name;
   row.role = spec.role == Role::admin ? "admin" : "project";
-  row.secret_hmac = hmac_hex(impl_->pepper, made.text);
+  row.secret_hmac = keyed_hash(impl_->pepper, made.text);
   row.hint = mask_key(made.text);
   if (!spec.service_account.empty()) row.service_account = spec.service_account;
   if (!spec.user.empty()) row.person = spec.user;
@@ -228,7 +217,7 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::strin
   if (checksum(key.substr(0, kKeyChars - kCrcChars)) != key.substr(kKeyChars - kCrcChars)) {
     return refused();
   }
-  const std::string hmac = hmac_hex(impl_->pepper, key);
+  const std::string hmac = keyed_hash(impl_->pepper, key);
   const auto now = impl_->clock.now();
   const auto now_s = impl_->clock.unix_seconds();
   std::uint64_t generation = 0;
@@ -249,9 +238,7 @@ absl::StatusOr<Principal> ApiKeys::authenticate(std::string_view key, std::strin
     return refused();
   }
   RETURN_IF_ERROR(row.status());
-  if (row->secret_hmac.size() != hmac.size() ||
-      CRYPTO_memcmp(row->secret_hmac.data(), hmac.data(), hmac.size()) != 0 ||
-      row->revoked_unix_s.has_value()) {
+  if (!same_secret(row->secret_hmac, hmac) || row->revoked_unix_s.has_value()) {
     return refused();
   }
   ASSIGN_OR_RETURN(auto checked, to_checked(*row, now + kCacheSeconds));

@@ -1,7 +1,6 @@
 #include "governance/oidc.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 
 #include <algorithm>
 #include <utility>
@@ -24,10 +23,6 @@ namespace {
 
 absl::Status refused(std::string_view why) {
   return absl::UnauthenticatedError(base::to_absl(fmt::format("[oidc] {}", why)));
-}
-
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 // OpenID Connect Core 1.0, section 3.1.3.7: a token for several parties, or one that was issued to
@@ -202,7 +197,8 @@ absl::StatusOr<SignInStart> OidcProvider::begin_sign_in(const std::string& redir
 absl::StatusOr<Identity> OidcProvider::finish_sign_in(const SignInReturn& back) {
   const OidcOptions& options = impl_->options;
   // Else a page could sign a visitor in as somebody else with a code of its own.
-  if (!same(back.state, back.browser_state)) return refused("this browser began no such sign-in");
+  if (!same_secret(back.state, back.browser_state))
+    return refused("this browser began no such sign-in");
   const auto sign_in = impl_->states.take(back.state, options.redirect_uris);
   if (!sign_in.has_value()) return refused("the sign-in is unknown, over or too old");
   if (!back.issuer.empty() && back.issuer != options.issuer) return refused("another issuer's");
@@ -213,7 +209,7 @@ absl::StatusOr<Identity> OidcProvider::finish_sign_in(const SignInReturn& back) 
   ASSIGN_OR_RETURN(const std::string token, id_token_of(answer));
   ASSIGN_OR_RETURN(const JwtClaims claims, impl_->verified(token, {options.client_id}));
   RETURN_IF_ERROR(check_party(claims.all, options.client_id));
-  if (!same(text_member(claims.all, "nonce"), sign_in->nonce)) {
+  if (!same_secret(text_member(claims.all, "nonce"), sign_in->nonce)) {
     return refused("the id token answers another sign-in");
   }
   return impl_->identity(claims);

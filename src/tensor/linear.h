@@ -63,9 +63,9 @@ class Activations {
 };
 
 // Makes one number of each two: a[i], and leaves it there, and b[i], which are outputs first + i of
-// the two halves of a product, of row `row`.
+// the two halves of a product, of one row.
 using JoinHalves =
-    absl::FunctionRef<void(int row, std::int64_t first, std::int64_t count, float* a, float* b)>;
+    absl::FunctionRef<void(std::int64_t first, std::int64_t count, float* a, float* b)>;
 
 // Immutable after pack(): any number of threads may read it.
 class PackedLinear {

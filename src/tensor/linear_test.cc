@@ -1,5 +1,4 @@
 #include "tensor/linear.h"
-#include "tensor/aligned_scratch.h"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +9,7 @@
 #include <random>
 
 #include "base/file.h"
+#include "tensor/aligned_scratch.h"
 #include "tensor/dtype.h"
 
 namespace plinth::tensor {
@@ -350,7 +350,7 @@ TEST(Linear, BulkRowsDependOnNeitherTheOthersNorThreads) {
 }
 
 // A gate and its branch, as a feed-forward block has them.
-void join_halves(int /*row*/, std::int64_t /*first*/, std::int64_t count, float* a, float* b) {
+void join_halves(std::int64_t /*first*/, std::int64_t count, float* a, float* b) {
   for (std::int64_t i = 0; i < count; ++i) a[i] = a[i] * 0.25f + b[i];
 }
 
@@ -377,7 +377,7 @@ TEST(Linear, BulkRowsGoIntoTheNextProductWithTheSameBits) {
         for (int t = 0; t < m; ++t) {
           auto row = std::vector<float>(halves.begin() + t * 2 * kHalf,
                                         halves.begin() + (t + 1) * 2 * kHalf);
-          join_halves(t, 0, kHalf, row.data(), row.data() + kHalf);
+          join_halves(0, kHalf, row.data(), row.data() + kHalf);
           std::copy_n(row.begin(), kHalf, joined.begin() + t * kHalf);
         }
         const auto expected = multiply_bulk(*next, joined.data(), m, 2);

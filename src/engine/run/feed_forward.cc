@@ -12,7 +12,7 @@ void FeedForward::run(const PackedFeedForward& weights, const float* x, tensor::
   const std::int64_t in = weights.in->rows(), ff = weights.down->columns();
   const auto ld = tensor::row_stride(in);
   weights.in->prepare_made(x, d, rows, activations_, pool, make_row);
-  const auto join = [&](int, std::int64_t first, std::int64_t count, float* gate, float* up) {
+  const auto join = [&](std::int64_t first, std::int64_t count, float* gate, float* up) {
     add_bias(weights.in_bias, first, count, gate);
     add_bias(weights.in_bias, ff + first, count, up);
     activate(gate, up, count);

@@ -1,7 +1,6 @@
 #include "governance/sign_in/sign_in_states.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 
 #include "absl/strings/numbers.h"
 #include "governance/sign_in/encoding.h"
@@ -13,10 +12,6 @@ namespace plinth::governance {
 namespace {
 
 constexpr std::size_t kStateBytes = 32;  // 256 bits
-
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
 
 }  // namespace
 
@@ -47,7 +42,7 @@ std::optional<SignInState> SignInStates::take(const std::string& state,
   if (clock_.unix_seconds() >= until) return std::nullopt;
   for (const auto& uri : redirect_uris) {
     auto found = made(head, uri);
-    if (!same(found.state, state)) continue;
+    if (!same_secret(found.state, state)) continue;
     if (!spend(state, until)) return std::nullopt;
     return found;
   }

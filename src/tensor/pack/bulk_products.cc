@@ -123,7 +123,7 @@ void multiply_bulk_halves(BulkProduct product, std::span<const BulkPart> halves,
         }
         const auto column = tile * kCompactRows, columns = count * kCompactRows;
         for (int t = 0; t < tokens; ++t, y += kStride) {
-          joined.join(first + t, column, columns, y, y + kRows);
+          joined.join(column, columns, y, y + kRows);
           joined.round(y, columns,
                        joined.out + bulk_place(first + t, column / kCompactBlock, joined.blocks));
         }
