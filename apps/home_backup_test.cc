@@ -150,7 +150,8 @@ TEST_P(HomeBackupTest, WhatWasShreddedAfterTheBackupStaysSo) {
   EXPECT_EQ(restored->shredded_again, gone);
   // Destroyed by the restore: not only once somebody starts it.
   const auto database = *store::Database::open(target_);
-  for (const auto& row : *store::DataKeyStore(*database).all()) EXPECT_NE(row.id, gone[0]);
+  const auto keys = *store::DataKeyStore(*database).all();
+  for (const auto& row : keys) EXPECT_NE(row.id, gone[0]);
   const Open other(other_, target_, clock_);
   EXPECT_TRUE(absl::IsFailedPrecondition(other.get("file-a").status()));
   EXPECT_EQ(*other.get("file-b"), "b");

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/open_exchanges.h"
 #include "api/schema/validate.h"
 #include "api/work_queue.h"
 #include "base/clock.h"
@@ -37,6 +38,7 @@ struct Services {
   std::string public_url = "";
   WorkQueue* slow = nullptr;  // what may wait; not owned
   net::ClientCertificateMode client_certificates = net::ClientCertificateMode::off;
+  OpenExchanges* open = nullptr;  // counts them; not owned, null = nobody asks
 
   ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };
@@ -68,6 +70,9 @@ std::string next_id(const base::Clock& clock, std::string_view prefix);
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(Services& services, net::HttpRequest request, net::HttpReplyPtr reply);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   Services& services() const { return services_; }
   const net::HttpRequest& request() const { return request_; }

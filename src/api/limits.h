@@ -1,6 +1,7 @@
 // Bounds of what one request may ask for, with their reasons.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -55,6 +56,9 @@ static_assert(kDoubtfulThreads < kSlowThreads);
 // Where somebody goes after signing in, and what a form of sign-in may hold.
 inline constexpr std::size_t kReturnToBytesMax = 1024;
 inline constexpr std::size_t kSignInFormBytesMax = 8u << 10;
+
+// A server that ends waits so long for requests whose rows wait for the database.
+inline constexpr std::chrono::seconds kCloseWait{45};
 
 static_assert(kStopMax <= protocol::kStopMax);
 static_assert(kLogitBiasMax <= protocol::kLogitBiasMax);

@@ -423,6 +423,28 @@ TEST_F(ServerTest, AClientThatLeavesEndsItsCall) {
       HasSubstr("plinth_http_requests_total{path=\"/v1/chat/completions\",status=\"499\"}"));
 }
 
+// What a request waits for comes on another's thread: once it ran after the server and its models
+// were gone.
+TEST_F(ServerTest, EndsWhileARequestWaitsForItsLimit) {
+  ASSERT_TRUE(governance_->admission()
+                  .set_limit({"project", "default", "m", "requests_per_minute", 10})
+                  .ok());
+  start();
+  const auto other = *store::Database::open(home_ + "/plinth.db");
+  const auto held = other->transaction("hold", [&](store::Sql& sql) {
+    sql.run("delete from limit_rule where scope = 'nobody'");  // a lock that keeps others out
+    const auto fd = connect();
+    send(fd, request("POST /v1/chat/completions", chat(false)));
+    // The one thread of the server took the request before it answers this.
+    EXPECT_THAT(ask(request("GET /healthz")), StartsWith("HTTP/1.1 200 "));
+    server_.reset();
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(held.ok()) << held;
+  EXPECT_TRUE(governance_->admission().exchange().ok());
+  EXPECT_TRUE(rows_of(*governance_).empty());
+}
+
 TEST_F(ServerTest, ARequestHasADeadline) {
   options_.request_max = seconds(5);
   const auto late = connect();

@@ -125,8 +125,8 @@ TEST_P(ContentPoliciesTest, AnotherGatewaysChangesAreRead) {
 
 TEST_P(ContentPoliciesTest, ItemsLieSealed) {
   make_strict("bluebirdcanary");
-  for (const auto& row : *documents_->all("blocklist_item"))
-    EXPECT_EQ(row.body.find("bluebird"), std::string::npos) << row.body;
+  const auto rows = *documents_->all("blocklist_item");
+  for (const auto& row : rows) EXPECT_EQ(row.body.find("bluebird"), std::string::npos) << row.body;
   EXPECT_EQ(stored_bytes().find("bluebirdcanary"), std::string::npos);
   policies_ = open();
   EXPECT_EQ(policies_->items("p", "list")->at(0).item.pattern, "bluebirdcanary");
@@ -149,7 +149,8 @@ TEST_P(ContentPoliciesTest, WhatLiesPlainIsSealedAtTheStart) {
   }
   policies_ = open();
   EXPECT_TRUE(blocks("strict", "a bluebirdcanaryi299"));
-  for (const auto& row : *documents_->all("blocklist_item")) {
+  const auto rows = *documents_->all("blocklist_item");
+  for (const auto& row : rows) {
     EXPECT_EQ(row.body.find("pattern"), std::string::npos) << row.body;
     if (row.name == "i7") {
       EXPECT_EQ(row.created_s, 5);
