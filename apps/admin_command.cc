@@ -18,6 +18,7 @@
 #include "apps/admin_people_command.h"
 #include "apps/admin_recover.h"
 #include "apps/admin_rules_command.h"
+#include "apps/admin_tree.h"
 #include "apps/admin_vault_command.h"
 #include "apps/audit_command.h"
 #include "apps/terminal.h"
@@ -253,20 +254,13 @@ absl::Status show_usage(const AdminClient& client, const Arguments& arguments) {
               });
 }
 
-using Action = absl::Status (*)(const AdminClient&, const Arguments&);
-
 // Builds the tree of subcommands.
-class Tree {
+class Tree final : public AdminTree<Arguments> {
  public:
-  Tree(CLI::App& app, const std::string& home, int& exit_code)
-      : admin_(app.add_subcommand(
-            "admin", "People, projects, keys, limits, budgets, prices, usage and the audit log")),
-        home_(home),
-        exit_code_(exit_code) {
-    admin_->require_subcommand(1);
+  Tree(CLI::App& admin, const std::string& home, int& exit_code)
+      : AdminTree(admin, home, exit_code) {
+    top().require_subcommand(1);
   }
-
-  CLI::App& top() { return *admin_; }
 
   void add_projects() {
     auto* project = group("project", "Who shares keys, limits and a budget");
@@ -334,7 +328,7 @@ class Tree {
   }
 
   void add_usage() {
-    auto* usage = action(admin_, "usage", "What was used, by day", show_usage);
+    auto* usage = action(&top(), "usage", "What was used, by day", show_usage);
     usage->add_option("--days", arguments_->days, "So many days back")->capture_default_str();
     usage->add_option("--by", arguments_->by, "model, project or key")
         ->check(CLI::IsMember({"model", "project", "key"}))
@@ -342,23 +336,6 @@ class Tree {
   }
 
  private:
-  CLI::App* group(const char* name, const char* doc) {
-    auto* made = admin_->add_subcommand(name, doc);
-    made->require_subcommand(1);
-    return made;
-  }
-
-  CLI::App* action(CLI::App* parent, const char* name, const char* doc, Action run) {
-    auto* command = parent->add_subcommand(name, doc);
-    add_admin_flags(*command, arguments_->service);
-    command->callback([arguments = arguments_, run, &home = home_, &exit_code = exit_code_] {
-      const auto client = AdminClient::connect(home, arguments->service);
-      const auto status = client.ok() ? run(*client, *arguments) : client.status();
-      exit_code = status.ok() ? 0 : report(status);
-    });
-    return command;
-  }
-
   CLI::App* of_project(CLI::App* command) {
     command->add_option("--project", arguments_->project, "Id of the project")
         ->capture_default_str();
@@ -378,18 +355,15 @@ class Tree {
     command->add_option(what, arguments_->name)->required();
     return command;
   }
-
-  CLI::App* const admin_;
-  const std::string& home_;
-  int& exit_code_;
-  // Shared by the callbacks that CLI11 keeps.
-  const std::shared_ptr<Arguments> arguments_ = std::make_shared<Arguments>();
 };
 
 }  // namespace
 
 void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
-  Tree tree(app, home, exit_code);
+  Tree tree(*app.add_subcommand("admin",
+                                "People, projects, keys, limits, budgets, prices, usage and the"
+                                " audit log"),
+            home, exit_code);
   tree.add_projects();
   tree.add_keys();
   tree.add_limits();

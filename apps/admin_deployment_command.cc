@@ -9,6 +9,7 @@
 
 #include "apps/admin_client.h"
 #include "apps/admin_output.h"
+#include "apps/admin_tree.h"
 #include "apps/terminal.h"
 #include "base/file.h"
 
@@ -239,12 +240,9 @@ absl::Status accept_throughput(const AdminClient& client, const Arguments& argum
       });
 }
 
-using Action = absl::Status (*)(const AdminClient&, const Arguments&);
-
-class Tree {
+class Tree final : public AdminTree<Arguments> {
  public:
-  Tree(CLI::App& admin, const std::string& home, int& exit_code)
-      : admin_(admin), home_(home), exit_code_(exit_code) {}
+  using AdminTree::AdminTree;
 
   void add_deployments() {
     auto* deployment = group("deployment", "Names that clients call");
@@ -297,21 +295,6 @@ class Tree {
   }
 
  private:
-  CLI::App* group(const char* name, const char* doc) {
-    auto* made = admin_.add_subcommand(name, doc);
-    made->require_subcommand(1);
-    return made;
-  }
-  CLI::App* action(CLI::App* parent, const char* name, const char* doc, Action run) {
-    auto* command = parent->add_subcommand(name, doc);
-    add_admin_flags(*command, arguments_->service);
-    command->callback([arguments = arguments_, run, &home = home_, &exit_code = exit_code_] {
-      const auto client = AdminClient::connect(home, arguments->service);
-      const auto status = client.ok() ? run(*client, *arguments) : client.status();
-      exit_code = status.ok() ? 0 : report(status);
-    });
-    return command;
-  }
   CLI::App* of_project(CLI::App* command) {
     command->add_option("--project", arguments_->project, "Id of the project")
         ->capture_default_str();
@@ -333,12 +316,6 @@ class Tree {
     of_model(command)->add_option("version", arguments_->version)->required();
     return command;
   }
-
-  CLI::App& admin_;
-  const std::string& home_;
-  int& exit_code_;
-  // Shared by the callbacks that CLI11 keeps.
-  const std::shared_ptr<Arguments> arguments_ = std::make_shared<Arguments>();
 };
 
 }  // namespace

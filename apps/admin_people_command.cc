@@ -11,6 +11,7 @@
 #include "api/role_matrix.h"
 #include "apps/admin_client.h"
 #include "apps/admin_output.h"
+#include "apps/admin_tree.h"
 #include "apps/password_input.h"
 #include "apps/terminal.h"
 
@@ -241,13 +242,10 @@ absl::Status remove_role(const AdminClient& client, const Arguments& arguments) 
       [](const Object& gone) { return cell(gone, "id") + " is removed; nobody has it any more"; });
 }
 
-using Action = absl::Status (*)(const AdminClient&, const Arguments&);
-
 // Builds the tree of subcommands.
-class Tree {
+class Tree final : public AdminTree<Arguments> {
  public:
-  Tree(CLI::App& admin, const std::string& home, int& exit_code)
-      : admin_(admin), home_(home), exit_code_(exit_code) {}
+  using AdminTree::AdminTree;
 
   void add_users() {
     auto* user = group("user", "Who belongs to the organization; named by id or address");
@@ -308,23 +306,6 @@ class Tree {
   }
 
  private:
-  CLI::App* group(const char* name, const char* doc) {
-    auto* made = admin_.add_subcommand(name, doc);
-    made->require_subcommand(1);
-    return made;
-  }
-
-  CLI::App* action(CLI::App* parent, const char* name, const char* doc, Action run) {
-    auto* command = parent->add_subcommand(name, doc);
-    add_admin_flags(*command, arguments_->service);
-    command->callback([arguments = arguments_, run, &home = home_, &exit_code = exit_code_] {
-      const auto client = AdminClient::connect(home, arguments->service);
-      const auto status = client.ok() ? run(*client, *arguments) : client.status();
-      exit_code = status.ok() ? 0 : report(status);
-    });
-    return command;
-  }
-
   CLI::App* text(CLI::App* command, const char* name, std::string& into) {
     command->add_option(name, into)->required();
     return command;
@@ -339,12 +320,6 @@ class Tree {
   CLI::App* of_role(CLI::App* command) {
     return of_project(text(command, "role", arguments_->role));
   }
-
-  CLI::App& admin_;
-  const std::string& home_;
-  int& exit_code_;
-  // Shared by the callbacks that CLI11 keeps.
-  const std::shared_ptr<Arguments> arguments_ = std::make_shared<Arguments>();
 };
 
 }  // namespace

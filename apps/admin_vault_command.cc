@@ -10,6 +10,7 @@
 
 #include "apps/admin_client.h"
 #include "apps/admin_output.h"
+#include "apps/admin_tree.h"
 #include "apps/terminal.h"
 
 namespace plinth {
@@ -82,56 +83,66 @@ absl::Status shred(const AdminClient& client, const Arguments& arguments) {
                      });
 }
 
-using Action = absl::Status (*)(const AdminClient&, const Arguments&);
-using Shared = std::shared_ptr<Arguments>;  // shared by the callbacks that CLI11 keeps
-
-CLI::App* add(CLI::App& parent, const char* name, const char* doc, Action run,
-              const Shared& arguments, const std::string& home, int& exit_code) {
-  auto* command = parent.add_subcommand(name, doc);
-  add_admin_flags(*command, arguments->service);
-  command->callback([arguments, run, &home, &exit_code] {
-    const auto client = AdminClient::connect(home, arguments->service);
-    const auto done = client.ok() ? run(*client, *arguments) : client.status();
-    exit_code = done.ok() ? 0 : report(done);
-  });
-  return command;
+absl::Status shred_organization(const AdminClient& client, const Arguments& arguments) {
+  return tell_answer(arguments.service.json,
+                     client.post("/shred", Object{{"confirm", arguments.confirm}}),
+                     [](const Object& gone) {
+                       return fmt::format("{}: {} keys are gone, and with them all content",
+                                          cell(gone, "id"), gone.at("keys").as_array().size());
+                     });
 }
 
-void add_retention(CLI::App& parent, const char* what, const Shared& arguments,
-                   const std::string& home, int& exit_code) {
-  auto* command = add(parent, "retention", "How long content stays: show or change it", retention,
-                      arguments, home, exit_code);
-  if (what != nullptr) command->add_option("id", arguments->id, what)->required();
-  command->add_option(
-      "--type", arguments->type,
-      "zero_data_retention, modified_abuse_monitoring, ... (see docs/encryption.md)");
-  command->add_option("--days", arguments->days, "Delete what is older; 0 = no such limit");
-  command->add_flag("--legal-hold", arguments->hold, "Nothing is deleted or shredded");
-  command->add_flag("--release", arguments->release, "End a legal hold")->excludes("--legal-hold");
-}
+class Tree final : public AdminTree<Arguments> {
+ public:
+  using AdminTree::AdminTree;
+
+  void add_vault() {
+    auto* vault = group("vault", "Keys of what is sealed");
+    action(vault, "status", "The keys, never the keys themselves", status);
+    auto* rotation = action(vault, "rotate", "New keys", rotate);
+    rotation->add_option("key", arguments_->key, "master, or data")
+        ->check(CLI::IsMember({"master", "data"}))
+        ->capture_default_str();
+    rotation->add_option("--project", arguments_->project, "New data keys for this project alone");
+    action(vault, "rewrap", "End a rotation: destroy former master keys", rewrap);
+    add_retention(vault);
+    action(vault, "shred", "Destroy the keys of all content of the organization, for good",
+           shred_organization)
+        ->add_option("--confirm", arguments_->confirm, "The organization's id")
+        ->required();
+  }
+
+  // To what there is already.
+  void add_to_projects() {
+    auto* project = top().get_subcommand("project");
+    add_retention(project)->add_option("id", arguments_->id, "Id of the project")->required();
+    auto* end =
+        action(project, "shred", "Destroy the keys of an archived one's content, for good", shred);
+    end->add_option("id", arguments_->id)->required();
+    end->add_option("--confirm", arguments_->confirm, "The id once more")->required();
+  }
+
+ private:
+  CLI::App* add_retention(CLI::App* parent) {
+    auto* command =
+        action(parent, "retention", "How long content stays: show or change it", retention);
+    command->add_option(
+        "--type", arguments_->type,
+        "zero_data_retention, modified_abuse_monitoring, ... (see docs/encryption.md)");
+    command->add_option("--days", arguments_->days, "Delete what is older; 0 = no such limit");
+    command->add_flag("--legal-hold", arguments_->hold, "Nothing is deleted or shredded");
+    command->add_flag("--release", arguments_->release, "End a legal hold")
+        ->excludes("--legal-hold");
+    return command;
+  }
+};
 
 }  // namespace
 
 void add_admin_vault(CLI::App& admin, const std::string& home, int& exit_code) {
-  const auto arguments = std::make_shared<Arguments>();
-  auto* vault = admin.add_subcommand("vault", "Keys of what is sealed");
-  vault->require_subcommand(1);
-  add(*vault, "status", "The keys, never the keys themselves", status, arguments, home, exit_code);
-  auto* rotation = add(*vault, "rotate", "New keys", rotate, arguments, home, exit_code);
-  rotation->add_option("key", arguments->key, "master, or data")
-      ->check(CLI::IsMember({"master", "data"}))
-      ->capture_default_str();
-  rotation->add_option("--project", arguments->project, "New data keys for this project alone");
-  add(*vault, "rewrap", "End a rotation: destroy former master keys", rewrap, arguments, home,
-      exit_code);
-  add_retention(*vault, nullptr, arguments, home, exit_code);
-
-  auto& project = *admin.get_subcommand("project");
-  add_retention(project, "Id of the project", arguments, home, exit_code);
-  auto* end = add(project, "shred", "Destroy the keys of an archived one's content, for good",
-                  shred, arguments, home, exit_code);
-  end->add_option("id", arguments->id)->required();
-  end->add_option("--confirm", arguments->confirm, "The id once more")->required();
+  Tree tree(admin, home, exit_code);
+  tree.add_vault();
+  tree.add_to_projects();
 }
 
 }  // namespace plinth

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <functional>
 
+#include "apps/home_content.h"
 #include "apps/home_database.h"
 #include "apps/settings_flags.h"
 #include "base/file.h"
@@ -84,15 +86,28 @@ store::BackupManifest new_manifest(const std::string& content, std::int64_t crea
 }  // namespace
 
 absl::StatusOr<store::BackupManifest> make_backup(const std::string& home,
-                                                  const std::string& folder,
-                                                  std::int64_t created_s) {
+                                                  const BackupOptions& options) {
   ASSIGN_OR_RETURN(const auto settings, load_settings(home, nullptr));
   const auto where = database_of(home, settings);
-  auto manifest = new_manifest("data", created_s);
+  auto manifest = new_manifest("data", options.created_s);
   const auto fill = [&](const std::string& arriving) -> absl::Status {
     const std::string name = store::names_postgresql(where) ? "database.pgdump" : "database.sqlite";
-    ASSIGN_OR_RETURN(manifest.database, store::copy_database(where, arriving + "/" + name));
-    ::chmod((arriving + "/" + name).c_str(), 0600);
+    const auto path = arriving + "/" + name;
+    const auto copy = [&]() -> absl::StatusOr<std::vector<store::CopiedContent>> {
+      ::unlink(path.c_str());  // of a try before
+      std::vector<store::CopiedContent> content;
+      auto copied = store::copy_database(where, path, &content);
+      if (!copied.ok()) return copied.status();
+      manifest.database = *copied;
+      return content;
+    };
+    if (options.content) {
+      RETURN_IF_ERROR(copy_content(content_folder_of(home, settings), arriving, copy));
+      ASSIGN_OR_RETURN(manifest.files.emplace_back(), store::describe_file(arriving, kContentList));
+    } else {
+      RETURN_IF_ERROR(copy().status());
+    }
+    ::chmod(path.c_str(), 0600);
     ASSIGN_OR_RETURN(manifest.files.emplace_back(), store::describe_file(arriving, name));
     std::error_code error;
     const auto toml = home + "/" + kSettings;
@@ -101,7 +116,7 @@ absl::StatusOr<store::BackupManifest> make_backup(const std::string& home,
     RETURN_IF_ERROR(name_models(home, manifest));
     return write_manifest(arriving, manifest);
   };
-  RETURN_IF_ERROR(make_whole(folder, fill));
+  RETURN_IF_ERROR(make_whole(options.folder, fill));
   return manifest;
 }
 

@@ -36,6 +36,16 @@ std::string database_of(const std::string& home, const base::Settings& settings)
   return where.empty() ? home + "/plinth.db" : where;
 }
 
+std::string content_folder_of(const std::string& home, const base::Settings& settings) {
+  const auto& folder = settings.text("content.folder");
+  return folder.empty() ? home + "/content" : folder;
+}
+
+std::string copies_folder_of(const std::string& home, const base::Settings& settings) {
+  const auto& folder = settings.text("audit.copy_to");
+  return folder.empty() ? home + "/audit-checkpoints" : folder;
+}
+
 absl::StatusOr<std::unique_ptr<store::Database>> open_for_service(const std::string& where) {
   RETURN_IF_ERROR(check_file(where));
   ASSIGN_OR_RETURN(auto database, store::Database::open(where));

@@ -13,6 +13,11 @@ namespace plinth {
 // As store::Database::open() takes it: the setting store.database, else plinth.db in the home.
 std::string database_of(const std::string& home, const base::Settings& settings);
 
+// The setting content.folder, else content in the home.
+std::string content_folder_of(const std::string& home, const base::Settings& settings);
+// Of the copies of audit checkpoints and tombstones: audit.copy_to, else in the home.
+std::string copies_folder_of(const std::string& home, const base::Settings& settings);
+
 // Migrated, after a look at its pages and its newest sums. DataLoss says what is damaged and what
 // to do.
 absl::StatusOr<std::unique_ptr<store::Database>> open_for_service(const std::string& where);

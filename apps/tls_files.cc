@@ -18,10 +18,21 @@ void tell(const absl::StatusOr<bool>& renewed) {
 
 }  // namespace
 
+net::ClientCertificateMode client_certificates(const base::Settings& settings) {
+  const auto& mode = settings.text("server.tls_client_certificates");
+  if (mode == "required") return net::ClientCertificateMode::required;
+  return mode == "optional" ? net::ClientCertificateMode::optional
+                            : net::ClientCertificateMode::off;
+}
+
 absl::StatusOr<std::shared_ptr<net::TlsIdentity>> load_tls(const base::Settings& settings) {
   const net::TlsFiles files{settings.text("server.tls_certificate"),
-                            settings.text("server.tls_key")};
-  if (files.certificate.empty() && files.key.empty()) return nullptr;
+                            settings.text("server.tls_key"), client_certificates(settings)};
+  if (files.certificate.empty() && files.key.empty()) {
+    if (files.clients == net::ClientCertificateMode::off) return nullptr;
+    return base::invalid_argument(
+        "server.tls_client_certificates needs server.tls_certificate and server.tls_key");
+  }
   if (files.certificate.empty() || files.key.empty()) {
     return base::invalid_argument(
         fmt::format("server.{} is empty: a certificate and a key go together",

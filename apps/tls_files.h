@@ -9,6 +9,8 @@
 
 namespace plinth {
 
+net::ClientCertificateMode client_certificates(const base::Settings& settings);
+
 // Null where the settings name none. InvalidArgument names the setting that is missing or wrong.
 absl::StatusOr<std::shared_ptr<net::TlsIdentity>> load_tls(const base::Settings& settings);
 

@@ -169,6 +169,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   server_options.address = listen.address;
   server_options.port = listen.port;
   server_options.tls = tls;
+  server_options.client_certificates = client_certificates(settings);
   server_options.public_url = browsers;
   server_options.cors_origins = settings.list("api.cors_origins");
   server_options.trusted_proxies = settings.list("server.trusted_proxies");

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <string_view>
 
+#include "base/html.h"
+
 namespace plinth::serve {
 
 namespace {
@@ -19,20 +21,13 @@ constexpr int kTicks = 6;
 constexpr std::array<std::string_view, 6> kColours{"#0072b2", "#d55e00", "#009e73",
                                                    "#cc79a7", "#e69f00", "#56b4e9"};
 
+// XML has no control characters.
 std::string escaped(std::string_view text) {
-  std::string out;
+  std::string shown;
   for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (static_cast<unsigned char>(c) >= 0x20) {
-      out += c;
-    }
+    if (static_cast<unsigned char>(c) >= 0x20) shown += c;
   }
-  return out;
+  return base::escape_html(shown);
 }
 
 // From 0 to the first tick at or above the largest value.

@@ -159,15 +159,17 @@ void record_refusal(const Exchange& exchange, const absl::Status& status) {
       absl::IsUnauthenticated(status) && status.GetPayload(protocol::kCodePayload).has_value();
   if (!denied && !rejected) return;
   governance::AuditEvent event;
-  const bool token = rejected && *status.GetPayload(protocol::kCodePayload) == "invalid_token";
-  event.type = denied ? "permission.denied" : token ? "login.failed" : "api_key.rejected";
+  const auto code = rejected ? std::string(*status.GetPayload(protocol::kCodePayload)) : "";
+  event.type = denied                    ? "permission.denied"
+               : code == "invalid_token" ? "login.failed"
+                                         : "api_key.rejected";
   event.actor = actor_of(exchange);
   event.organization = exchange.principal.organization;
   event.project = exchange.principal.project;
   if (!event.actor.id.empty()) event.resources = {event.actor.id};
   // What a client sent for a key may be anything, another service's key too.
   event.details = denied ? Object{{"error_message", std::string(base::message(status))}}
-                         : Object{{"error_code", token ? "invalid_token" : "invalid_api_key"}};
+                         : Object{{"error_code", code}};
   exchange.services().governance.audit().refused(event, exchange.endpoint);
 }
 

@@ -28,7 +28,13 @@ Exchange::Exchange(Services& services, net::HttpRequest request, net::HttpReplyP
       request_(std::move(request)),
       reply_(std::move(reply)),
       id_(next_id(services.clock, "req_")),
-      started_(services.clock.now()) {}
+      started_(services.clock.now()) {
+  if (services.open != nullptr) services.open->begin();
+}
+
+Exchange::~Exchange() {
+  if (services_.open != nullptr) services_.open->end();
+}
 
 net::HttpHeaders Exchange::answer_headers(std::string_view content_type) const {
   auto all = headers;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/open_exchanges.h"
 #include "api/schema/validate.h"
 #include "api/work_queue.h"
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 #include "cluster/model_service.h"
 #include "governance/governance.h"
 #include "net/http_server.h"
+#include "net/tls.h"
 
 namespace plinth::api {
 
@@ -35,6 +37,8 @@ struct Services {
   // Where browsers find this service: "https://plinth.example". "" = unknown.
   std::string public_url = "";
   WorkQueue* slow = nullptr;  // what may wait; not owned
+  net::ClientCertificateMode client_certificates = net::ClientCertificateMode::off;
+  OpenExchanges* open = nullptr;  // counts them; not owned, null = nobody asks
 
   ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };
@@ -66,6 +70,9 @@ std::string next_id(const base::Clock& clock, std::string_view prefix);
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(Services& services, net::HttpRequest request, net::HttpReplyPtr reply);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   Services& services() const { return services_; }
   const net::HttpRequest& request() const { return request_; }
@@ -80,6 +87,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::string_view endpoint;  // the route's pattern: a bounded label for metrics
   net::HttpHeaders headers;   // that every answer carries
   AuditNote audit;            // set by endpoints
+  std::string prepared;       // what a route's Prepare made
 
   // Answers; thread-safe. The first one counts, what comes after it is ignored.
   void send_json(const base::json::object& body);

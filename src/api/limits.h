@@ -1,6 +1,7 @@
 // Bounds of what one request may ask for, with their reasons.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -47,9 +48,17 @@ inline constexpr std::size_t kPromptTokensMax = protocol::kPromptTokensMax;
 inline constexpr int kSlowThreads = 4;
 // At most kHttpHeaderBytesMax each: 8 MiB.
 inline constexpr std::size_t kSlowWorkMax = 256;
+// Tokens whose key the provider may have, or nobody: they wait for its keys, which are fetched at
+// most twice a minute, and one thread is enough to find out.
+inline constexpr int kDoubtfulThreads = 1;
+inline constexpr std::size_t kDoubtfulWorkMax = 64;
+static_assert(kDoubtfulThreads < kSlowThreads);
 // Where somebody goes after signing in, and what a form of sign-in may hold.
 inline constexpr std::size_t kReturnToBytesMax = 1024;
 inline constexpr std::size_t kSignInFormBytesMax = 8u << 10;
+
+// A server that ends waits so long for requests whose rows wait for the database.
+inline constexpr std::chrono::seconds kCloseWait{45};
 
 static_assert(kStopMax <= protocol::kStopMax);
 static_assert(kLogitBiasMax <= protocol::kLogitBiasMax);

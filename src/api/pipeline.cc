@@ -7,6 +7,7 @@
 #include "absl/strings/cord.h"
 #include "api/audit_trail.h"
 #include "api/auth/authenticate.h"
+#include "api/auth/client_certificate.h"
 #include "api/authorize.h"
 #include "api/azure/dialect.h"
 #include "api/client_address.h"
@@ -65,6 +66,23 @@ void refuse_unrouted(const ExchangePtr& exchange, const std::string& allow) {
   exchange->send(405, "application/json", base::to_json(error_object(error)) + "\n");
 }
 
+void run(const ExchangePtr& exchange, const Route& route) {
+  if (!route.audit.event.empty()) return run_on_record(exchange, route);
+  route.endpoint(exchange);
+}
+
+// What takes its time goes before the act, and not on the connection's thread.
+void prepare(const ExchangePtr& exchange, const Route& route) {
+  const auto work = [exchange, &route] {
+    const auto status = route.prepare(*exchange);
+    if (!status.ok()) return exchange->refuse(status);
+    run(exchange, route);
+  };
+  auto* slow = exchange->services().slow;
+  if (slow == nullptr) return work();
+  if (const auto queued = slow->add(work); !queued.ok()) exchange->refuse(queued);
+}
+
 // What follows once it is known who asks. `route` is null where there is none.
 void serve(const ExchangePtr& exchange, const Route* route, const std::string& allow) {
   // What the caller may do, which no endpoint is trusted to ask.
@@ -82,8 +100,8 @@ void serve(const ExchangePtr& exchange, const Route* route, const std::string& a
   // No database has what is no text.
   if (!std::all_of(exchange->parameters.begin(), exchange->parameters.end(), is_text))
     return exchange->refuse(unknown_url(exchange->request()));
-  if (!route->audit.event.empty()) return run_on_record(exchange, *route);
-  route->endpoint(exchange);
+  if (route->prepare != nullptr) return prepare(exchange, *route);
+  run(exchange, *route);
 }
 
 }  // namespace
@@ -117,6 +135,9 @@ void run_pipeline(Services& services, const PipelineOptions& options, net::HttpR
   authenticate(exchange,
                [exchange, route = match.route, allow = match.allow](const absl::Status& status) {
                  if (!status.ok()) return refuse_stranger(exchange, status);
+                 // Then what that somebody has to bring along.
+                 const auto brought = check_client_certificate(*exchange);
+                 if (!brought.ok()) return refuse_stranger(exchange, brought);
                  serve(exchange, route, allow);
                });
 }

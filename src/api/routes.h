@@ -65,6 +65,10 @@ struct RouteAudit {
   std::string_view fields = {};
 };
 
+// What an endpoint needs that takes its time: runs before it, on a thread that may wait and outside
+// of its transaction, and leaves what it made in the exchange. Refused where it is not OK.
+using Prepare = absl::Status (*)(Exchange&);
+
 struct Route {
   std::string_view method;  // GET answers HEAD, too
   // "/v1/projects/{project}/keys/{key}": each {...} matches one part of the path, which may not be
@@ -74,6 +78,7 @@ struct Route {
   Endpoint endpoint;
   RouteDoc doc;
   RouteAudit audit = {};
+  Prepare prepare = nullptr;
 };
 
 std::span<const Route> routes();

@@ -5,13 +5,18 @@
 #include <random>
 
 #include "api/exchange.h"
+#include "api/limits.h"
 #include "api/pipeline.h"
 #include "api/work_queue.h"
+#include "base/log.h"
 #include "net/http_server.h"
+#include "store/ledger_writer.h"
 
 namespace plinth::api {
 
 namespace {
+
+static_assert(kCloseWait > store::LedgerWriter::kAwayMax);
 
 std::uint64_t system_entropy() {
   std::random_device device;  // reads the system's own source every time
@@ -30,7 +35,17 @@ class ServerImpl final : public Server {
                   options.ignore_unknown_fields,
                   options.content_policy,
                   options.public_url,
-                  &slow_} {}
+                  &slow_,
+                  options.client_certificates,
+                  &open_} {}
+
+  // Requests outlive their connections: what they still wait for (blocks of a limit, a durable row)
+  // comes to them on threads of others, and they answer with what belongs to this.
+  ~ServerImpl() override {
+    http_.reset();
+    services_.governance.admission().refuse_waiting();
+    if (!open_.wait_for_none(kCloseWait)) LOG(error, "requests are left that nothing ended");
+  }
 
   absl::Status listen(const ServerOptions& options) {
     pipeline_.request_max = options.request_max;
@@ -64,6 +79,7 @@ class ServerImpl final : public Server {
   void drain(std::chrono::milliseconds grace) override { http_->drain(grace); }
 
  private:
+  OpenExchanges open_;
   Services services_;
   PipelineOptions pipeline_;
   WorkQueue slow_;                         // after what its threads use

@@ -24,6 +24,8 @@ struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;
   std::shared_ptr<net::TlsIdentity> tls;  // null: plain HTTP; shared with whoever reloads it
+  // What `tls` asks of clients, and so what callers are held to.
+  net::ClientCertificateMode client_certificates = net::ClientCertificateMode::off;
   // Passes over request fields that the server does not know, instead of refusing them by name.
   bool ignore_unknown_fields = false;
   // Random bits for what must not be guessed; empty = the system's.

@@ -423,6 +423,28 @@ TEST_F(ServerTest, AClientThatLeavesEndsItsCall) {
       HasSubstr("plinth_http_requests_total{path=\"/v1/chat/completions\",status=\"499\"}"));
 }
 
+// What a request waits for comes on another's thread: once it ran after the server and its models
+// were gone.
+TEST_F(ServerTest, EndsWhileARequestWaitsForItsLimit) {
+  ASSERT_TRUE(governance_->admission()
+                  .set_limit({"project", "default", "m", "requests_per_minute", 10})
+                  .ok());
+  start();
+  const auto other = *store::Database::open(home_ + "/plinth.db");
+  const auto held = other->transaction("hold", [&](store::Sql& sql) {
+    sql.run("delete from limit_rule where scope = 'nobody'");  // a lock that keeps others out
+    const auto fd = connect();
+    send(fd, request("POST /v1/chat/completions", chat(false)));
+    // The one thread of the server took the request before it answers this.
+    EXPECT_THAT(ask(request("GET /healthz")), StartsWith("HTTP/1.1 200 "));
+    server_.reset();
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(held.ok()) << held;
+  EXPECT_TRUE(governance_->admission().exchange().ok());
+  EXPECT_TRUE(rows_of(*governance_).empty());
+}
+
 TEST_F(ServerTest, ARequestHasADeadline) {
   options_.request_max = seconds(5);
   const auto late = connect();
@@ -524,6 +546,31 @@ TEST_F(ServerTest, RefusalsAreCountedOnRecord) {
   EXPECT_EQ(all[1].event.details.at("count"), 3) << "without a key there is nothing to reject";
   EXPECT_EQ(all[0].event.type, "permission.denied");
   EXPECT_EQ(all[0].event.actor.id, own_id);
+}
+
+TEST_F(ServerTest, WhoPresentsNoCertificateIsRefusedWhereOneIsNeeded) {
+  options_.client_certificates = net::ClientCertificateMode::optional;
+  EXPECT_THAT(ask(request("GET /v1/models")), StartsWith("HTTP/1.1 200 ")) << "no authority yet";
+  const auto authority =
+      *base::read_file(PLINTH_SOURCE_DIR "/tests/fuzz/corpus/client_ca/authority", 1u << 12);
+  auto& certificates = governance_->client_certificates();
+  const auto row = certificates.add("default", authority, "office");
+  ASSERT_TRUE(row.ok()) << row.status();
+  ASSERT_TRUE(certificates.set_active("default", "default", {row->id}, true).ok());
+  const auto refused = ask(request("GET /v1/models"));
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(refused, HasSubstr("none was presented"));
+  EXPECT_THAT(refused, HasSubstr("\"code\":\"invalid_client_certificate\""));
+  EXPECT_THAT(ask(request("GET /healthz")), StartsWith("HTTP/1.1 200 ")) << "asks nobody";
+  ASSERT_TRUE(certificates.set_active("default", "default", {row->id}, false).ok());
+  EXPECT_THAT(ask(request("GET /v1/models")), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, RequiredCertificatesNeedAnAuthority) {
+  options_.client_certificates = net::ClientCertificateMode::required;
+  const auto refused = ask(request("GET /v1/models"));
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(refused, HasSubstr("no authority of them is active"));
 }
 
 TEST_F(ServerTest, RoutesByMethodAndPath) {

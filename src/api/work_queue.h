@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -22,15 +23,22 @@ class WorkQueue {
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
 
-  // Unavailable where kSlowWorkMax wait already: then `work` never runs.
-  absl::Status add(std::function<void()> work);
+  // What may be for nothing, as anybody can ask for it, waits apart: it has its own bound and never
+  // more than kDoubtfulThreads, so that it keeps nothing else waiting.
+  enum class Lane : std::uint8_t { usual, doubtful };
+  // Unavailable where kSlowWorkMax (of doubtful work kDoubtfulWorkMax) wait already: then `work`
+  // never runs.
+  absl::Status add(std::function<void()> work, Lane lane = Lane::usual);
 
  private:
   void run();
+  bool may_take_doubtful() const;
 
   std::mutex mutex_;
   std::condition_variable added_;
-  std::deque<std::function<void()>> waiting_;  // protected by mutex_, as is the following
+  // Protected by mutex_, as are the following.
+  std::deque<std::function<void()>> waiting_, doubtful_;
+  int doubtful_running_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> threads_;  // last: they use the fields above
 };

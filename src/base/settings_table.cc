@@ -27,6 +27,11 @@ const std::vector<Setting>& declared_settings() {
        "0.1"},
       {"server.tls_key", "", kText, "", 0, 0, "", "",
        "PEM file of its key, which nobody else may read.", "0.1"},
+      {"server.tls_client_certificates", "", kText, "off", 0, 0, "", "off|optional|required",
+       "Whether TLS asks clients for a certificate. optional: one is needed where an authority of "
+       "the organization or project is active (`plinth admin certificate`); required: everywhere, "
+       "and without an active authority nobody is let in.",
+       "0.1"},
       {"server.trusted_proxies", "", kList, "", 0, 0, "", "",
        "Proxies in front of this service, as addresses or networks such as 10.0.0.0/8, whose "
        "X-Forwarded-For is believed: networks of keys, throttles and the audit log then see the "

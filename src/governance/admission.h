@@ -124,6 +124,8 @@ class Admission {
   // Asks the database for what requests wait for and what will be needed soon, gives back what lies
   // idle, and keeps the lease. Nothing where there is nothing to do.
   absl::Status exchange();
+  // Tells whoever waits now Unavailable.
+  void refuse_waiting();
   // Gives back every block. Whoever waits, or comes later, is told Unavailable.
   void close();
 

@@ -5,17 +5,15 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <mutex>
 
-#include "absl/strings/escaping.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "governance/network.h"
 #include "governance/sign_in/keyed_hash.h"
-#include "governance/vault/secret_file.h"
+#include "governance/vault/pepper.h"
 
 namespace plinth::governance {
 
@@ -28,7 +26,6 @@ constexpr std::size_t kIdChars = 12;
 constexpr std::size_t kSecretChars = 32;
 constexpr std::size_t kCrcChars = 6;  // 62^6 > 2^32
 constexpr std::size_t kKeyChars = kPrefix.size() + kIdChars + 1 + kSecretChars + kCrcChars;
-constexpr std::size_t kPepperBytes = 32;
 // Another process's revocation is seen after this long; ours at once.
 constexpr std::chrono::seconds kCacheSeconds{10};
 // Bounds the memory that keys can take, and that ids without one can; past it each starts anew.
@@ -54,24 +51,6 @@ std::string checksum(std::string_view text) {
   std::string out(kCrcChars, '0');
   for (std::size_t i = kCrcChars; i-- > 0; value /= 62) out[i] = kDigits[value % 62];
   return out;
-}
-
-absl::StatusOr<std::string> load_pepper(const std::string& home) {
-  const std::string path = home + "/secrets/pepper";
-  RETURN_IF_ERROR(base::make_folders(home + "/secrets", 0700));
-  auto pepper = read_secret(home, "pepper");
-  if (pepper.ok() && pepper->size() == kPepperBytes) return pepper;
-  // Its master key is not here, or not its owner's alone.
-  if (absl::IsFailedPrecondition(pepper.status())) return pepper.status();
-  if (!absl::IsNotFound(pepper.status())) {
-    return base::failed_precondition(path + ": damaged; keys cannot be checked without it");
-  }
-  std::string fresh(kPepperBytes, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(fresh.data()), kPepperBytes) != 1) {
-    return base::internal("[keys] no random bytes");
-  }
-  RETURN_IF_ERROR(write_secret(home, "pepper", fresh));
-  return fresh;
 }
 
 absl::Status refused() { return absl::UnauthenticatedError("Incorrect API key provided"); }

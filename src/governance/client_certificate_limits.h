@@ -1,6 +1,7 @@
 // Bounds of clients' certificates, with their reasons.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,5 +19,10 @@ inline constexpr std::size_t kClientChainMax = 8;
 // an authority signed.
 inline constexpr int kClientCaSecurityBitsMin = 112;
 inline constexpr int kClientAuthLevel = 2;
+
+// As long as rights of keys are remembered (api_keys.cc).
+inline constexpr std::chrono::seconds kClientCheckKept{10};
+// At some 100 bytes each this is a megabyte; past it all are looked at anew.
+inline constexpr std::size_t kClientChecksKept = 10'000;
 
 }  // namespace plinth::governance

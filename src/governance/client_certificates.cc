@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "governance/client_ca.h"
 #include "governance/client_certificate_limits.h"
+#include "governance/sign_in/keyed_hash.h"
 
 namespace plinth::governance {
 
@@ -116,7 +117,7 @@ absl::Status ClientCertificates::rename(const std::string& organization, const s
 }
 
 absl::Status ClientCertificates::remove(const std::string& organization, const std::string& id) {
-  return rows_.remove(organization, id);
+  return rows_.remove(organization, id);  // only what is active nowhere
 }
 
 absl::Status ClientCertificates::set_active(const std::string& organization,
@@ -129,24 +130,58 @@ absl::Status ClientCertificates::set_active(const std::string& organization,
     if (active && row.expires_s <= clock_.unix_seconds())
       return base::invalid_argument(fmt::format("The certificate {} has expired.", id));
   }
-  return rows_.set_active(organization, project, ids, active);
+  const auto status = rows_.set_active(organization, project, ids, active);
+  forget();
+  return status;
 }
 
 absl::Status ClientCertificates::check(std::span<const std::string> chain,
                                        const std::string& organization, const std::string& project,
                                        std::int64_t now_s) {
+  return check(chain, organization, project, now_s, false);
+}
+
+absl::Status ClientCertificates::check(std::span<const std::string> chain,
+                                       const std::string& organization, const std::string& project,
+                                       std::int64_t now_s, bool is_required) {
   ASSIGN_OR_RETURN(auto authorities, rows_.active(organization, ""));
   if (!project.empty()) {
     ASSIGN_OR_RETURN(auto more, rows_.active(organization, project));
     authorities.insert(authorities.end(), std::make_move_iterator(more.begin()),
                        std::make_move_iterator(more.end()));
   }
-  if (authorities.empty()) return absl::OkStatus();
+  if (authorities.empty() && !is_required) return absl::OkStatus();
+  if (authorities.empty())
+    return denied("Client certificates are required here, and no authority of them is active.");
   if (chain.empty() || chain.front().empty())
     return denied("A client certificate is required here, and none was presented.");
   if (chain.size() > kClientChainMax) return denied("The client certificate's chain is too long.");
   ASSIGN_OR_RETURN(const auto trusted, store_of(authorities));
   return verify(chain, trusted.get(), now_s);
+}
+
+absl::Status ClientCertificates::admit(std::span<const std::string> chain,
+                                       const std::string& organization, const std::string& project,
+                                       bool is_required) {
+  std::string name = organization + "/" + project + "/";
+  for (const auto& der : chain) name += sha256(der);
+  name = sha256(name);
+  const auto now = clock_.now();
+  {
+    std::lock_guard lock(mutex_);
+    const auto known = admitted_.find(name);
+    if (known != admitted_.end() && now < known->second) return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(check(chain, organization, project, clock_.unix_seconds(), is_required));
+  std::lock_guard lock(mutex_);
+  if (admitted_.size() >= kClientChecksKept) admitted_.clear();
+  admitted_[name] = now + kClientCheckKept;
+  return absl::OkStatus();
+}
+
+void ClientCertificates::forget() {
+  std::lock_guard lock(mutex_);
+  admitted_.clear();
 }
 
 }  // namespace plinth::governance

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +35,12 @@ class ClientCertificates {
                           const std::vector<std::string>& ids, bool active);
   store::CertificateStore& rows() { return rows_; }  // to read
 
+  // As check(), for every request: what it let in is let in for kClientCheckKept without another
+  // look, which is how late a change of another gateway holds. `is_required`: an organization and a
+  // project without an active authority let nobody in.
+  absl::Status admit(std::span<const std::string> chain, const std::string& organization,
+                     const std::string& project, bool is_required);
+
   // Whether whoever presents `chain` (DER, the client's own first, "" or nothing = none was
   // presented) may call in the project: OK where no authority is active there or in the whole
   // organization, or one of them signed it, by way of the rest of the chain, for clients and at
@@ -41,9 +49,16 @@ class ClientCertificates {
                      const std::string& project, std::int64_t now_s);
 
  private:
+  absl::Status check(std::span<const std::string> chain, const std::string& organization,
+                     const std::string& project, std::int64_t now_s, bool is_required);
+  void forget();
+
   const base::Clock& clock_;
   const RandomBytes random_;
   store::CertificateStore rows_;
+  std::mutex mutex_;
+  // What was let in, and until when; protected by mutex_.
+  std::map<std::string, base::TimePoint> admitted_;
 };
 
 }  // namespace plinth::governance

@@ -104,6 +104,26 @@ TEST_P(ClientCertificatesTest, AsksForNoneUntilOneIsActive) {
   EXPECT_TRUE(check({}, "a").ok());
 }
 
+TEST_P(ClientCertificatesTest, WhoWasLetInIsLookedAtAgain) {
+  const auto admit = [&](const std::vector<std::string>& chain, bool is_required = false) {
+    return certificates_->admit(chain, "default", "a", is_required);
+  };
+  EXPECT_TRUE(admit({}).ok());
+  EXPECT_THAT(words(admit({leaf_.der()}, true)), HasSubstr("no authority"));
+  const auto id = add(authority_);
+  ASSERT_TRUE(activate("a", id).ok());
+  EXPECT_FALSE(admit({}).ok()) << "at once";
+  EXPECT_TRUE(admit({leaf_.der()}).ok());
+  EXPECT_TRUE(admit({leaf_.der()}, true).ok());
+  EXPECT_FALSE(certificates_->admit(std::vector{authority_.der()}, "default", "a", false).ok());
+  // Another gateway takes the authority away.
+  store::CertificateStore elsewhere(*database_);
+  ASSERT_TRUE(elsewhere.set_active("default", "a", {id}, false).ok());
+  EXPECT_TRUE(admit({leaf_.der()}, true).ok()) << "remembered";
+  clock_.advance(kClientCheckKept);
+  EXPECT_FALSE(admit({leaf_.der()}, true).ok());
+}
+
 TEST_P(ClientCertificatesTest, TheOrganizationsCountInEveryProjectBesideItsOwn) {
   const TestCertificate other({.name = "other"});
   const TestCertificate others_leaf({.name = "x", .is_authority = false}, &other);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "governance/content_limits.h"
 #include "governance/deployment.h"
 
@@ -28,62 +29,127 @@ absl::Status no_blocklist(const std::string& name) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ContentPolicies>> ContentPolicies::open(store::DocumentStore& store,
+                                                                       Vault& vault,
+                                                                       store::TenantStore& tenants,
                                                                        const base::Clock& clock) {
-  std::unique_ptr<ContentPolicies> made(new ContentPolicies(store, clock));
+  std::unique_ptr<ContentPolicies> made(new ContentPolicies(store, vault, tenants, clock));
   for (const auto& policy : {default_content_policy(), off_content_policy()}) {
     ASSIGN_OR_RETURN(made->built_in_[policy.name], ContentFilter::compile(policy));
   }
   for (const char* alias : {"Microsoft.Default", "Microsoft.DefaultV2"})
     made->built_in_[alias] = made->built_in_["Plinth.Default"];
+  RETURN_IF_ERROR(made->seal_plain());
   RETURN_IF_ERROR(made->refresh());
   return made;
 }
 
 absl::Status ContentPolicies::compile(Project& project) {
   std::vector<Blocklist> lists;
+  std::set<std::string> lost;
   for (const auto& [name, items] : project.blocklists) {
     auto& list = lists.emplace_back(Blocklist{name, {}});
-    for (const auto& item : items) list.items.push_back(item.item);
+    for (const auto& item : items) {
+      if (item.is_lost) {
+        lost.insert(name);
+      } else {
+        list.items.push_back(item.item);
+      }
+    }
   }
   project.filters.clear();
+  project.lost.clear();
   for (const auto& [name, policy] : project.policies) {
     auto filter = ContentFilter::compile(policy, lists);
     if (!filter.ok()) return base::annotate(filter.status(), "[content policy] " + name);
     project.filters[name] = *std::move(filter);
+    for (const auto& use : policy.blocklists) {
+      if (lost.contains(use.name)) project.lost.insert(name);
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Status ContentPolicies::refresh() {
-  std::lock_guard changing(changing_);
-  ASSIGN_OR_RETURN(const auto policies, store_.all(kPolicy));
-  ASSIGN_OR_RETURN(const auto blocklists, store_.all(kBlocklist));
+absl::StatusOr<ContentPolicies::Source> ContentPolicies::read_source() {
+  Source source;
+  ASSIGN_OR_RETURN(source.policies, store_.all(kPolicy));
+  ASSIGN_OR_RETURN(source.blocklists, store_.all(kBlocklist));
+  ASSIGN_OR_RETURN(source.items, store_.all(kItem));
+  for (const auto& key : vault_.keys()) source.keys.push_back(key.id);
+  return source;
+}
+
+absl::Status ContentPolicies::seal_plain() {
   ASSIGN_OR_RETURN(const auto items, store_.all(kItem));
-  auto rows = policies;
-  rows.insert(rows.end(), blocklists.begin(), blocklists.end());
-  rows.insert(rows.end(), items.begin(), items.end());
-  // Compiling takes time, and mostly nothing has changed.
-  if (rows == seen_) return absl::OkStatus();
-  std::map<std::string, Project> read;
-  for (const auto& row : blocklists) read[row.scope].blocklists[row.name];
+  std::vector<std::pair<store::DocumentRow, std::string>> changed;
   for (const auto& row : items) {
-    const auto slash = row.scope.find('/');
-    ASSIGN_OR_RETURN(const auto body, base::parse_json(row.body));
-    ASSIGN_OR_RETURN(auto item, parse_blocklist_item(body));
-    read[row.scope.substr(0, slash)].blocklists[row.scope.substr(slash + 1)].push_back(
-        {row.name, std::move(item)});
+    // What is neither is found when it is read.
+    const auto body = base::parse_json(row.body);
+    if (!ItemSeal::key_of(row).empty() || !body.ok() || !parse_blocklist_item(*body).ok()) continue;
+    ASSIGN_OR_RETURN(auto sealed, seal_.seal(row.scope, row.name, row.body));
+    changed.emplace_back(row, std::move(sealed));
   }
-  for (const auto& row : policies) {
+  if (changed.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(store_.overwrite(changed));
+  LOG(info, "{} items of blocklists were sealed", changed.size());
+  if (const auto status = store_.forget_pages(); !status.ok())
+    LOG(warn, "their bytes of before go with the database's own cleaning: {}", status.ToString());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<std::string, ContentPolicies::Project>> ContentPolicies::read_projects(
+    const Source& source) {
+  std::map<std::string, Project> read;
+  for (const auto& row : source.blocklists) read[row.scope].blocklists[row.name];
+  for (const auto& row : source.items) {
+    NamedBlocklistItem item{row.name, {}};
+    const auto plain = seal_.unseal(row);
+    if (plain.ok()) {
+      ASSIGN_OR_RETURN(const auto body, base::parse_json(*plain));
+      ASSIGN_OR_RETURN(item.item, parse_blocklist_item(body));
+    } else if (absl::IsFailedPrecondition(plain.status()) || absl::IsDataLoss(plain.status())) {
+      LOG(warn, "the item {} of blocklist {} cannot be read: {}", row.name, row.scope,
+          plain.status().ToString());
+      item.is_lost = true;
+    } else {
+      return plain.status();
+    }
+    const auto slash = row.scope.find('/');
+    read[row.scope.substr(0, slash)].blocklists[row.scope.substr(slash + 1)].push_back(
+        std::move(item));
+  }
+  for (const auto& row : source.policies) {
     ASSIGN_OR_RETURN(const auto body, base::parse_json(row.body));
     ASSIGN_OR_RETURN(auto policy, parse_content_policy(body));
     policy.name = row.name;
     read[row.scope].policies[row.name] = std::move(policy);
   }
   for (auto& entry : read) RETURN_IF_ERROR(compile(entry.second));
-  seen_ = std::move(rows);
+  return read;
+}
+
+absl::Status ContentPolicies::refresh() {
+  std::lock_guard changing(changing_);
+  ASSIGN_OR_RETURN(auto source, read_source());
+  // Compiling takes time, and mostly nothing has changed.
+  if (source == seen_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(auto read, read_projects(source));
+  seen_ = std::move(source);
   std::lock_guard lock(mutex_);
   projects_ = std::move(read);
   return absl::OkStatus();
+}
+
+// Holds no mutex while it waits for a transaction: one that is open may wait for the mutex.
+absl::Status ContentPolicies::leave_key(const std::string& key) {
+  ASSIGN_OR_RETURN(const auto items, store_.all(kItem));
+  std::vector<std::pair<store::DocumentRow, std::string>> changed;
+  for (const auto& row : items) {
+    if (ItemSeal::key_of(row) != key) continue;
+    ASSIGN_OR_RETURN(const auto plain, seal_.unseal(row));
+    ASSIGN_OR_RETURN(auto sealed, seal_.seal(row.scope, row.name, plain));
+    changed.emplace_back(row, std::move(sealed));
+  }
+  return changed.empty() ? absl::OkStatus() : store_.overwrite(changed);
 }
 
 absl::StatusOr<std::shared_ptr<const ContentFilter>> ContentPolicies::filter(
@@ -95,6 +161,10 @@ absl::StatusOr<std::shared_ptr<const ContentFilter>> ContentPolicies::filter(
   if (found == projects_.end()) return no_policy(name);
   const auto filter = found->second.filters.find(name);
   if (filter == found->second.filters.end()) return no_policy(name);
+  if (found->second.lost.contains(name)) {
+    return base::unavailable("The content policy " + name +
+                             " uses a blocklist that cannot be read: its key is not here.");
+  }
   return filter->second;
 }
 
@@ -217,10 +287,14 @@ absl::Status ContentPolicies::put_items(const std::string& project, const std::s
   found->second.clear();
   for (const auto& entry : by_name) found->second.push_back(entry.second);
   return change(project, std::move(changed), [&]() -> absl::Status {
+    const auto scope = scope_of(project, blocklist);
+    // A key that was made in a transaction which came to nothing is none.
+    RETURN_IF_ERROR(vault_.refresh());
     for (const auto& item : items) {
-      RETURN_IF_ERROR(write(kItem, scope_of(project, blocklist), item.name,
-                            base::to_json(blocklist_item_json(item.item)),
-                            static_cast<std::int64_t>(kBlocklistItemsMax)));
+      ASSIGN_OR_RETURN(const auto body,
+                       seal_.seal(scope, item.name, base::to_json(blocklist_item_json(item.item))));
+      RETURN_IF_ERROR(
+          write(kItem, scope, item.name, body, static_cast<std::int64_t>(kBlocklistItemsMax)));
     }
     return absl::OkStatus();
   });

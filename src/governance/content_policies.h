@@ -5,11 +5,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "governance/content/item_seal.h"
 #include "governance/content_filter.h"
 #include "store/document_store.h"
 
@@ -18,17 +20,21 @@ namespace plinth::governance {
 struct NamedBlocklistItem {
   std::string name;
   BlocklistItem item;
+  // Its key is not here: what it says is not known, and policies that need it let nothing pass.
+  bool is_lost = false;
 };
 
 // Thread-safe. Plinth.Default and Plinth.Off (and Azure's names of the first) are there in every
 // project and cannot be changed.
 class ContentPolicies {
  public:
-  // The references outlive it.
+  // The references outlive it. Items that lie plain, as older versions wrote them, are sealed.
   static absl::StatusOr<std::unique_ptr<ContentPolicies>> open(store::DocumentStore& store,
+                                                               Vault& vault,
+                                                               store::TenantStore& tenants,
                                                                const base::Clock& clock);
 
-  // NotFound names the policy.
+  // NotFound names the policy; Unavailable where it uses a blocklist whose key is not here.
   absl::StatusOr<std::shared_ptr<const ContentFilter>> filter(const std::string& project,
                                                               const std::string& name) const;
   // The built-in ones first, then by name.
@@ -50,8 +56,11 @@ class ContentPolicies {
   absl::Status remove_item(const std::string& project, const std::string& blocklist,
                            const std::string& item);
 
-  // Reads again what other gateways may have changed.
+  // Reads again what other gateways may have changed, and what lies under keys that came or went.
   absl::Status refresh();
+  // Seals anew what lies under a key that is retired. OK where nothing does any more. Takes effect
+  // here with the next refresh().
+  absl::Status leave_key(const std::string& key);
 
  private:
   using Filters = std::map<std::string, std::shared_ptr<const ContentFilter>>;
@@ -60,11 +69,23 @@ class ContentPolicies {
   struct Project {
     std::map<std::string, ContentPolicy> policies;
     std::map<std::string, Items> blocklists;
-    Filters filters;  // of its policies
+    Filters filters;             // of its policies
+    std::set<std::string> lost;  // those of its policies that use an item which is
+  };
+  // What the state in memory was read from.
+  struct Source {
+    std::vector<store::DocumentRow> policies, blocklists, items;
+    std::vector<std::string> keys;  // ids of data keys that are here
+    bool operator==(const Source&) const = default;
   };
 
-  ContentPolicies(store::DocumentStore& store, const base::Clock& clock)
-      : store_(store), clock_(clock) {}
+  ContentPolicies(store::DocumentStore& store, Vault& vault, store::TenantStore& tenants,
+                  const base::Clock& clock)
+      : store_(store), vault_(vault), seal_(vault, tenants), clock_(clock) {}
+  absl::StatusOr<Source> read_source();
+  // What older versions wrote.
+  absl::Status seal_plain();
+  absl::StatusOr<std::map<std::string, Project>> read_projects(const Source& source);
   static absl::Status compile(Project& project);
   Project of(const std::string& project) const;
   // Compiles `changed`; where that succeeds, stores by `write` and takes it.
@@ -74,11 +95,13 @@ class ContentPolicies {
                      const std::string& body, std::int64_t most);
 
   store::DocumentStore& store_;
+  Vault& vault_;
+  ItemSeal seal_;
   const base::Clock& clock_;
   Filters built_in_;     // constant once open
   std::mutex changing_;  // one change at a time: what is compiled is what is stored
   // What is in force, nothing where it was changed since; protected by changing_.
-  std::optional<std::vector<store::DocumentRow>> seen_;
+  std::optional<Source> seen_;
   mutable std::mutex mutex_;
   std::map<std::string, Project> projects_;  // protected by mutex_
 };

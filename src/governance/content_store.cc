@@ -17,7 +17,13 @@ namespace plinth::governance {
 
 namespace {
 
-absl::Status check_id(const std::string& id) {
+SealedFor place_of(const store::ContentRow& row) {
+  return {row.organization, row.project, row.kind, row.id};
+}
+
+}  // namespace
+
+absl::Status check_content_id(const std::string& id) {
   const bool good = !id.empty() && id.size() <= kContentIdBytesMax &&
                     std::all_of(id.begin(), id.end(), [](unsigned char c) {
                       return std::isalnum(c) != 0 || c == '-' || c == '_';
@@ -26,11 +32,13 @@ absl::Status check_id(const std::string& id) {
               : base::invalid_argument("[content] an id has letters, digits, \"-\" and \"_\"");
 }
 
-SealedFor place_of(const store::ContentRow& row) {
-  return {row.organization, row.project, row.kind, row.id};
+// 256 folders: some file systems are slow with a million names in one.
+std::string content_path(const std::string& folder, const std::string& id) {
+  const auto digest = sha256(id);
+  return fmt::format("{}/{}/{}", folder,
+                     absl::BytesToHexString(base::to_absl(std::string_view(digest).substr(0, 1))),
+                     id);
 }
-
-}  // namespace
 
 absl::StatusOr<store::ContentRow> ContentWriter::commit() {
   RETURN_IF_ERROR(file_.finish());
@@ -64,16 +72,10 @@ absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::open(const std::stri
 
 void ContentStore::start() { keeper_ = std::make_unique<Keeper>(*this); }
 
-// 256 folders: some file systems are slow with a million names in one.
-std::string ContentStore::path_of(const std::string& id) const {
-  const auto digest = sha256(id);
-  return fmt::format("{}/{}/{}", folder_,
-                     absl::BytesToHexString(base::to_absl(std::string_view(digest).substr(0, 1))),
-                     id);
-}
+std::string ContentStore::path_of(const std::string& id) const { return content_path(folder_, id); }
 
 absl::StatusOr<ContentWriter> ContentStore::begin(const ContentSpec& spec) {
-  RETURN_IF_ERROR(check_id(spec.id));
+  RETURN_IF_ERROR(check_content_id(spec.id));
   if (retention_.effective(spec.organization, spec.project).zero_data) {
     return base::failed_precondition(
         fmt::format("The project {} has zero data retention: nothing is stored.", spec.project));

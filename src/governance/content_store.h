@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,11 @@ class ContentWriter {
   store::ContentRow row_;
   store::ContentRows& rows_;
 };
+
+// InvalidArgument where it cannot be the id of content.
+absl::Status check_content_id(const std::string& id);
+// Where a body lies in the folder of a ContentStore.
+std::string content_path(const std::string& folder, const std::string& id);
 
 // What a pass of the keeper did.
 struct ContentSweep {
@@ -88,6 +94,10 @@ class ContentStore {
   absl::Status sweep(ContentSweep& done);
   // Does so from a thread of its own, every kRetentionInterval.
   void start();
+  // What else is sealed: seals anew what lies under the key of that id, which is retired. The key
+  // stays where this fails. Before start().
+  using LeaveKey = std::function<absl::Status(const std::string& key)>;
+  void also_leave(LeaveKey leave) { also_leave_ = std::move(leave); }
 
  private:
   struct Keeper;
@@ -106,6 +116,7 @@ class ContentStore {
   Vault& vault_;
   RetentionPolicies& retention_;
   const base::Clock& clock_;
+  LeaveKey also_leave_;             // constant once started
   std::unique_ptr<Keeper> keeper_;  // last: it uses the fields above
 };
 

@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "base/log.h"
 #include "governance/random_bytes.h"
+#include "governance/shared_secrets.h"
 
 namespace plinth::governance {
 
@@ -23,6 +24,8 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
                                                              const base::Clock& clock,
                                                              const AuditOptions& audit,
                                                              const std::string& content_folder) {
+  // Before anything is signed or looked up by them.
+  RETURN_IF_ERROR(check_shared_secrets(home, database, clock));
   std::unique_ptr<Governance> made(new Governance(database, clock));
   ASSIGN_OR_RETURN(made->audit_, AuditLog::open(home, database, clock, audit));
   const auto now_s = clock.unix_seconds();
@@ -42,7 +45,6 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
                    Deployments::open({made->documents_, *made->admission_, *made->throughput_,
                                       made->commitments_, clock}));
   ASSIGN_OR_RETURN(made->model_permissions_, ModelPermissions::open(made->documents_, clock));
-  ASSIGN_OR_RETURN(made->content_policies_, ContentPolicies::open(made->documents_, clock));
   made->spend_alerts_ = std::make_unique<SpendAlerts>(
       database, made->clock(),
       [&governance = *made](const auto& act) { return governance.on_record(act); });
@@ -61,9 +63,13 @@ absl::Status Governance::open_content(const std::string& home, const std::string
     event.details = {{"id", kDefaultTenant}, {"data", {{"keys", std::move(keys)}}}};
     RETURN_IF_ERROR(audit_->append(event));
   }
+  ASSIGN_OR_RETURN(content_policies_,
+                   ContentPolicies::open(documents_, *vault_, tenants_, clock()));
   ASSIGN_OR_RETURN(retention_, RetentionPolicies::open(documents_, clock()));
   ASSIGN_OR_RETURN(content_, ContentStore::open(folder.empty() ? home + "/content" : folder,
                                                 database_, *vault_, *retention_, clock()));
+  content_->also_leave(
+      [this](const std::string& key) { return content_policies_->leave_key(key); });
   if (audit.keeps_itself) content_->start();
   return absl::OkStatus();
 }

@@ -41,7 +41,8 @@ inline constexpr char kDefaultTenant[] = "default";
 class Governance {
  public:
   // `home` holds secrets/. Makes the default tenant. `content_folder`: of sealed bodies; "" =
-  // content in the home. The references outlive it.
+  // content in the home. The references outlive it. FailedPrecondition where the home's secrets are
+  // not those of the database (shared_secrets.h).
   static absl::StatusOr<std::unique_ptr<Governance>> open(const std::string& home,
                                                           store::Database& database,
                                                           const base::Clock& clock,

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <utility>
 
 #include "governance/sign_in/encoding.h"
@@ -97,6 +96,12 @@ absl::StatusOr<JwtKey> JwksCache::find(const std::string& key_id) {
         fmt::format("[jwks] the provider's keys: {}", base::message(kept.latest)));
   }
   return absl::UnauthenticatedError("[jwt] the provider has no key of that id");
+}
+
+std::optional<JwtKey> JwksCache::known(const std::string& key_id) {
+  const auto kept = impl_->set.kept();
+  const JwtKey* key = kept == nullptr ? nullptr : kept->find(key_id);
+  return key == nullptr ? std::nullopt : std::optional<JwtKey>(*key);
 }
 
 }  // namespace plinth::governance

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,8 @@ class JwksCache {
 
   // Unauthenticated where the provider has no such key; Unavailable where it could not be asked.
   absl::StatusOr<JwtKey> find(const std::string& key_id);
+  // Of the keys that are here; never waits, and asks nobody.
+  std::optional<JwtKey> known(const std::string& key_id);
 
  private:
   struct Impl;

@@ -103,6 +103,24 @@ absl::StatusOr<std::int64_t> check_dates(const base::json::object& claims,
   return *expires;
 }
 
+absl::StatusOr<JwtClaims> check_claims(ParsedJwt parsed, const JwtRules& rules,
+                                       std::int64_t now_unix_s) {
+  JwtClaims claims;
+  claims.issuer = text_member(parsed.claims, "iss");
+  if (claims.issuer.empty() || claims.issuer != rules.issuer) return refused("another issuer's");
+  if (!audience_fits(parsed.claims, rules.audiences)) return refused("for another audience");
+  ASSIGN_OR_RETURN(claims.expires_unix_s, check_dates(parsed.claims, rules.leeway, now_unix_s));
+  if (!rules.tenant.empty() && text_member(parsed.claims, "tid") != rules.tenant) {
+    return refused("another tenant's");
+  }
+  claims.subject = text_member(parsed.claims, "sub");
+  if (claims.subject.empty() || claims.subject.size() > kSubjectBytesMax) {
+    return refused("it names no subject");
+  }
+  claims.all = std::move(parsed.claims);
+  return claims;
+}
+
 }  // namespace
 
 absl::StatusOr<ParsedJwt> parse_jwt(std::string_view token) {
@@ -122,26 +140,18 @@ absl::StatusOr<ParsedJwt> parse_jwt(std::string_view token) {
   return parsed;
 }
 
+absl::Status glance_at_jwt(std::string_view token, const JwtRules& rules, std::int64_t now_unix_s) {
+  ASSIGN_OR_RETURN(ParsedJwt parsed, parse_jwt(token));
+  return check_claims(std::move(parsed), rules, now_unix_s).status();
+}
+
 absl::StatusOr<JwtClaims> verify_jwt(std::string_view token, const JwtRules& rules,
                                      const JwtKeySource& keys, std::int64_t now_unix_s) {
   ASSIGN_OR_RETURN(ParsedJwt parsed, parse_jwt(token));
   ASSIGN_OR_RETURN(const JwtKey key, keys(parsed.key_id));
   if (key.algorithm() != parsed.algorithm) return refused("its key is for another algorithm");
   if (!key.verifies(parsed.signed_text, parsed.signature)) return refused("the signature is wrong");
-  JwtClaims claims;
-  claims.issuer = text_member(parsed.claims, "iss");
-  if (claims.issuer.empty() || claims.issuer != rules.issuer) return refused("another issuer's");
-  if (!audience_fits(parsed.claims, rules.audiences)) return refused("for another audience");
-  ASSIGN_OR_RETURN(claims.expires_unix_s, check_dates(parsed.claims, rules.leeway, now_unix_s));
-  if (!rules.tenant.empty() && text_member(parsed.claims, "tid") != rules.tenant) {
-    return refused("another tenant's");
-  }
-  claims.subject = text_member(parsed.claims, "sub");
-  if (claims.subject.empty() || claims.subject.size() > kSubjectBytesMax) {
-    return refused("it names no subject");
-  }
-  claims.all = std::move(parsed.claims);
-  return claims;
+  return check_claims(std::move(parsed), rules, now_unix_s);
 }
 
 }  // namespace plinth::governance

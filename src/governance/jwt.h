@@ -47,6 +47,10 @@ struct JwtClaims {
 // verify_jwt as they are.
 using JwtKeySource = std::function<absl::StatusOr<JwtKey>(const std::string& key_id)>;
 
+// What can be said of a token without a key: Unauthenticated where no key would make it good. One
+// that is OK here may be made up.
+absl::Status glance_at_jwt(std::string_view token, const JwtRules& rules, std::int64_t now_unix_s);
+
 // The claims of a token that `keys` vouches for and `rules` allow at `now_unix_s`; `sub`, `exp`,
 // `iss` and `aud` are required. Unauthenticated otherwise: the message says what was wrong and
 // repeats nothing of the token.

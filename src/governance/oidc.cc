@@ -152,6 +152,23 @@ absl::StatusOr<Identity> OidcProvider::verify(std::string_view token) {
   return impl_->identity(claims);
 }
 
+absl::StatusOr<bool> OidcProvider::glance(std::string_view token) {
+  const JwtRules rules{impl_->options.issuer, impl_->options.audiences, impl_->options.tenant};
+  const auto now_s = impl_->clock.unix_seconds();
+  bool is_known = true;
+  const auto known = [&](const std::string& key_id) -> absl::StatusOr<JwtKey> {
+    auto key = impl_->keys.known(key_id);
+    is_known = key.has_value();
+    if (!is_known) return base::unavailable("[oidc] the key is not here");
+    return *std::move(key);
+  };
+  const auto claims = verify_jwt(token, rules, known, now_s);
+  if (claims.ok()) return true;
+  if (is_known) return claims.status();
+  RETURN_IF_ERROR(glance_at_jwt(token, rules, now_s));
+  return false;
+}
+
 absl::StatusOr<SignInStart> OidcProvider::begin_sign_in(const std::string& redirect_uri) {
   const OidcOptions& options = impl_->options;
   if (std::ranges::find(options.redirect_uris, redirect_uri) == options.redirect_uris.end()) {

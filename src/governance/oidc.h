@@ -94,6 +94,11 @@ class OidcProvider {
   // the provider could not be asked for its keys.
   absl::StatusOr<Identity> verify(std::string_view token);
 
+  // What can be said of an access token at once: whether a key that is here signed it. False where
+  // its key is none of those: it may be a new one of the provider's, or made up. Unauthenticated
+  // where verify() would say so. Never waits.
+  absl::StatusOr<bool> glance(std::string_view token);
+
   // InvalidArgument where the address is not among redirect_uris. A state holds for
   // kSignInTimeMax, at any gateway that has the same key.
   absl::StatusOr<SignInStart> begin_sign_in(const std::string& redirect_uri);

@@ -55,7 +55,7 @@ TEST_P(ReportsTest, CostIsDeviceTimeByItsPriceOfTheTime) {
   EXPECT_THAT(json,
               HasSubstr("sum of amount_pico of rows of the ledger of default from 2026-11-01"));
   const auto html = to_html("Margin <2026-11>", to_tables(*report));
-  EXPECT_THAT(html, HasSubstr("<td>Beta &quot;two&quot;</td>"));
+  EXPECT_THAT(html, HasSubstr("<td>Beta &#34;two&#34;</td>"));
   EXPECT_THAT(html, HasSubstr("Margin &lt;2026-11&gt;"));
   EXPECT_THAT(html, testing::Not(HasSubstr("<script")));
 }

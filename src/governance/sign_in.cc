@@ -146,6 +146,12 @@ absl::StatusOr<Principal> SignIn::by_token(std::string_view token) {
   return who;
 }
 
+absl::StatusOr<bool> SignIn::glance(std::string_view token) {
+  if (impl_->provider == nullptr)
+    return absl::UnauthenticatedError("This service takes no access tokens.");
+  return impl_->provider->glance(token);
+}
+
 // `who`: what its session says.
 absl::StatusOr<store::PersonRow> SignIn::Impl::person_of_session(std::string_view id,
                                                                  Identity& who) {
@@ -283,15 +289,19 @@ absl::StatusOr<NewSession> SignIn::change_password(std::string_view id, std::str
   return made;
 }
 
-absl::Status SignIn::set_password(const store::PersonRow& person, std::string_view password) {
+absl::StatusOr<std::string> SignIn::new_password_hash(const store::PersonRow& person,
+                                                      std::string_view password) {
   if (!person.email)
     return base::invalid_argument("The user has no e-mail address, and so no name to sign in by.");
   RETURN_IF_ERROR(account_name(*person.email).status());
   RETURN_IF_ERROR(check_new_password(password));
-  ASSIGN_OR_RETURN(const auto phc, hash_password(password, system_random_bytes));
+  return hash_password(password, system_random_bytes);
+}
+
+absl::Status SignIn::set_password(const store::PersonRow& person, const std::string& hash) {
   const auto set = impl_->database.transaction("set a password", [&](store::Sql&) -> absl::Status {
     ASSIGN_OR_RETURN(const auto now, impl_->people.users().find(person.organization, person.id));
-    RETURN_IF_ERROR(impl_->people.users().set_password(person.id, now.password_phc, phc));
+    RETURN_IF_ERROR(impl_->people.users().set_password(person.id, now.password_phc, hash));
     return impl_->sessions->revoke_all(std::string(kPersonIssuer), person.id);
   });
   RETURN_IF_ERROR(set);

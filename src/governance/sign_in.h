@@ -74,6 +74,10 @@ class SignIn {
   std::optional<Principal> known_token(std::string_view token) const;
   std::optional<Principal> known_session(std::string_view id) const;
   void forget();
+  // Whether a key of the provider's that is here signed a token: what by_token() takes for good so
+  // far. False where that key is not here. Unauthenticated where by_token() would say so. Never
+  // waits.
+  absl::StatusOr<bool> glance(std::string_view token);
 
   // At the provider, in a browser. All wait. FailedPrecondition where there is none.
   absl::StatusOr<SignInStart> begin_at_provider(const std::string& redirect_uri);
@@ -86,9 +90,13 @@ class SignIn {
   // A new password for who has the session, and a new session instead of all that they had. Waits.
   absl::StatusOr<NewSession> change_password(std::string_view id, std::string_view current,
                                              std::string_view fresh, std::string_view source);
-  // The first password of a user, or another one; ends their sessions. The caller has asked whether
-  // this may be, and records it. InvalidArgument where the password or the address will not do.
-  absl::Status set_password(const store::PersonRow& person, std::string_view password);
+  // Of the first password of a user, or another one. InvalidArgument where the password or the
+  // address will not do. Waits.
+  static absl::StatusOr<std::string> new_password_hash(const store::PersonRow& person,
+                                                       std::string_view password);
+  // Sets it by its hash; ends the user's sessions. The caller has asked whether this may be, and
+  // records it.
+  absl::Status set_password(const store::PersonRow& person, const std::string& hash);
 
  private:
   struct Impl;

@@ -79,7 +79,8 @@ class SignInTest : public testing::Test {
   }
   std::string add_local(const std::string& email) {
     const auto id = add(email);
-    EXPECT_TRUE(sign_in().set_password(person(id), kPassword).ok());
+    const auto hash = SignIn::new_password_hash(person(id), kPassword);
+    EXPECT_TRUE(hash.ok() && sign_in().set_password(person(id), *hash).ok());
     return id;
   }
   store::PersonRow person(const std::string& id) {
@@ -326,6 +327,33 @@ TEST_F(SignInTest, ReadsWhatARoleOfTheSettingsMeans) {
   EXPECT_EQ(parse_mapped_role("proj_1:user")->project, "proj_1");
   for (const char* text : {"", ":", ":user", "proj_1:", "a:b:c"})
     EXPECT_TRUE(absl::IsInvalidArgument(parse_mapped_role(text).status())) << text;
+}
+
+// What a glance says costs nobody else anything: it asks neither provider nor database.
+TEST_F(SignInTest, AGlanceTellsWhatIsMadeUp) {
+  const auto good = fake_.token(claims("ada@example.com"));
+  EXPECT_FALSE(*sign_in().glance(good)) << "no key is here yet";
+  ASSERT_EQ(fake_.fetches, 0);
+  ASSERT_FALSE(sign_in().by_token(good).ok()) << "nobody knows them; the keys are here now";
+  const int fetches = fake_.fetches;
+  EXPECT_TRUE(*sign_in().glance(good));
+  auto cut = good;
+  cut[cut.rfind('.') + 5] ^= 1;
+  EXPECT_EQ(sign_in().glance(cut).status().code(), kRefused) << "its signature";
+  auto old = claims("ada@example.com");
+  old["exp"] = clock_.unix_seconds() - 3'600;
+  EXPECT_EQ(sign_in().glance(fake_.token(old)).status().code(), kRefused);
+  const auto under = [&](const base::json::object& of) {
+    auto header = ec_key().header("another");
+    return ec_key().token(header, of);
+  };
+  EXPECT_FALSE(*sign_in().glance(under(claims("ada@example.com")))) << "perhaps a new key";
+  EXPECT_EQ(sign_in().glance(under(old)).status().code(), kRefused) << "no key makes it good";
+  auto foreign = claims("ada@example.com");
+  foreign["aud"] = "somebody else";
+  EXPECT_EQ(sign_in().glance(under(foreign)).status().code(), kRefused);
+  EXPECT_EQ(sign_in().glance("a.b.c").status().code(), kRefused);
+  EXPECT_EQ(fake_.fetches, fetches);
 }
 
 }  // namespace

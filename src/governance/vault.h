@@ -89,6 +89,11 @@ class Vault {
 // The key store as a file of its own, which backups keep apart from the data: every data key, as
 // wrapped as it is stored. FailedPrecondition where there is such a file.
 absl::Status export_data_keys(store::Database& database, const std::string& file);
+// Tombstones of `file`, a shredded.jsonl that was kept apart, into that of `folder`, which the next
+// Vault::open() obeys. Returns how many were not there. NotFound where there is no such file;
+// InvalidArgument where it has none.
+absl::StatusOr<std::size_t> import_tombstones(const std::string& file, const std::string& folder);
+
 // Keys that are not there yet. Returns how many. Tombstones are the next Vault::open()'s.
 absl::StatusOr<std::size_t> import_data_keys(store::Database& database, const std::string& file);
 

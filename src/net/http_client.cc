@@ -174,6 +174,9 @@ class CurlClient final : public HttpClient {
       set(CURLOPT_XFERINFODATA, &options_.stop);
     }
     if (const char* file = certificate_file()) set(CURLOPT_CAINFO, file);
+    // Presented to who asks for one.
+    if (const char* file = std::getenv("PLINTH_CLIENT_CERTIFICATE")) set(CURLOPT_SSLCERT, file);
+    if (const char* file = std::getenv("PLINTH_CLIENT_KEY")) set(CURLOPT_SSLKEY, file);
   }
 
   // `post` null: GET.

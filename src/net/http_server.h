@@ -50,6 +50,9 @@ struct HttpRequest {
   std::string query;
   std::string body;
   std::string peer;  // address of who sent it, without the port
+  // Of TLS with clients' certificates: DER, the client's own first. Null where it presented none.
+  // Shared by the requests of a connection.
+  std::shared_ptr<const std::vector<std::string>> client_chain = {};
   std::map<std::string, std::string, std::less<>> headers;  // names in lower case
 
   // "" where it is absent.

@@ -15,6 +15,8 @@ inline constexpr std::uint64_t kHttpBodiesBytesMax = 16 * kHttpBodyBytesMax;
 // Browsers send 4 to 8 KiB with large cookies; bearer tokens of identity providers reach 16 KiB.
 inline constexpr std::uint32_t kHttpHeaderBytesMax = 32u << 10;
 inline constexpr std::size_t kHttpHeadersMax = 128;
+// What a client may present in a handshake: eight certificates of 8 KiB, four times what is common.
+inline constexpr long kTlsClientChainBytesMax = 64L << 10;
 // Model names and cursors are short; 8 KiB is what proxies on the way allow.
 inline constexpr std::size_t kHttpUriBytesMax = 8u << 10;
 static_assert(kHttpUriBytesMax < kHttpHeaderBytesMax);

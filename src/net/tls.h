@@ -5,6 +5,7 @@
 //   (*tls)->reload_if_changed();  // now and then: connections that are open go on as they are
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -17,9 +18,18 @@ typedef struct ssl_ctx_st SSL_CTX;
 
 namespace plinth::net {
 
+// Whether clients are asked for a certificate. Any that is presented is taken here, if its client
+// has the key to it: HttpRequest::client_chain has it, and who answers knows whom to trust.
+enum class ClientCertificateMode : std::uint8_t {
+  off,
+  optional,
+  required,  // without one the handshake fails
+};
+
 struct TlsFiles {
   std::string certificate;  // PEM: the server's own first, then those between it and the root
   std::string key;          // PEM; nobody else may read it
+  ClientCertificateMode clients = ClientCertificateMode::off;
 };
 
 // Thread-safe. TLS 1.2 and newer.

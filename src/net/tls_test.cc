@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 
@@ -55,7 +56,9 @@ std::string pem(const std::function<int(BIO*)>& write) {
 // A client that speaks TLS over a blocking socket.
 class TlsClient {
  public:
-  explicit TlsClient(std::uint16_t port, int version_max = 0, const std::string& protocols = "")
+  // With a certificate and its key, where they are given.
+  explicit TlsClient(std::uint16_t port, int version_max = 0, const std::string& protocols = "",
+                     const std::vector<X509*>& chain = {}, EVP_PKEY* key = nullptr)
       : context_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free),
         fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
         ssl_(nullptr, SSL_free) {
@@ -63,6 +66,14 @@ class TlsClient {
     SSL_CTX_set_min_proto_version(context_.get(), TLS1_VERSION);
     // So that what is refused is refused by the server.
     SSL_CTX_set_security_level(context_.get(), 0);
+    for (auto* certificate : chain) {
+      if (certificate == chain.front()) {
+        SSL_CTX_use_certificate(context_.get(), certificate);
+        SSL_CTX_use_PrivateKey(context_.get(), key);
+      } else {
+        SSL_CTX_add1_chain_cert(context_.get(), certificate);
+      }
+    }
     ssl_.reset(SSL_new(context_.get()));
     if (!protocols.empty()) {
       SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const unsigned char*>(protocols.data()),
@@ -100,6 +111,12 @@ class TlsClient {
   void send(std::string_view bytes) {
     EXPECT_EQ(SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())),
               static_cast<int>(bytes.size()));
+  }
+  // The same where the server may have gone away.
+  bool sends(std::string_view bytes) {
+    const int sent = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    ERR_clear_error();
+    return sent == static_cast<int>(bytes.size());
   }
   // A whole answer with a content-length; less where the connection ends.
   std::string read_answer() {
@@ -161,12 +178,24 @@ class TlsTest : public testing::Test {
   static void write_file(const std::string& path, std::string_view text, unsigned mode) {
     ASSERT_TRUE(base::write_file_atomic(path, text, mode).ok());
   }
+  void ask_clients(ClientCertificateMode mode) {
+    files_.clients = mode;
+    auto tls = TlsIdentity::load(files_);
+    ASSERT_TRUE(tls.ok()) << tls.status();
+    tls_ = *std::move(tls);
+    listen();
+  }
   void listen(HttpServerOptions options = {}) {
     options.tick = std::chrono::milliseconds(1);
     auto server = listen_tls(
         options, tls_, clock_,
-        [](HttpRequest request, HttpReplyPtr reply) {
-          reply->send(200, {}, request.path + " " + request.body);
+        [this](HttpRequest request, HttpReplyPtr reply) {
+          std::string chain;
+          if (request.client_chain != nullptr) {
+            for (const auto& der : *request.client_chain) chain += " " + std::to_string(der.size());
+            certificates = *request.client_chain;
+          }
+          reply->send(200, {}, request.path + chain + " " + request.body);
         },
         [](int, std::string_view reason) {
           return HttpAnswer{{}, std::string(reason)};
@@ -175,6 +204,7 @@ class TlsTest : public testing::Test {
     server_ = *std::move(server);
   }
 
+  std::vector<std::string> certificates;  // of the last request; written before it is answered
   std::string folder_;
   TlsFiles files_;
   base::FakeClock clock_;
@@ -189,6 +219,65 @@ TEST_F(TlsTest, AnswersOneRequestAfterAnother) {
   EXPECT_EQ(client.server_name(), "first.example");
   EXPECT_TRUE(client.ask("/a", "b").ends_with("/a b"));
   EXPECT_TRUE(client.ask("/c", "d").ends_with("/c d"));
+}
+
+std::string der(X509* certificate) {
+  unsigned char* bytes = nullptr;
+  const int size = i2d_X509(certificate, &bytes);
+  std::string text(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+  OPENSSL_free(bytes);
+  return text;
+}
+
+TEST_F(TlsTest, HandsOnWhatAClientPresents) {
+  const Key key = new_key();
+  const Certificate own = new_certificate(key.get(), "client"),
+                    above = new_certificate(key.get(), "between");
+  ask_clients(ClientCertificateMode::optional);
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    certificates.clear();
+    TlsClient client(server_->port(), version, "", {own.get(), above.get()}, key.get());
+    ASSERT_TRUE(client.greeted());
+    // Of every request of the connection.
+    for (int i = 0; i < 2; ++i) {
+      certificates.clear();
+      ASSERT_NE(client.ask("/").find(" 200 "), std::string::npos);
+      EXPECT_EQ(certificates, (std::vector{der(own.get()), der(above.get())}));
+    }
+    TlsClient other(server_->port(), version);
+    ASSERT_TRUE(other.greeted());
+    EXPECT_TRUE(other.ask("/", "x").ends_with("/ x")) << "presented none";
+  }
+}
+
+TEST_F(TlsTest, AsksNobodyUnlessItIsTold) {
+  const Key key = new_key();
+  const Certificate own = new_certificate(key.get(), "client");
+  listen();
+  TlsClient client(server_->port(), 0, "", {own.get()}, key.get());
+  ASSERT_TRUE(client.greeted());
+  EXPECT_TRUE(client.ask("/", "x").ends_with("/ x"));
+}
+
+TEST_F(TlsTest, WithoutARequiredCertificateThereIsNoAnswer) {
+  ask_clients(ClientCertificateMode::required);
+  const Key key = new_key();
+  const Certificate own = new_certificate(key.get(), "client");
+  const auto answers = [&](int version, const std::vector<X509*>& chain) {
+    TlsClient client(server_->port(), version, "", chain, key.get());
+    // A client of TLS 1.3 hears of it with the first answer.
+    return client.greeted() && client.sends("GET / HTTP/1.1\r\nhost: h\r\n\r\n") &&
+           client.read_answer().starts_with("HTTP/1.1 200");
+  };
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    EXPECT_FALSE(answers(version, {})) << version;
+    EXPECT_TRUE(answers(version, {own.get()})) << version;
+  }
+  // A renewed certificate of the server's changes nothing about it.
+  write("second.example");
+  ASSERT_TRUE(tls_->reload().ok());
+  EXPECT_FALSE(answers(TLS1_2_VERSION, {}));
+  EXPECT_TRUE(answers(TLS1_3_VERSION, {own.get()}));
 }
 
 TEST_F(TlsTest, LargeBodiesPassBothWays) {

@@ -95,6 +95,19 @@ absl::Status copy_sqlite(const std::string& where, const std::string& file) {
   return make_durable(file);
 }
 
+// Nothing in a database of a schema that had none.
+std::vector<CopiedContent> content_of(Sql& sql) {
+  std::vector<CopiedContent> content;
+  const auto table = sql.dialect() == Dialect::sqlite
+                         ? sql.first("select name from sqlite_master where name = 'content'", {}, 1)
+                         : sql.first("select cast(to_regclass('content') as text)", {}, 1);
+  if (!table || !table->maybe_text(0)) return content;
+  sql.each("select id, sha256 from content order by id", {}, 2, [&](const SqlRow& row) {
+    content.push_back({row.text(0), row.text(1)});
+  });
+  return content;
+}
+
 // Data keys are backed up apart: a copy of the data opens nothing that is sealed.
 absl::Status remove_keys(const std::string& file) {
   RETURN_IF_ERROR(guarded("remove keys from " + file, [&] {
@@ -111,12 +124,29 @@ absl::Status remove_keys(const std::string& file) {
   return make_durable(file);
 }
 
-absl::Status copy_postgresql(const std::string& where, const std::string& file) {
+// What is read here and what pg_dump writes are one moment: it takes over the snapshot of a
+// transaction that stays open meanwhile.
+absl::Status copy_postgresql(const std::string& where, const std::string& file, DatabaseCopy& copy,
+                             std::vector<CopiedContent>& content) {
   ASSIGN_OR_RETURN(const auto address, address_of(where));
-  RETURN_IF_ERROR(run_program(
-      {"pg_dump", "--format=custom", "--no-owner", "--no-privileges",
-       "--exclude-table-data=data_key", "--file=" + file, "--dbname=" + address.conninfo},
-      address.variables));
+  RETURN_IF_ERROR(guarded("copy the database", [&]() -> absl::Status {
+    const auto session = reading(where);
+    *session << "begin isolation level repeatable read read only";
+    std::string snapshot;
+    *session << "select pg_export_snapshot()", soci::into(snapshot);
+    {
+      Statements statements(*session);
+      Sql sql(statements, Dialect::postgresql);
+      copy.schema_version = schema_version(sql);
+      content = content_of(sql);
+    }
+    auto dumped = run_program({"pg_dump", "--format=custom", "--no-owner", "--no-privileges",
+                               "--exclude-table-data=data_key", "--snapshot=" + snapshot,
+                               "--file=" + file, "--dbname=" + address.conninfo},
+                              address.variables);
+    if (dumped.ok()) *session << "commit";
+    return dumped;
+  }));
   return make_durable(file);
 }
 
@@ -153,25 +183,31 @@ absl::Status restore_postgresql(const std::string& file, const std::string& wher
 
 }  // namespace
 
-absl::StatusOr<DatabaseCopy> copy_database(const std::string& where, const std::string& file) {
+absl::StatusOr<DatabaseCopy> copy_database(const std::string& where, const std::string& file,
+                                           std::vector<CopiedContent>* content) {
   RETURN_IF_ERROR(refuse_present(file));
   DatabaseCopy copy;
+  std::vector<CopiedContent> found;
   copy.dialect = names_postgresql(where) ? Dialect::postgresql : Dialect::sqlite;
-  struct stat info {};
-  if (copy.dialect == Dialect::sqlite && ::stat(where.c_str(), &info) != 0)
-    return base::errno_status(errno, where);
-  RETURN_IF_ERROR(copy.dialect == Dialect::sqlite ? copy_sqlite(where, file)
-                                                  : copy_postgresql(where, file));
-  if (copy.dialect == Dialect::sqlite) RETURN_IF_ERROR(remove_keys(file));
-  // Of the copy where it says it: the source may be migrated meanwhile.
-  RETURN_IF_ERROR(guarded("read the schema's version", [&] {
-    const auto session = reading(copy.dialect == Dialect::sqlite ? file : where);
-    Statements statements(*session);
-    Sql sql(statements, copy.dialect);
-    copy.schema_version = schema_version(sql);
-    return absl::OkStatus();
-  }));
+  if (copy.dialect == Dialect::postgresql) {
+    RETURN_IF_ERROR(copy_postgresql(where, file, copy, found));
+  } else {
+    struct stat info {};
+    if (::stat(where.c_str(), &info) != 0) return base::errno_status(errno, where);
+    RETURN_IF_ERROR(copy_sqlite(where, file));
+    RETURN_IF_ERROR(remove_keys(file));
+    // Of the copy: the source may be migrated meanwhile.
+    RETURN_IF_ERROR(guarded("read the copy", [&] {
+      const auto session = reading(file);
+      Statements statements(*session);
+      Sql sql(statements, copy.dialect);
+      copy.schema_version = schema_version(sql);
+      found = content_of(sql);
+      return absl::OkStatus();
+    }));
+  }
   if (copy.schema_version == 0) return base::not_found("the database holds no schema of Plinth");
+  if (content != nullptr) *content = std::move(found);
   return copy;
 }
 

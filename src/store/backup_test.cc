@@ -11,10 +11,12 @@
 #include <thread>
 
 #include "base/file.h"
+#include "store/content_rows.h"
 #include "store/cost_store.h"
 #include "store/data_key_store.h"
 #include "store/integrity.h"
 #include "store/migrations.h"
+#include "store/program.h"
 #include "store/scratch_database.h"
 #include "store/usage_store.h"
 
@@ -73,6 +75,38 @@ TEST_P(BackupTest, HoldsNoDataKeys) {
   // Tombstones stay with the data.
   EXPECT_EQ(DataKeyStore(*restored).shredded()->size(), 1u);
   EXPECT_EQ(keys.all()->size(), 1u);
+}
+
+// Of the same moment as the copy, whatever comes meanwhile.
+TEST_P(BackupTest, NamesTheContentOfItsMoment) {
+  DataKeyStore keys(*database_);
+  const std::string key(32, 'a');
+  ASSERT_TRUE(keys.insert({key, "org", "", "ee", std::string(32, 'b'), 1}).ok());
+  ContentRows content(*database_);
+  std::atomic<int> durable{0};
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int i = 0; !stop; ++i) {
+      const std::string digest = fmt::format("{:064x}", i);
+      ASSERT_TRUE(
+          content.insert({fmt::format("file-{:05}", i), "org", "", "file", 1, digest, key, 1})
+              .ok());
+      durable = i + 1;
+    }
+  });
+  while (durable < 3) std::this_thread::yield();
+  std::vector<CopiedContent> named;
+  const auto copy = copy_database(scratch_->where(), file("copy"), &named);
+  stop = true;
+  writer.join();
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  ASSERT_GE(named.size(), 3u);
+  EXPECT_EQ(named[2], (CopiedContent{"file-00002", fmt::format("{:064x}", 2)}));
+  ASSERT_TRUE(restore_database(*copy, file("copy"), target_->where()).ok());
+  const auto restored = *Database::open(target_->where());
+  const auto rows = *ContentRows(*restored).batch("", "", 100'000);
+  ASSERT_EQ(rows.size(), named.size());
+  EXPECT_EQ(rows.back().id, named.back().id);
 }
 
 INSTANTIATE_TEST_SUITE_P(Store, BackupTest, testing::ValuesIn(scratch_dialects()),
@@ -159,7 +193,10 @@ TEST(Backup, AProgramThatIsMissingOrFailsIsNamed) {
   const auto status = copy_database(where, scratch->where()).status();
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()), testing::Not(HasSubstr("pass")));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("pg_dump"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("copy the database"));
+  const auto missing = run_program({"plinth-no-such-program"}, {});
+  EXPECT_TRUE(absl::IsFailedPrecondition(missing)) << missing;
+  EXPECT_THAT(std::string(missing.message()), HasSubstr("plinth-no-such-program"));
 }
 
 }  // namespace

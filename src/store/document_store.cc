@@ -35,6 +35,47 @@ absl::StatusOr<DocumentRow> DocumentStore::put(const DocumentRow& row, std::int6
   return stored;
 }
 
+absl::StatusOr<DocumentRow> DocumentStore::put_if_absent(const DocumentRow& row) {
+  DocumentRow stored = row;
+  RETURN_IF_ERROR(database_.transaction("put a first document", [&](Sql& sql) {
+    sql.run(
+        "insert into document (kind, scope, name, body, created_s, updated_s)"
+        " values (?,?,?,?,?,?) on conflict (kind, scope, name) do nothing",
+        {row.kind, row.scope, row.name, row.body, row.created_s, row.updated_s});
+    const auto found = sql.first(
+        "select body, created_s, updated_s from document"
+        " where kind = ? and scope = ? and name = ?",
+        {row.kind, row.scope, row.name}, 3);
+    stored.body = found->text(0);
+    stored.created_s = found->integer(1);
+    stored.updated_s = found->integer(2);
+    return absl::OkStatus();
+  }));
+  return stored;
+}
+
+absl::Status DocumentStore::overwrite(
+    const std::vector<std::pair<DocumentRow, std::string>>& bodies) {
+  constexpr std::string_view kWhere = " where kind = ? and scope = ? and name = ? and body = ?";
+  return database_.transaction("overwrite documents", [&](Sql& sql) {
+    if (sql.dialect() == Dialect::sqlite)
+      sql.each("pragma secure_delete=1", {}, 1, [](const SqlRow&) {});
+    for (const auto& [row, body] : bodies) {
+      // In their place first: a longer body lies elsewhere.
+      const std::string zeros(row.body.size(), '0');
+      const auto changed = sql.run(fmt::format("update document set body = ?{}", kWhere),
+                                   {zeros, row.kind, row.scope, row.name, row.body});
+      if (changed > 0) {
+        sql.run(fmt::format("update document set body = ?{}", kWhere),
+                {body, row.kind, row.scope, row.name, zeros});
+      }
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status DocumentStore::forget_pages() { return database_.compact("document"); }
+
 absl::Status DocumentStore::remove(const std::string& kind, const std::string& scope,
                                    const std::string& name) {
   return database_.transaction("remove a document", [&](Sql& sql) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -28,6 +29,13 @@ class DocumentStore {
   // Writes or overwrites; created_s stays that of the first time. Returns what is stored.
   // ResourceExhausted where the scope would have more than `most` of the kind.
   absl::StatusOr<DocumentRow> put(const DocumentRow& row, std::int64_t most);
+  // What is stored then: `row`, or what was there already.
+  absl::StatusOr<DocumentRow> put_if_absent(const DocumentRow& row);
+  // Other bodies for documents that still are as the first of each pair says, in one transaction.
+  // Once forget_pages() follows, the bytes of before are gone.
+  absl::Status overwrite(const std::vector<std::pair<DocumentRow, std::string>>& bodies);
+  // Not inside a transaction; as Database::compact().
+  absl::Status forget_pages();
   // The same with what must hold or follows: `then` runs in the same transaction, while nobody else
   // puts anything, and where it fails nothing is written.
   absl::StatusOr<DocumentRow> put(const DocumentRow& row, std::int64_t most,

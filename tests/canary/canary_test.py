@@ -10,6 +10,7 @@ import re
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,19 @@ def guard(service):
                        ("deployments/guarded", {"properties": {"model": {"name": "smollm2"}, "raiPolicyName": "strict"}})):
         status, _, answer = service.request("/v1/organization/projects/default/" + path, body, key=admin)
         assert status == 200, answer
+
+
+def blocklist(service, canary):
+    """Terms of a list: they are read into memory and lie sealed."""
+    admin = service.ready["admin_key"]
+    for path, body in (("blocklists/words", {}),
+                       ("blocklists/words/items/one", {"properties": {"pattern": canary("blocklist term")}}),
+                       ("blocklists/words/items", [{"name": "two", "properties": {"pattern": canary("one of many terms")}}]),
+                       ("blocklists/words/items/one", {"properties": {"pattern": canary("changed term")}})):
+        status, _, answer = service.request("/v1/organization/projects/default/" + path, body, key=admin)
+        assert status == 200, (path, answer)
+    status, _, answer = service.request("/v1/organization/projects/default/blocklists/words/items", key=admin)
+    assert status == 200 and canary("changed term") in json.dumps(answer), answer
 
 
 def answers(service, canary):
@@ -192,6 +206,7 @@ def no_cores(service):
 def everything(service, canary):
     zero_data(service)
     guard(service)
+    blocklist(service, canary)
     answers(service, canary)
     refusals(service, canary)
     no_cores(service)
@@ -257,6 +272,34 @@ def nothing_is_left_of_a_service_that_was_killed():
             everything(service, canary)
             service.kill(signal.SIGABRT)
         time.sleep(0.2)
+        nowhere(canary, home.path, beside)
+
+
+def plain_items(canary):
+    """Rows of a blocklist as versions wrote them that did not seal them."""
+    return [("blocklist", "default", "old", "{}")] + [
+        ("blocklist_item", "default/old", f"item{i}", json.dumps({"pattern": f"{canary('plain term')} {i}"})) for i in range(500)]
+
+
+@test
+def terms_that_lay_plain_are_sealed_at_the_next_start():
+    with place("canary-") as (home, beside):
+        canary = Canary()
+        with LoudService(home, beside, "--no-default"):
+            pass
+        with contextlib.closing(sqlite3.connect(home.path + "/plinth.db")) as database:
+            database.executemany("insert into document (kind, scope, name, body, created_s, updated_s) values (?,?,?,?,1,1)",
+                                 plain_items(canary))
+            database.commit()
+        assert search(canary.all(), home.path), "the term is not found where it is"
+        with LoudService(home, beside, "--no-default") as service:
+            status, _, answer = service.request("/v1/organization/projects/default/blocklists/old/items",
+                                                key=service.ready["admin_key"])
+            assert status == 200 and canary("plain term") in json.dumps(answer), answer
+            nowhere(canary, home.path, beside)
+            # Nor in a backup of it.
+            subprocess.run([plinth, "--home", home.path, "admin", "backup", beside + "/backup"], check=True, timeout=120)
+            nowhere(canary, home.path, beside)
         nowhere(canary, home.path, beside)
 
 

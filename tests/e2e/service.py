@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,6 +53,13 @@ class Home:
 
     def __exit__(self, *_):
         self.folder.cleanup()
+
+
+def share_secrets(one, two):
+    """Gateways that share a database have the same ones, or the second does not start."""
+    os.makedirs(two.path + "/secrets", exist_ok=True)
+    for file in ("master_key", "pepper", "audit_key", "session_key", "credentials.toml"):
+        shutil.copy(f"{one.path}/secrets/{file}", f"{two.path}/secrets/{file}")  # with its mode
 
 
 class Service:

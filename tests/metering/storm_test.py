@@ -10,7 +10,6 @@ import json
 import os
 import random
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import time
 import traceback
 import urllib.parse
 
-from service import MODELS, Home, Service, eventually, read_all
+from service import MODELS, Home, Service, eventually, read_all, share_secrets
 
 plinth, result = sys.argv[1:3]
 wanted = re.compile(sys.argv[3] if len(sys.argv) > 3 else "")
@@ -286,13 +285,6 @@ def shared_database(purpose):
         yield postgresql.replace("/postgres?", f"/{name}?")
     finally:
         subprocess.run(["psql", postgresql, "-qc", f"drop database if exists {name} with (force)"], timeout=60)
-
-
-def share_secrets(one, two):
-    """Keys are checked with the pepper that they were made with."""
-    os.makedirs(two.path + "/secrets", exist_ok=True)
-    for file in ("master_key", "pepper", "credentials.toml"):
-        shutil.copy(f"{one.path}/secrets/{file}", f"{two.path}/secrets/{file}")  # with its mode
 
 
 def with_key(service, key):

@@ -10,15 +10,20 @@ import json
 import os
 import re
 import resource
+import shutil
+import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import traceback
+import urllib.error
+import urllib.request
 
-from service import Home, Service, eventually
+from service import Home, Service, eventually, share_secrets
 
 plinth, result = sys.argv[1:3]
 wanted = re.compile(sys.argv[3] if len(sys.argv) > 3 else "")
@@ -330,6 +335,141 @@ def a_backup_of_postgresql_under_load_is_one_moment():
         return
     with scratch_database() as where:
         backup_under_load(where)
+
+
+def shredded_after_backup(where):
+    """What an administrator destroyed after a backup stays so where it is restored with the tombstones, and only there."""
+    options = ["--store-database", where] if where else []
+    settings = {"PLINTH_STORE_DATABASE": where}.items() if where else ()
+    with Home(plinth, ()) as home, tempfile.TemporaryDirectory() as folder:
+        parts = [folder + "/data", "--keys", folder + "/keys", "--secrets", folder + "/secrets"]
+        items = "/v1/organization/projects/default/blocklists/words/items"
+        with Service(home, "--no-default", *options) as service:
+            root = service.ready["admin_key"]
+            assert service.request(items[:-6], {}, key=root)[0] == 200
+            assert service.request(items + "/one", {"properties": {"pattern": "bluebird"}}, key=root)[0] == 200
+            admin(home, "backup", *parts, settings=settings)
+            assert "confirm" in admin(home, "vault", "shred", "--confirm", "another", expect=1, settings=settings).stderr
+            assert "2 keys are gone" in admin(home, "vault", "shred", "--confirm", "default", settings=settings).stdout
+            assert "bluebird" not in json.dumps(service.request(items, key=root)[2])
+        tombstones = home.path + "/audit-checkpoints/shredded.jsonl"
+        for name, more, readable in (("without", [], True), ("with", ["--tombstones", tombstones], False)):
+            with scratch_database() if where else contextlib.nullcontext() as target:
+                to = ["--database", target[0]] if target else []
+                other = f"{folder}/{name}"
+                told = admin(other, "restore", *parts, *more, *to).stderr
+                assert ("WARNING" in told) == readable and f"{0 if readable else 2} keys that were shredded" in told, told
+                kept, home.path = home.path, other
+                with Service(home, "--no-default", *(["--store-database", target[0]] if target else [])) as service:
+                    status, _, answer = service.request(items, key=root)
+                    assert status == 200 and ("bluebird" in json.dumps(answer)) == readable, (name, answer)
+                    entries = service.request("/v1/organization/audit_logs", key=root)[2]["data"]
+                    again = [entry for entry in entries if entry["type"] == "vault.shredded_again"]
+                    assert len(again) == (0 if readable else 1), entries
+                home.path = kept
+
+
+@test
+def what_was_shredded_stays_shredded():
+    shredded_after_backup(None)
+
+
+@test
+def what_was_shredded_stays_shredded_in_postgresql():
+    if not postgresql:
+        print("# SKIPPED: PLINTH_TEST_POSTGRESQL names no PostgreSQL", flush=True)
+        return
+    with scratch_database() as (where, _):
+        shredded_after_backup(where)
+
+
+@test
+def a_second_gateway_with_other_secrets_does_not_start():
+    if not postgresql:
+        print("# SKIPPED: PLINTH_TEST_POSTGRESQL names no PostgreSQL", flush=True)
+        return
+    with scratch_database() as (where, _), Home(plinth, ()) as one, Home(plinth, ()) as two:
+        with Service(one, "--no-default", "--store-database", where):
+            up = [plinth, "--home", two.path, "up", "--no-default", "--listen", "127.0.0.1:0", "--store-database", where]
+            refused = subprocess.run(up, capture_output=True, text=True, timeout=60)
+            assert refused.returncode == 1 and "audit_key, pepper, session_key differ" in refused.stderr, refused.stderr
+            share_secrets(one, two)
+            with Service(two, "--no-default", "--store-database", where) as second:
+                assert second.request("/v1/organization/projects", key=second.ready["admin_key"])[0] == 200
+
+
+def openssl(folder, *words):
+    subprocess.run(["openssl", *words], cwd=folder, check=True, timeout=60, capture_output=True)
+
+
+def tls_files(folder):
+    """An authority that is nobody's yet, certificates that it signed, and one of another authority."""
+    config = "[server]\nsubjectAltName=IP:127.0.0.1\n[client]\nextendedKeyUsage=clientAuth\n"
+    with open(folder + "/ext", "w", encoding="utf-8") as file:
+        file.write(config)
+    for ca in ("ca", "other"):
+        openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                f"/CN={ca}", "-keyout", ca + ".key", "-out", ca + ".pem", "-addext", "keyUsage=critical,keyCertSign")
+    for name, ca, kind in (("server", "ca", "server"), ("client", "ca", "client"), ("stranger", "other", "client")):
+        openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout",
+                name + ".key", "-out", name + ".csr")
+        openssl(folder, "x509", "-req", "-in", name + ".csr", "-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial", "-days",
+                "2", "-extfile", "ext", "-extensions", kind, "-out", name + ".pem")
+        os.chmod(f"{folder}/{name}.key", 0o600)
+
+
+def ask_tls(service, folder, name, path="/v1/models", key=None):
+    """(status, answer) of one request, with a client's certificate; (0, "") where TLS refuses."""
+    context = ssl.create_default_context(cafile=folder + "/ca.pem")
+    if name:
+        context.load_cert_chain(f"{folder}/{name}.pem", f"{folder}/{name}.key")
+    request = urllib.request.Request(service.url + path, headers={"Authorization": "Bearer " + (key or service.key)})
+    try:
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except (urllib.error.URLError, OSError):
+        return 0, ""
+
+
+@test
+def clients_present_certificates():
+    with Home(plinth, ()) as home, tempfile.TemporaryDirectory() as folder:
+        tls_files(folder)
+        settings = {"PLINTH_SERVER_TLS_CERTIFICATE": folder + "/server.pem", "PLINTH_SERVER_TLS_KEY": folder + "/server.key",
+                    "PLINTH_SERVER_TLS_CLIENT_CERTIFICATES": "optional", "PLINTH_CA_FILE": folder + "/ca.pem"}
+        os.environ.update(settings)
+        try:
+            with Service(home, "--no-default") as service:
+                assert ask_tls(service, folder, None)[0] == 200, "no authority is active"
+                made = admin(home, "certificate", "add", folder + "/ca.pem", "--name", "office").stdout.strip()
+                admin(home, "certificate", "activate", made)
+                for name, status, word in ((None, 401, "none was presented"), ("stranger", 401, "not accepted"), ("client", 200, "")):
+                    got = ask_tls(service, folder, name)
+                    assert got[0] == status and word in got[1], (name, got)
+                assert ask_tls(service, folder, None, "/healthz")[0] == 200
+                shutil.copy(folder + "/server.pem", folder + "/again.pem")
+                os.replace(folder + "/again.pem", folder + "/server.pem")
+                service.process.send_signal(signal.SIGHUP)
+                time.sleep(1)
+                assert ask_tls(service, folder, None)[0] == 401 and ask_tls(service, folder, "client")[0] == 200
+            os.environ["PLINTH_SERVER_TLS_CLIENT_CERTIFICATES"] = "required"
+            with Service(home, "--no-default") as service:
+                assert ask_tls(service, folder, None, "/healthz")[0] == 0, "no handshake without one"
+                assert ask_tls(service, folder, "client")[0] == 200
+                assert ask_tls(service, folder, "stranger")[0] == 401
+                root = ask_tls(service, folder, "client", "/v1/organization/projects", service.ready["admin_key"])
+                assert root[0] == 401 and "no authority" in root[1], root
+            os.environ["PLINTH_SERVER_TLS_CLIENT_CERTIFICATES"] = "optional"
+            with Service(home, "--no-default") as service:
+                admin(home, "certificate", "activate", "--organization", made)
+                assert "certificate is required" in admin(home, "project", "list", expect=1).stderr
+                mine = {"PLINTH_CLIENT_CERTIFICATE": folder + "/client.pem", "PLINTH_CLIENT_KEY": folder + "/client.key"}
+                assert "default" in admin(home, "project", "list", settings=mine.items()).stdout
+        finally:
+            for name in settings:
+                os.environ.pop(name, None)
 
 
 @test

@@ -45,7 +45,8 @@ constexpr std::array kRoutes{
           set_user_password,
           {"setUserPassword", "Gives a user a password to sign in by; their sessions end.",
            new_password_answer_schema, new_password_schema},
-          {"user.updated"}},
+          {"user.updated"},
+          prepare_user_password},
 };
 static_assert(acts_are_recorded(kRoutes), "an act of administration without an event");
 

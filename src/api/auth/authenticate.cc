@@ -114,11 +114,19 @@ void by_sign_in(const ExchangePtr& exchange, const std::string& credential, bool
   auto& sign_in = *exchange->services().governance.sign_in();
   auto known = token ? sign_in.known_token(credential) : sign_in.known_session(credential);
   if (known) return done(finish(*exchange, *std::move(known), token));
-  const auto queued = exchange->services().slow->add([exchange, credential, token, done] {
+  auto lane = WorkQueue::Lane::usual;
+  if (token) {
+    // What is made up is told here, and takes no place of what is not.
+    const auto signed_here = sign_in.glance(credential);
+    if (!signed_here.ok()) return done(told(signed_here.status(), token));
+    if (!*signed_here) lane = WorkQueue::Lane::doubtful;
+  }
+  const auto ask = [exchange, credential, token, done] {
     auto& asked = *exchange->services().governance.sign_in();
     done(finish(*exchange, token ? asked.by_token(credential) : asked.by_session(credential),
                 token));
-  });
+  };
+  const auto queued = exchange->services().slow->add(ask, lane);
   if (!queued.ok()) done(queued);
 }
 

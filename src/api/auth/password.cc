@@ -34,13 +34,18 @@ absl::Status check_may_become(const Exchange& exchange, const store::PersonRow& 
   return absl::OkStatus();
 }
 
-absl::StatusOr<Object> set_password(Exchange& exchange) {
-  auto* sign_in = exchange.services().governance.sign_in();
-  if (sign_in == nullptr) return base::not_found("Nobody can sign in here.");
-  ASSIGN_OR_RETURN(const auto user, find_user(exchange, exchange.parameter(0)));
-  ASSIGN_OR_RETURN(const auto body, read_body(exchange, new_password_schema()));
+absl::StatusOr<store::PersonRow> user_to_set(Exchange& exchange) {
+  if (exchange.services().governance.sign_in() == nullptr)
+    return base::not_found("Nobody can sign in here.");
+  ASSIGN_OR_RETURN(auto user, find_user(exchange, exchange.parameter(0)));
   RETURN_IF_ERROR(check_may_become(exchange, user));
-  RETURN_IF_ERROR(sign_in->set_password(user, text_of(body, "password")));
+  return user;
+}
+
+absl::StatusOr<Object> set_password(Exchange& exchange) {
+  // Again: rights may have changed while the hash was made.
+  ASSIGN_OR_RETURN(const auto user, user_to_set(exchange));
+  RETURN_IF_ERROR(exchange.services().governance.sign_in()->set_password(user, exchange.prepared));
   exchange.audit.id = user.id;
   exchange.audit.details = {{"changes_requested", {{"password", "set"}}}};
   return Object{{"object", "organization.user.password"}, {"id", user.id}};
@@ -125,6 +130,14 @@ void change_password(const ExchangePtr& exchange) {
     exchange->set_headers(begin_session(exchange->services(), *session));
     exchange->send_json(session_object(session->person));
   });
+}
+
+absl::Status prepare_user_password(Exchange& exchange) {
+  ASSIGN_OR_RETURN(const auto user, user_to_set(exchange));
+  ASSIGN_OR_RETURN(const auto body, read_body(exchange, new_password_schema()));
+  ASSIGN_OR_RETURN(exchange.prepared, exchange.services().governance.sign_in()->new_password_hash(
+                                          user, text_of(body, "password")));
+  return absl::OkStatus();
 }
 
 void set_user_password(const ExchangePtr& exchange) { answer(exchange, set_password(*exchange)); }

@@ -12,6 +12,8 @@ const Schema& new_password_answer_schema();
 
 void sign_in_by_password(const ExchangePtr& exchange);
 void change_password(const ExchangePtr& exchange);
+// The hash, which takes 30 ms; then the act.
+absl::Status prepare_user_password(Exchange& exchange);
 void set_user_password(const ExchangePtr& exchange);
 
 }  // namespace plinth::api

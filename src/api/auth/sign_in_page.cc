@@ -7,6 +7,7 @@
 #include "api/auth/cookies.h"
 #include "api/auth/same_site.h"
 #include "api/query.h"
+#include "base/html.h"
 #include "governance/sign_in.h"
 #include "store/sha256.h"
 
@@ -43,32 +44,6 @@ std::string_view words_for(std::string_view error) {
   return "";
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string form_of(const SignInPage& page) {
   std::string html;
   if (!page.provider.empty()) {
@@ -76,12 +51,12 @@ std::string form_of(const SignInPage& page) {
         "<a class=\"button\" href=\"/auth/oidc/start{}\">Sign in with {}</a>\n"
         "<p class=\"or\">or</p>\n",
         page.return_to.empty() ? "" : "?return_to=" + percent_encoded(page.return_to),
-        escaped(page.provider));
+        base::escape_html(page.provider));
   }
   html += "<form method=\"post\" action=\"/auth/sign_in\">\n";
   if (!page.return_to.empty()) {
     html += fmt::format("<input type=\"hidden\" name=\"return_to\" value=\"{}\">\n",
-                        escaped(page.return_to));
+                        base::escape_html(page.return_to));
   }
   html +=
       "<label>E-mail address<input name=\"name\" type=\"email\" autocomplete=\"username\" required"
@@ -138,7 +113,7 @@ std::string sign_in_html(const SignInPage& page) {
                 "<p>You are signed in as <b>{}</b>.</p>\n"
                 "<form method=\"post\" action=\"/auth/sign_out\"><button>Sign "
                 "out</button></form>\n",
-                escaped(page.signed_in_as));
+                base::escape_html(page.signed_in_as));
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"

@@ -182,4 +182,13 @@ void Admission::Impl::answer_waiters() {
   for (auto& answer : answers) answer.first(answer.second);
 }
 
+void Admission::Impl::refuse_waiting() {
+  std::deque<Waiter> refused;
+  {
+    std::lock_guard lock(mutex);
+    refused.swap(waiters);
+  }
+  for (auto& waiter : refused) waiter.done(away());
+}
+
 }  // namespace plinth::governance

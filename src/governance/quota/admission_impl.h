@@ -89,6 +89,7 @@ struct Admission::Impl {
   bool apply(const absl::StatusOr<store::LeaseStore::Answer>& answer, std::vector<Asked>& asked,
              base::TimePoint begun);
   void answer_waiters();
+  void refuse_waiting();
   absl::Status exchange();
   void run();
 

@@ -116,6 +116,8 @@ void Admission::start() {
 
 absl::Status Admission::exchange() { return impl_->exchange(); }
 
+void Admission::refuse_waiting() { impl_->refuse_waiting(); }
+
 void Admission::close() {
   bool is_away = false;
   {

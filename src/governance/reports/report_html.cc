@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/html.h"
 #include "governance/report_table.h"
 
 namespace plinth::governance {
@@ -17,27 +18,9 @@ constexpr char kStyle[] =
     "@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}"
     "th,td{border-color:#444}p{color:#aaa}}";
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 std::string cells(const std::vector<std::string>& texts, std::string_view tag) {
   std::string row = "<tr>";
-  for (const auto& text : texts) row += fmt::format("<{0}>{1}</{0}>", tag, escaped(text));
+  for (const auto& text : texts) row += fmt::format("<{0}>{1}</{0}>", tag, base::escape_html(text));
   return row + "</tr>\n";
 }
 
@@ -49,13 +32,13 @@ std::string to_html(std::string_view title, const std::vector<ReportTable>& tabl
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src"
       " 'unsafe-inline'\">\n<title>{0}</title>\n<style>{1}</style></head>\n<body><h1>{0}</h1>\n",
-      escaped(title), kStyle);
+      base::escape_html(title), kStyle);
   for (const auto& table : tables) {
-    page += fmt::format("<h2>{}</h2>\n<table>\n<thead>{}</thead>\n<tbody>\n", escaped(table.title),
-                        cells(table.columns, "th"));
+    page += fmt::format("<h2>{}</h2>\n<table>\n<thead>{}</thead>\n<tbody>\n",
+                        base::escape_html(table.title), cells(table.columns, "th"));
     for (const auto& row : table.rows) page += cells(row, "td");
     page += "</tbody></table>\n";
-    for (const auto& note : table.notes) page += "<p>" + escaped(note) + "</p>\n";
+    for (const auto& note : table.notes) page += "<p>" + base::escape_html(note) + "</p>\n";
   }
   return page + "</body></html>\n";
 }

@@ -28,6 +28,13 @@ class Refreshed {
 
   Refreshed(Load load, const base::Clock& clock) : load_(std::move(load)), clock_(clock) {}
 
+  // What is here, of whatever age that still counts; null where nothing is. Never waits for a load.
+  std::shared_ptr<const T> kept() {
+    std::lock_guard lock(mutex_);
+    if (value_ && clock_.now() >= loaded_ + kProviderOutageMax) return nullptr;
+    return value_;
+  }
+
   // `suffices` is called under the lock. What is returned may still not suffice.
   Kept get(const std::function<bool(const T&)>& suffices) {
     std::unique_lock lock(mutex_);

@@ -111,6 +111,11 @@ absl::Status ContentStore::leave_retired_keys(ContentSweep& done) {
       }
       more = !rows.empty();
     }
+    if (also_leave_ != nullptr) {
+      const auto others = also_leave_(key.id);
+      all = all && others.ok();
+      note(first, others);
+    }
     if (!all || *key.retired_s + kRetiredGraceS > clock_.unix_seconds()) continue;
     ASSIGN_OR_RETURN(const auto left, rows_.count_of_key(key.id));
     if (left > 0) continue;

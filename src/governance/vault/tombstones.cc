@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "absl/strings/escaping.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "governance/vault.h"
 #include "governance/vault/aead.h"
 #include "governance/vault_limits.h"
 
@@ -18,6 +20,22 @@ namespace plinth::governance {
 namespace {
 
 std::string path_in(const std::string& folder) { return folder + "/shredded.jsonl"; }
+
+std::vector<store::ShreddedKeyRow> rows_of(std::string_view text, const std::string& path) {
+  std::vector<store::ShreddedKeyRow> rows;
+  while (!text.empty()) {
+    const auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (line.empty()) continue;
+    auto row = parse_tombstone(line);
+    if (row.ok()) {
+      rows.push_back(*std::move(row));
+    } else {
+      LOG(warn, "{} has a line that is none: {}", path, row.status().ToString());
+    }
+  }
+  return rows;
+}
 
 bool is_hex(std::string_view text, std::size_t digits) {
   return text.size() == digits && std::all_of(text.begin(), text.end(), [](char c) {
@@ -61,22 +79,10 @@ absl::StatusOr<store::ShreddedKeyRow> parse_tombstone(std::string_view line) {
 }
 
 absl::StatusOr<std::vector<store::ShreddedKeyRow>> read_tombstones(const std::string& folder) {
-  std::vector<store::ShreddedKeyRow> rows;
   const auto text = base::read_file(path_in(folder), kTombstoneFileBytesMax);
-  if (absl::IsNotFound(text.status())) return rows;
+  if (absl::IsNotFound(text.status())) return std::vector<store::ShreddedKeyRow>();
   RETURN_IF_ERROR(text.status());
-  for (std::string_view rest = *text; !rest.empty();) {
-    const auto line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    if (line.empty()) continue;
-    auto row = parse_tombstone(line);
-    if (row.ok()) {
-      rows.push_back(*std::move(row));
-    } else {
-      LOG(warn, "{} has a line that is none: {}", path_in(folder), row.status().ToString());
-    }
-  }
-  return rows;
+  return rows_of(*text, path_in(folder));
 }
 
 absl::Status append_tombstones(const std::string& folder,
@@ -98,6 +104,27 @@ absl::Status append_tombstones(const std::string& folder,
   }
   if (::fsync(fd.get()) != 0) return base::errno_status(errno, path);
   return base::sync_folder(folder);
+}
+
+absl::StatusOr<std::size_t> append_missing_tombstones(
+    const std::string& folder, const std::vector<store::ShreddedKeyRow>& rows) {
+  ASSIGN_OR_RETURN(const auto present, read_tombstones(folder));
+  std::set<std::string> known;
+  for (const auto& row : present) known.insert(row.id);
+  std::vector<store::ShreddedKeyRow> missing;
+  for (const auto& row : rows) {
+    if (known.insert(row.id).second) missing.push_back(row);
+  }
+  RETURN_IF_ERROR(append_tombstones(folder, missing));
+  return missing.size();
+}
+
+absl::StatusOr<std::size_t> import_tombstones(const std::string& file, const std::string& folder) {
+  ASSIGN_OR_RETURN(const auto text, base::read_file(file, kTombstoneFileBytesMax));
+  const auto rows = rows_of(text, file);
+  // What a crash left may be among them; a file without one is another file.
+  if (rows.empty()) return base::invalid_argument(file + " holds no tombstone of a key");
+  return append_missing_tombstones(folder, rows);
 }
 
 }  // namespace plinth::governance

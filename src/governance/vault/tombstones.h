@@ -26,5 +26,8 @@ absl::StatusOr<std::vector<store::ShreddedKeyRow>> read_tombstones(const std::st
 // Durable when this returns OK. Makes folder and file.
 absl::Status append_tombstones(const std::string& folder,
                                const std::vector<store::ShreddedKeyRow>& rows);
+// Those whose keys no tombstone there is of. Returns how many.
+absl::StatusOr<std::size_t> append_missing_tombstones(
+    const std::string& folder, const std::vector<store::ShreddedKeyRow>& rows);
 
 }  // namespace plinth::governance

@@ -97,14 +97,7 @@ absl::Status Vault::settle() {
 
 absl::Status Vault::Impl::copy_tombstones() {
   ASSIGN_OR_RETURN(const auto stored, store.shredded());
-  ASSIGN_OR_RETURN(const auto copied, read_tombstones(folder));
-  std::set<std::string> known;
-  for (const auto& row : copied) known.insert(row.id);
-  std::vector<store::ShreddedKeyRow> missing;
-  for (const auto& row : stored) {
-    if (!known.contains(row.id)) missing.push_back(row);
-  }
-  return append_tombstones(folder, missing);
+  return append_missing_tombstones(folder, stored).status();
 }
 
 const std::vector<std::string>& Vault::shredded_again() const { return impl_->again; }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/html.h"
 #include "model/jinja/arguments.h"
 #include "model/jinja/builtins.h"
 #include "model/tokenize/unicode.h"
@@ -265,32 +266,6 @@ absl::StatusOr<Value> indented(const Value& text, const Arguments& a, std::size_
   return std::move(out).value();
 }
 
-std::string escaped(const std::string& s) {
-  std::string out;
-  for (const char c : s) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::int64_t characters_before(const std::string& s, std::size_t at) {
   return static_cast<std::int64_t>(character_offsets(std::string_view(s).substr(0, at)).size()) - 1;
 }
@@ -542,7 +517,7 @@ absl::StatusOr<Value> text_filter(const Value& input, const std::string& name, c
     if (from == nullptr || to == nullptr) return wrong("replace needs what and by what");
     return replaced(text, *from, *to, integer_argument(a, 2, "count", -1), bytes_max);
   }
-  if (one_of(name, {"escape", "e", "forceescape"})) return Value::of(escaped(s));
+  if (one_of(name, {"escape", "e", "forceescape"})) return Value::of(base::escape_html(s));
   return wrong(fmt::format("filter {} is not supported", name));
 }
 

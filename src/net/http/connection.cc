@@ -200,6 +200,8 @@ void Connection::dispatch() {
   set_busy(true);
   auto taken = reader_.take();
   taken.request.peer = peer_;
+  if (client_chain_ == nullptr) client_chain_ = transport_.client_chain();
+  taken.request.client_chain = client_chain_;
   count_body();
   ReplyShape shape;
   shape.head = taken.request.method == "HEAD";

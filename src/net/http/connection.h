@@ -60,7 +60,9 @@ class Connection final : public ReplyOwner, public std::enable_shared_from_this<
   void lose_place();
 
   Transport transport_;
-  std::string peer_;                            // its address
+  std::string peer_;  // its address
+  // Null where there is none; shared with the requests. Known once the first request came.
+  std::shared_ptr<const std::vector<std::string>> client_chain_;
   const std::shared_ptr<IoThread> io_;          // shared by its connections
   const std::shared_ptr<HttpContext> context_;  // shared by all connections
   bool surplus_;                                // beyond connections_max

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "net/limits.h"
 #include "net/tls.h"
 
 namespace plinth::net {
@@ -54,6 +56,22 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+// The chain is judged where it is known who asks (governance::ClientCertificates). That its client
+// has the key is TLS's own to check.
+int take_any_chain(X509_STORE_CTX*, void*) { return 1; }
+
+void ask_clients(SSL_CTX* context, ClientCertificateMode mode) {
+  if (mode == ClientCertificateMode::off) return;
+  const int fail = mode == ClientCertificateMode::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | fail, nullptr);
+  SSL_CTX_set_cert_verify_callback(context, take_any_chain, nullptr);
+  SSL_CTX_set_max_cert_list(context, kTlsClientChainBytesMax);
+  // A session that is taken up again would come without the chain.
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context, 0);
+}
+
 absl::StatusOr<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
   ERR_clear_error();
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
@@ -66,6 +84,7 @@ absl::StatusOr<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                       SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
+  ask_clients(context.get(), files.clients);
   if (SSL_CTX_set_cipher_list(context.get(), kCiphers) != 1)
     return base::internal("[tls] no ciphers: " + first_reason());
   if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1)

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
@@ -84,5 +85,25 @@ void Transport::close() {
 }
 
 bool Transport::greets() const { return ssl_ != nullptr && SSL_is_init_finished(ssl_.get()) == 0; }
+
+std::shared_ptr<const std::vector<std::string>> Transport::client_chain() const {
+  if (ssl_ == nullptr) return nullptr;
+  // Of a server without the client's own, which comes first in ours.
+  const auto* others = SSL_get_peer_cert_chain(ssl_.get());
+  const X509* own = SSL_get0_peer_certificate(ssl_.get());
+  if (own == nullptr) return nullptr;
+  auto chain = std::make_shared<std::vector<std::string>>();
+  const auto add = [&](const X509* certificate) {
+    unsigned char* bytes = nullptr;
+    const int size = i2d_X509(certificate, &bytes);
+    // What cannot be written stands there as what nobody accepts.
+    chain->emplace_back(reinterpret_cast<const char*>(bytes), size > 0 ? size : 0);
+    OPENSSL_free(bytes);
+  };
+  add(own);
+  for (int i = 0; others != nullptr && i < sk_X509_num(others); ++i) add(sk_X509_value(others, i));
+  ERR_clear_error();
+  return chain;
+}
 
 }  // namespace plinth::net

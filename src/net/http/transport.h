@@ -5,6 +5,8 @@
 #include <boost/system/error_code.hpp>
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "net/tls.h"
 
@@ -39,6 +41,8 @@ class Transport {
   bool write_wants_to_read() const { return write_wants_to_read_; }
   // Of TLS, whether the peer has yet to prove that it speaks it.
   bool greets() const;
+  // What the client presented: DER, its own first. Null where it was not asked, or had none.
+  std::shared_ptr<const std::vector<std::string>> client_chain() const;
 
  private:
   Error error_of(int result, bool reading);

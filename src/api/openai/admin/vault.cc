@@ -34,6 +34,42 @@ Object vault_object(const Exchange& exchange) {
           {"keys", std::move(keys)}};
 }
 
+// Ids of the keys that are gone, which the record of the act has, too.
+absl::StatusOr<base::json::array> shred(Exchange& exchange, const std::string& organization,
+                                        const std::string& project) {
+  ASSIGN_OR_RETURN(const auto keys, vault(exchange).shred(organization, project));
+  base::json::array ids;
+  for (const auto& id : keys) ids.push_back(base::json::string(id));
+  exchange.audit.details["data"] = Object{{"keys", ids}};
+  // What was sealed leaves the memory, too.
+  RETURN_IF_ERROR(exchange.services().governance.content_policies().refresh());
+  return ids;
+}
+
+// A legal hold on any project of an organization is one on the whole.
+absl::Status refuse_held(const Exchange& exchange, const std::string& organization) {
+  auto& governance = exchange.services().governance;
+  const auto held = [&](const std::string& project) {
+    return governance.retention().effective(organization, project).legal_hold;
+  };
+  if (held("")) {
+    return base::invalid_argument("The organization " + organization +
+                                  " is under legal hold: it cannot be shredded.");
+  }
+  store::PageRequest page;
+  for (bool more = true; more;) {
+    ASSIGN_OR_RETURN(const auto projects, governance.tenants().projects(organization, page, true));
+    for (const auto& project : projects.rows) {
+      page.after = project.id;
+      if (!held(project.id)) continue;
+      return base::invalid_argument("The project " + project.id +
+                                    " is under legal hold: its organization cannot be shredded.");
+    }
+    more = projects.has_more;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 const Schema& vault_schema() {
@@ -84,6 +120,22 @@ const Schema& shredding_request_schema() {
   return schema;
 }
 
+const Schema& organization_shredding_schema() {
+  static const Schema schema = object(
+      "OrganizationShredding",
+      {required("object", one_string_of({"organization.shredded"}, "")), required("id", string("")),
+       required("keys", array(string(""), 0, SIZE_MAX, "Ids of keys that are gone."))},
+      "");
+  return schema;
+}
+
+const Schema& organization_shredding_request_schema() {
+  static const Schema schema =
+      object("OrganizationShreddingRequest",
+             {required("confirm", string("The organization's id: this cannot be undone."))}, "");
+  return schema;
+}
+
 void retrieve_vault(const ExchangePtr& exchange) { answer(exchange, vault_object(*exchange)); }
 
 void rotate_vault(const ExchangePtr& exchange) {
@@ -131,12 +183,25 @@ void shred_project(const ExchangePtr& exchange) {
       return base::invalid_argument("The project " + project.id +
                                     " is under legal hold: it cannot be shredded.");
     }
-    ASSIGN_OR_RETURN(const auto keys, vault(*exchange).shred(project.organization, project.id));
-    base::json::array ids;
-    for (const auto& id : keys) ids.push_back(base::json::string(id));
-    exchange->audit.details["data"] = Object{{"keys", ids}};
+    ASSIGN_OR_RETURN(auto ids, shred(*exchange, project.organization, project.id));
     return Object{
         {"object", "organization.project.shredded"}, {"id", project.id}, {"keys", std::move(ids)}};
+  }());
+}
+
+void shred_organization(const ExchangePtr& exchange) {
+  answer(exchange, [&]() -> absl::StatusOr<Object> {
+    const auto& organization = exchange->principal.organization;
+    ASSIGN_OR_RETURN(const auto body,
+                     read_body(*exchange, organization_shredding_request_schema()));
+    const Values values(organization_shredding_request_schema(), body);
+    if (values.string("confirm") != organization)
+      return parameter_error("confirm is not the organization's id.", "confirm");
+    RETURN_IF_ERROR(refuse_held(*exchange, organization));
+    ASSIGN_OR_RETURN(auto ids, shred(*exchange, organization, ""));
+    exchange->audit.id = organization;
+    return Object{
+        {"object", "organization.shredded"}, {"id", organization}, {"keys", std::move(ids)}};
   }());
 }
 
