@@ -1,0 +1,22 @@
+// Every bound of training, with its reason.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace plinth::train {
+
+// Of a file of examples: OpenAI's limit.
+inline constexpr std::size_t kDataBytesMax = 512u << 20;
+// Of one line: half a million tokens, past any model's context.
+inline constexpr std::size_t kLineBytesMax = 4u << 20;
+// Of one example: as many as a chat request may have.
+inline constexpr std::size_t kMessagesMax = 10'000;
+// Of examples in a file: each takes some 100 bytes beside its tokens.
+inline constexpr std::size_t kExamplesMax = 10'000'000;
+// Errors of a file that are told at once: who sees a hundred knows what is wrong.
+inline constexpr std::size_t kDataErrorsMax = 100;
+// Of an adapter: far past where a larger one learns more.
+inline constexpr std::int64_t kRankMax = 1024;
+
+}  // namespace plinth::train

@@ -1,0 +1,71 @@
+// A run: passes over examples, a step of the optimizer for each batch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/status.h"
+#include "train/dataset.h"
+#include "train/decoder.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+namespace plinth::train {
+
+struct TrainerOptions {
+  std::int64_t epochs = 3;
+  std::int64_t batch_size = 8;      // examples of one step
+  std::int64_t pass_tokens = 2048;  // that go through the model at once
+  ScheduleOptions schedule;
+  AdamWOptions adamw;
+  double clip_norm = 1;    // of all gradients together; 0 = as they are
+  std::uint64_t seed = 1;  // of the order of examples
+  Recompute recompute = Recompute::full;
+};
+
+struct StepReport {
+  std::int64_t step = 0;  // that was done, from 1 on
+  std::int64_t epoch = 0;
+  Loss loss;  // of its batch, before the step
+  double learning_rate = 0;
+  double gradient_norm = 0;  // before clipping
+  std::int64_t tokens = 0;   // that went through the model
+};
+
+// The same bits for the same data, options and instruction set, whatever the number of threads.
+// Not thread-safe.
+class Trainer {
+ public:
+  // The references outlive it.
+  Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
+          base::ThreadPool& threads);
+
+  std::int64_t steps() const { return steps_; }  // of the whole run
+  std::int64_t done() const { return optimizer_.steps(); }
+
+  // The next one. FailedPrecondition where the loss or a gradient is no number any more: nothing of
+  // that step has changed a weight.
+  absl::StatusOr<StepReport> step();
+  // Of data that is not learnt.
+  Loss evaluate(const Dataset& data);
+
+  std::size_t bytes() const { return tape_.bytes(); }  // that inner values took
+
+ private:
+  // The examples of a step, by index.
+  std::vector<std::size_t> batch(std::int64_t step);
+  Loss passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,
+              double factor, std::int64_t& tokens);
+
+  Decoder<float>& decoder_;
+  const Dataset& data_;
+  const TrainerOptions options_;
+  base::ThreadPool& threads_;
+  Tape<float> tape_;
+  AdamW<float> optimizer_;
+  std::int64_t steps_per_epoch_ = 0, steps_ = 0;
+  std::int64_t order_epoch_ = -1;
+  std::vector<std::size_t> order_;  // of the examples in that epoch
+};
+
+}  // namespace plinth::train
