@@ -18,9 +18,10 @@ constexpr int kRows = 6, kColumns = 16;
 // Numbers of k in one pass: a panel of B is 16 KiB and stays in the first-level cache (32 KiB)
 // while panels of A, 6 KiB each, pass by.
 constexpr std::int64_t kRange = 256;
-// A pass of a task has 96 KiB of A, 256 of B and 96 of C: the second-level cache of these
-// processors has 512 KiB, on some 256, where B comes from the third.
-constexpr std::int64_t kBlockRows = 16 * kRows, kBlockColumns = 256;
+// Columns at a time: a pass over them has 256 KiB of B and 96 each of A and C, and the second-level
+// cache of these processors 512 KiB, on some 256, where B comes from the third.
+constexpr std::int64_t kColumnsOfPass = 256;
+constexpr std::int64_t kBlockBytes = 1 << 20, kBlockRows = 16 * kRows;
 
 __m256i first_8(std::int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
@@ -163,15 +164,16 @@ void multiply_narrow(Tile tile, std::int64_t rows, std::int64_t columns,
   for (std::int64_t r = 0; r < rows; ++r) std::copy_n(whole + r * kColumns, columns, c + r * ldc);
 }
 
-void multiply(const GemmTask& task) {
+// All passes over some columns.
+void multiply_columns(const GemmTask& task, std::int64_t begin, std::int64_t end) {
   static constexpr auto kProducts = products(std::make_integer_sequence<int, kRows>());
   for (std::int64_t first = 0; first < task.k; first += kRange) {
     Tile tile;
     tile.k = std::min(kRange, task.k - first);
     tile.ldc = task.ldc;
     tile.from_zero = task.from_zero && first == 0;
-    for (std::int64_t column = 0; column < task.columns; column += kColumns) {
-      const auto columns = std::min<std::int64_t>(task.columns - column, kColumns);
+    for (auto column = begin; column < end; column += kColumns) {
+      const auto columns = std::min<std::int64_t>(end - column, kColumns);
       const auto b = task.b + column / kColumns * task.b_panel_bytes;
       tile.b = reinterpret_cast<const float*>(b) + first * kColumns;
       for (std::int64_t row = 0; row < task.rows; row += kRows) {
@@ -187,14 +189,20 @@ void multiply(const GemmTask& task) {
   }
 }
 
+void multiply(const GemmTask& task) {
+  for (std::int64_t column = 0; column < task.columns; column += kColumnsOfPass) {
+    multiply_columns(task, column, std::min(column + kColumnsOfPass, task.columns));
+  }
+}
+
 template <bool kRounded>
 constexpr GemmKernel kernel() {
   GemmKernel made;
   made.rows = kRows;
   made.columns = kColumns;
   made.number_bytes = 4;
+  made.block_bytes = kBlockBytes;
   made.block_rows = kBlockRows;
-  made.block_columns = kBlockColumns;
   made.pack_a = pack_panels<Floats<kRounded>, Bfloats, GemmPanel<kRows, 1, 8>>;
   made.pack_b = pack_panels<Floats<kRounded>, Bfloats, GemmPanel<8, 2, 8>>;
   made.multiply = multiply;

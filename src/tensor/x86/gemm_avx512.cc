@@ -62,8 +62,8 @@ constexpr GemmKernel kernel() {
   made.rows = kTileRows512;
   made.columns = kTileColumns512;
   made.number_bytes = 4;
+  made.block_bytes = kBlockBytes512;
   made.block_rows = kBlockRows512;
-  made.block_columns = kBlockColumns512;
   made.pack_a = pack_panels<Floats<kRounded>, Bfloats, PanelA>;
   made.pack_b = pack_panels<Floats<kRounded>, Bfloats, PanelB>;
   made.multiply = multiply_panels512<MultiplyAdd, 1>;

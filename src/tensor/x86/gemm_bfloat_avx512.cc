@@ -24,8 +24,8 @@ constexpr GemmKernel kernel() {
   made.rows = kTileRows512;
   made.columns = kTileColumns512;
   made.number_bytes = 2;
+  made.block_bytes = kBlockBytes512;
   made.block_rows = kBlockRows512;
-  made.block_columns = kBlockColumns512;
   made.pack_a = pack_panels<FloatPairs<Unit>, BfloatPairs<Unit>, PanelA>;
   made.pack_b = pack_panels<FloatPairs<Unit>, BfloatPairs<Unit>, PanelB>;
   made.multiply = multiply_panels512<MultiplyAddPairs, 2>;

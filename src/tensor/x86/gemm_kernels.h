@@ -4,6 +4,7 @@
 // and of its last step is zero.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,7 +30,7 @@ struct PackTask {
   std::int64_t panel_bytes = 0;  // from one panel to the next
 };
 
-// One block of C over a part of k.
+// Some rows of C over a part of k.
 struct GemmTask {
   const std::byte *a = nullptr, *b = nullptr;  // first panels, at the first step
   std::int64_t a_panel_bytes = 0, b_panel_bytes = 0;
@@ -43,13 +44,18 @@ struct GemmTask {
 struct GemmKernel {
   int rows = 0, columns = 0;  // of a register tile: the width of A's and B's panels
   int number_bytes = 0;       // of a packed number: 4 or 2
-  // Rows and columns of C that one task takes at most, multiples of a register tile.
-  std::int64_t block_rows = 0, block_columns = 0;
+  // Of packed A that a task has at most: it stays in a cache. Rows of C, a multiple of `rows`.
+  std::int64_t block_bytes = 0, block_rows = 0;
   std::size_t scratch_bytes = 0;
   void (*pack_a)(const PackTask& task) = nullptr;
   void (*pack_b)(const PackTask& task) = nullptr;
   void (*multiply)(const GemmTask& task) = nullptr;
 
+  // Rows of C that one task takes over so much of k.
+  std::int64_t rows_of_block(std::int64_t k) const {
+    const auto panels = std::min(block_bytes / panel_bytes(rows, k), block_rows / rows);
+    return std::max<std::int64_t>(panels, 1) * rows;
+  }
   std::int64_t panel_bytes(int width, std::int64_t k) const {
     return (k + kGemmStep - 1) / kGemmStep * kGemmStep * width * number_bytes;
   }

@@ -70,8 +70,8 @@ constexpr GemmKernel kernel() {
   made.rows = kRows;
   made.columns = kColumns;
   made.number_bytes = 4;
+  made.block_bytes = 1 << 20;
   made.block_rows = 16 * kRows;
-  made.block_columns = 8 * kColumns;
   made.pack_a = pack<kPrecision, kRows>;
   made.pack_b = pack<kPrecision, kColumns>;
   made.multiply = multiply;

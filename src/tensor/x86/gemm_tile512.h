@@ -20,9 +20,11 @@ inline constexpr int kTileRows512 = 14, kTileColumns512 = 32;
 // Elements of k in one pass: a panel of B is 32 KiB and stays in the first-level cache (32 KiB on
 // the oldest of these processors, 48 on others) while panels of A, 14 KiB each, pass by.
 inline constexpr std::int64_t kTileRange512 = 256;
-// A pass of a task has 224 KiB of A, 256 of B and as many of C: the second-level cache has 1 MiB at
-// least.
-inline constexpr std::int64_t kBlockRows512 = 16 * kTileRows512, kBlockColumns512 = 256;
+// Columns at a time: a pass over them has 256 KiB of B, as many of C and some of A, and the
+// second-level cache 1 MiB at least. A as a whole may come from the third: a number of it is used
+// for 256 columns.
+inline constexpr std::int64_t kColumns512 = 256;
+inline constexpr std::int64_t kBlockBytes512 = 2 << 20, kBlockRows512 = 16 * kTileRows512;
 
 struct Tile512 {
   const float *a = nullptr, *b = nullptr;
@@ -77,9 +79,9 @@ constexpr auto tile_products512(std::integer_sequence<int, kBefore...>) {
       multiply_tile512<Add, kBefore + 1, kVectors>...};
 }
 
-// kNumbers: of k in one element.
+// All passes over some columns. kNumbers: of k in one element.
 template <typename Add, int kNumbers>
-void multiply_panels512(const GemmTask& task) {
+void multiply_columns512(const GemmTask& task, std::int64_t begin, std::int64_t end) {
   static constexpr auto kRows = std::make_integer_sequence<int, kTileRows512>();
   static constexpr auto kNarrow = tile_products512<Add, 1>(kRows);
   static constexpr auto kWhole = tile_products512<Add, 2>(kRows);
@@ -89,8 +91,8 @@ void multiply_panels512(const GemmTask& task) {
     tile.elements = std::min(kTileRange512, elements - first);
     tile.ldc = task.ldc;
     tile.from_zero = task.from_zero && first == 0;
-    for (std::int64_t column = 0; column < task.columns; column += kTileColumns512) {
-      const auto columns = std::min<std::int64_t>(task.columns - column, kTileColumns512);
+    for (auto column = begin; column < end; column += kTileColumns512) {
+      const auto columns = std::min<std::int64_t>(end - column, kTileColumns512);
       tile.last = first_16((columns - 1) % 16 + 1);
       const auto b = task.b + column / kTileColumns512 * task.b_panel_bytes;
       tile.b = reinterpret_cast<const float*>(b) + first * kTileColumns512;
@@ -103,6 +105,13 @@ void multiply_panels512(const GemmTask& task) {
         (columns > 16 ? kWhole : kNarrow)[static_cast<std::size_t>(rows - 1)](tile);
       }
     }
+  }
+}
+
+template <typename Add, int kNumbers>
+void multiply_panels512(const GemmTask& task) {
+  for (std::int64_t column = 0; column < task.columns; column += kColumns512) {
+    multiply_columns512<Add, kNumbers>(task, column, std::min(column + kColumns512, task.columns));
   }
 }
 
