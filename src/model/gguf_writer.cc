@@ -19,7 +19,6 @@ namespace {
 
 using namespace base::literals;
 
-constexpr std::uint64_t kAlignment = 32;  // the format's default
 constexpr std::uint64_t kChunkBytes = 4_MiB;
 // The format's numbers for the types of values.
 constexpr std::uint32_t kU32 = 4, kI32 = 5, kF32 = 6, kText = 8, kArray = 9;
@@ -100,6 +99,11 @@ void GgufWriter::set(std::string_view key, const std::vector<std::int32_t>& valu
   put(metadata_, kI32);
   put<std::uint64_t>(metadata_, values.size());
   for (const auto value : values) put(metadata_, value);
+}
+
+void GgufWriter::set_all(std::uint64_t keys, std::span<const std::uint8_t> entries) {
+  keys_ += keys;
+  metadata_.append(reinterpret_cast<const char*>(entries.data()), entries.size());
 }
 
 void GgufWriter::add(std::string name, tensor::DType dtype, std::int64_t rows, std::int64_t columns,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,9 @@ namespace plinth::model {
 
 class GgufWriter {
  public:
+  // Of every tensor's data.
+  static constexpr std::uint64_t kAlignment = 32;
+
   // Fills `out` with `count` stored rows of the tensor, from row `first`.
   using Rows = std::function<void(std::int64_t first, std::int64_t count, std::uint8_t* out)>;
 
@@ -23,6 +27,9 @@ class GgufWriter {
   void set(std::string_view key, std::string_view value);
   void set(std::string_view key, const std::vector<std::string>& values);
   void set(std::string_view key, const std::vector<std::int32_t>& values);
+
+  // `keys` entries as another file has them, byte by byte; they come first.
+  void set_all(std::uint64_t keys, std::span<const std::uint8_t> entries);
 
   // A matrix [rows, columns]; a vector where `rows` is 0.
   void add(std::string name, tensor::DType dtype, std::int64_t rows, std::int64_t columns,

@@ -116,8 +116,7 @@ class DenseDecoder final : public Decoder<T> {
     }
     made.a = weight_of(a);
     made.b = weight_of(b);
-    const auto rank = static_cast<double>(lora_.rank);
-    made.factor = static_cast<T>(lora_.alpha / (lora_.by_root ? std::sqrt(rank) : rank));
+    made.factor = static_cast<T>(lora_.factor());
     return made;
   }
 
@@ -150,6 +149,11 @@ class DenseDecoder final : public Decoder<T> {
 };
 
 }  // namespace
+
+double LoraOptions::factor() const {
+  const auto ranks = static_cast<double>(rank);
+  return alpha / (by_root ? std::sqrt(ranks) : ranks);
+}
 
 template <typename T>
 absl::StatusOr<std::unique_ptr<Decoder<T>>> Decoder<T>::make(const model::DecoderSpec& spec,

@@ -28,6 +28,8 @@ struct LoraOptions {
   // Of "q", "k", "v", "o", "gate", "up", "down".
   std::vector<std::string> targets = {"q", "k", "v", "o"};
   std::uint64_t seed = 1;  // of the first factors, which begin at random; the second at zero
+
+  double factor() const;  // of the adapter's product
 };
 
 // Not thread-safe.
@@ -43,6 +45,7 @@ class Decoder {
 
   const model::DecoderSpec& spec() const { return spec_; }
   Parameters<T>& parameters() { return parameters_; }
+  const Parameters<T>& parameters() const { return parameters_; }
 
   // What comes out of the last norm, [m, width]. `batch` outlives the tape's use.
   virtual Var<T>& hidden(Tape<T>& tape, const Batch& batch, Recompute recompute) = 0;

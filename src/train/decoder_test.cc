@@ -99,7 +99,8 @@ TEST_P(Training, GradientsAreThoseOfPyTorch) {
   const auto batch = golden_batch();
   auto decoder = open_decoder<float>(GetParam());
   base::ThreadPool threads(2);
-  Tape<float> tape(threads);
+  Compute compute(threads);
+  Tape<float> tape(compute);
   const double loss = pass(*decoder, tape, batch, 1 / weight_of(batch));
   const double expected_loss = golden.at("losses").at(0).as_double();
   EXPECT_NEAR(loss, expected_loss, 1e-5 * expected_loss);
@@ -117,7 +118,8 @@ TEST_P(Training, TenStepsLoseWhatPyTorchLoses) {
   const auto batch = golden_batch();
   auto decoder = open_decoder<float>(GetParam());
   base::ThreadPool threads(2);
-  Tape<float> tape(threads);
+  Compute compute(threads);
+  Tape<float> tape(compute);
   AdamW<float> optimizer(decoder->parameters(), {});
   for (const auto& expected : golden.at("losses").as_array()) {
     decoder->parameters().clear_gradients();
@@ -133,7 +135,8 @@ std::vector<T> gradients(const std::string& name, const Batch& batch, int thread
                          Recompute recompute, const LoraOptions& lora = {}) {
   auto decoder = open_decoder<T>(name, lora);
   base::ThreadPool threads(thread_count);
-  Tape<T> tape(threads);
+  Compute compute(threads);
+  Tape<T> tape(compute);
   pass(*decoder, tape, batch, 1.0, recompute);
   std::vector<T> all;
   for (const auto& parameter : decoder->parameters().all())
@@ -167,7 +170,8 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 std::vector<float> accumulated(const std::string& name, const std::vector<Batch>& batches) {
   auto decoder = open_decoder<float>(name);
   base::ThreadPool threads(2);
-  Tape<float> tape(threads);
+  Compute compute(threads);
+  Tape<float> tape(compute);
   double weight = 0;
   for (const auto& batch : batches) weight += weight_of(batch);
   for (const auto& batch : batches) pass(*decoder, tape, batch, 1 / weight);
@@ -199,7 +203,8 @@ TEST_P(Training, LogitsAreThoseThatAreServed) {
       *base::read_file(kGolden + "architecture/" + GetParam() + "/logits.f32", 1 << 20);
   auto decoder = open_decoder<float>(GetParam());
   base::ThreadPool threads(2);
-  Tape<float> tape(threads);
+  Compute compute(threads);
+  Tape<float> tape(compute);
   tape.set_recording(false);
   Batch batch;
   batch.ids = tokens;
@@ -207,7 +212,7 @@ TEST_P(Training, LogitsAreThoseThatAreServed) {
   const auto& hidden = decoder->hidden(tape, batch, Recompute::none);
   std::vector<float> logits(bytes.size() / sizeof(float));
   head_logits(hidden, 0, hidden.rows, decoder->head(), decoder->head_shape(), logits.data(),
-              threads);
+              compute);
   std::vector<float> expected(logits.size());
   std::memcpy(expected.data(), bytes.data(), bytes.size());
   EXPECT_LT(distance(logits, expected), 1e-5);
@@ -221,7 +226,8 @@ TEST_P(Training, AnAdapterBeginsAtNothingAndLearnsAlone) {
   auto decoder = open_decoder<double>(GetParam(), lora);
   auto base = open_decoder<double>(GetParam());
   base::ThreadPool threads(2);
-  Tape<double> tape(threads);
+  Compute compute(threads);
+  Tape<double> tape(compute);
   EXPECT_EQ(pass(*decoder, tape, batch, 1), pass(*base, tape, batch, 0));
   for (auto& parameter : decoder->parameters().all()) {
     const bool is_adapter = parameter.name.find(".lora_") != std::string::npos;

@@ -12,28 +12,28 @@
 namespace plinth::train {
 
 template <typename T>
-void DenseWeight<T>::multiply(const T* x, std::int64_t m, T* y, base::ThreadPool& threads) const {
-  matmul<T>({m, this->rows(), this->columns(), x, false, value_, true, y, false}, threads);
+void DenseWeight<T>::multiply(const T* x, std::int64_t m, T* y, Compute& compute) const {
+  matmul<T>({m, this->rows(), this->columns(), x, false, value_, true, y, false}, compute);
 }
 
 template <typename T>
 void DenseWeight<T>::multiply_back(const T* dy, std::int64_t m, T* dx, bool accumulate,
-                                   base::ThreadPool& threads) const {
-  matmul<T>({m, this->columns(), this->rows(), dy, false, value_, false, dx, accumulate}, threads);
+                                   Compute& compute) const {
+  matmul<T>({m, this->columns(), this->rows(), dy, false, value_, false, dx, accumulate}, compute);
 }
 
 template <typename T>
 void DenseWeight<T>::add_gradient(const T* dy, const T* x, std::int64_t m,
-                                  base::ThreadPool& threads) {
+                                  Compute& compute) {
   CHECK(learns());
-  matmul<T>({this->rows(), this->columns(), m, dy, true, x, false, grad_, true}, threads);
+  matmul<T>({this->rows(), this->columns(), m, dy, true, x, false, grad_, true}, compute);
 }
 
 template <typename T>
 void DenseWeight<T>::gather(std::span<const std::int32_t> ids, T* out,
-                            base::ThreadPool& threads) const {
+                            Compute& compute) const {
   const auto columns = this->columns();
-  for_rows(threads, static_cast<std::int64_t>(ids.size()), [&](std::int64_t i) {
+  for_rows(compute.threads, static_cast<std::int64_t>(ids.size()), [&](std::int64_t i) {
     std::copy_n(value_ + std::int64_t{ids[static_cast<std::size_t>(i)]} * columns, columns,
                 out + i * columns);
   });
@@ -41,7 +41,7 @@ void DenseWeight<T>::gather(std::span<const std::int32_t> ids, T* out,
 
 template <typename T>
 void DenseWeight<T>::scatter_gradient(std::span<const std::int32_t> ids, const T* dx,
-                                      base::ThreadPool& threads) {
+                                      Compute& compute) {
   CHECK(learns());
   const auto columns = this->columns();
   // Every row of the gradient is one thread's, which adds in the order of the batch.
@@ -55,7 +55,7 @@ void DenseWeight<T>::scatter_gradient(std::span<const std::int32_t> ids, const T
     if (i == 0 || id_of(order[i]) != id_of(order[i - 1])) starts.push_back(i);
   }
   starts.push_back(order.size());
-  for_rows(threads, static_cast<std::int64_t>(starts.size()) - 1, [&](std::int64_t group) {
+  for_rows(compute.threads, static_cast<std::int64_t>(starts.size()) - 1, [&](std::int64_t group) {
     const auto begin = starts[static_cast<std::size_t>(group)];
     T* row = grad_ + std::int64_t{id_of(order[begin])} * columns;
     for (auto i = begin; i < starts[static_cast<std::size_t>(group) + 1]; ++i) {

@@ -14,13 +14,13 @@ class DenseWeight final : public Weight<T> {
       : Weight<T>(rows, columns), value_(value), grad_(grad) {}
 
   bool learns() const override { return grad_ != nullptr; }
-  void multiply(const T* x, std::int64_t m, T* y, base::ThreadPool& threads) const override;
+  void multiply(const T* x, std::int64_t m, T* y, Compute& compute) const override;
   void multiply_back(const T* dy, std::int64_t m, T* dx, bool accumulate,
-                     base::ThreadPool& threads) const override;
-  void add_gradient(const T* dy, const T* x, std::int64_t m, base::ThreadPool& threads) override;
-  void gather(std::span<const std::int32_t> ids, T* out, base::ThreadPool& threads) const override;
+                     Compute& compute) const override;
+  void add_gradient(const T* dy, const T* x, std::int64_t m, Compute& compute) override;
+  void gather(std::span<const std::int32_t> ids, T* out, Compute& compute) const override;
   void scatter_gradient(std::span<const std::int32_t> ids, const T* dx,
-                        base::ThreadPool& threads) override;
+                        Compute& compute) override;
 
  private:
   const T* const value_;

@@ -12,7 +12,7 @@ namespace {
 // Of C, by one thread: sums of a tile stay in registers and the first-level cache.
 constexpr std::int64_t kTileRows = 8, kTileColumns = 64;
 
-// b as [k, columns] from column `first` on, so that the inner loop runs along memory.
+// In fp64, for tests: b as [k, columns] from column `first` on, so that the inner loop runs along memory.
 template <typename T>
 void copy_columns(const Product<T>& p, std::int64_t first, std::int64_t columns, T* out) {
   for (std::int64_t k = 0; k < p.k; ++k) {
@@ -42,11 +42,25 @@ void tile(const Product<T>& p, std::int64_t row, std::int64_t rows, std::int64_t
 
 }  // namespace
 
-template <typename T>
-void matmul(const Product<T>& p, base::ThreadPool& threads) {
-  threads.parallel_for(base::ceil_div(p.n, kTileColumns), 1,
+template <>
+void matmul(const Product<float>& p, Compute& compute) {
+  tensor::Gemm gemm;
+  gemm.m = p.m;
+  gemm.n = p.n;
+  gemm.k = p.k;
+  gemm.a = {p.a, p.transpose_a ? p.m : p.k, p.transpose_a};
+  gemm.b = {p.b, p.transpose_b ? p.k : p.n, p.transpose_b};
+  gemm.c = p.c;
+  gemm.ldc = p.n;
+  gemm.accumulate = p.accumulate;
+  tensor::gemm(gemm, compute.precision, compute.isa, compute.workspace, compute.threads);
+}
+
+template <>
+void matmul(const Product<double>& p, Compute& compute) {
+  compute.threads.parallel_for(base::ceil_div(p.n, kTileColumns), 1,
                        [&](std::int64_t begin, std::int64_t end) {
-                         std::vector<T> b(static_cast<std::size_t>(p.k * kTileColumns));
+                         std::vector<double> b(static_cast<std::size_t>(p.k * kTileColumns));
                          for (auto strip = begin; strip < end; ++strip) {
                            const auto first = strip * kTileColumns;
                            const auto columns = std::min(kTileColumns, p.n - first);
@@ -58,7 +72,5 @@ void matmul(const Product<T>& p, base::ThreadPool& threads) {
                        });
 }
 
-template void matmul(const Product<float>&, base::ThreadPool&);
-template void matmul(const Product<double>&, base::ThreadPool&);
 
 }  // namespace plinth::train

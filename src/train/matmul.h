@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "base/thread_pool.h"
+#include "train/compute.h"
 
 namespace plinth::train {
 
@@ -20,9 +20,11 @@ struct Product {
 };
 
 template <typename T>
-void matmul(const Product<T>& product, base::ThreadPool& threads);
+void matmul(const Product<T>& product, Compute& compute);
 
-extern template void matmul(const Product<float>&, base::ThreadPool&);
-extern template void matmul(const Product<double>&, base::ThreadPool&);
+template <>
+void matmul(const Product<float>& product, Compute& compute);
+template <>
+void matmul(const Product<double>& product, Compute& compute);
 
 }  // namespace plinth::train

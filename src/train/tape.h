@@ -2,7 +2,7 @@
 // with the backward of each operation written by hand. Griewank and Walther, "Evaluating
 // derivatives", 2008.
 //
-//   Tape<float> tape(threads);
+//   Tape<float> tape(compute);
 //   auto& x = tape.leaf(values, gradients, rows, columns);
 //   auto& y = rms_norm(tape, x, weight, epsilon);        // ops/: each makes a Var and records
 //   itself tape.backward();                                     // once somebody has filled y's
@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "base/thread_pool.h"
 #include "train/buffer_pool.h"
+#include "train/compute.h"
 
 namespace plinth::train {
 
@@ -39,12 +39,13 @@ struct Var {
 template <typename T>
 class Tape {
  public:
-  explicit Tape(base::ThreadPool& threads) : threads_(threads) {}
+  explicit Tape(Compute& compute) : compute_(compute) {}
   ~Tape() { clear(); }
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  base::ThreadPool& threads() { return threads_; }
+  Compute& compute() { return compute_; }
+  base::ThreadPool& threads() { return compute_.threads; }
   // Arrays that outlive the tape's use; grad null = no gradient is wanted. Gradients are added to.
   Var<T>& leaf(T* value, T* grad, std::int64_t rows, std::int64_t columns);
   // Values as they may be. It lives until the operation that is recorded next has gone backward, so
@@ -83,7 +84,7 @@ class Tape {
   void drop_vars(std::size_t count);
   void backward_to(std::size_t node_count);
 
-  base::ThreadPool& threads_;
+  Compute& compute_;
   BufferPool<T> pool_;
   std::deque<Var<T>> leaves_, vars_;  // whose elements stay where they are
   std::vector<Node> nodes_;

@@ -29,12 +29,12 @@ std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed, std::in
 }  // namespace
 
 Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
-                 base::ThreadPool& threads)
+                 Compute& compute)
     : decoder_(decoder),
       data_(data),
       options_(options),
-      threads_(threads),
-      tape_(threads),
+      compute_(compute),
+      tape_(compute),
       optimizer_(decoder.parameters(), options.adamw),
       steps_per_epoch_(base::ceil_div(data.report().examples, options.batch_size)),
       steps_(steps_per_epoch_ * options.epochs) {}
@@ -79,7 +79,7 @@ absl::StatusOr<StepReport> Trainer::step() {
   decoder_.parameters().clear_gradients();
   report.loss =
       passes(data_.examples(), chosen, 1 / static_cast<double>(targets), report.tokens);
-  report.gradient_norm = gradient_norm(decoder_.parameters(), threads_);
+  report.gradient_norm = gradient_norm(decoder_.parameters(), compute_.threads);
   if (!std::isfinite(report.loss.sum) || !std::isfinite(report.gradient_norm)) {
     return base::failed_precondition(
         fmt::format("[train] the loss of step {} is no number any more (loss {}, norm of the "
@@ -88,7 +88,7 @@ absl::StatusOr<StepReport> Trainer::step() {
   }
   const bool clips = options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
   optimizer_.step(report.learning_rate, clips ? options_.clip_norm / report.gradient_norm : 1,
-                  threads_);
+                  compute_.threads);
   return report;
 }
 

@@ -38,7 +38,7 @@ class Trainer {
  public:
   // The references outlive it.
   Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
-          base::ThreadPool& threads);
+          Compute& compute);
 
   std::int64_t steps() const { return steps_; }  // of the whole run
   std::int64_t done() const { return optimizer_.steps(); }
@@ -60,7 +60,7 @@ class Trainer {
   Decoder<float>& decoder_;
   const Dataset& data_;
   const TrainerOptions options_;
-  base::ThreadPool& threads_;
+  Compute& compute_;
   Tape<float> tape_;
   AdamW<float> optimizer_;
   std::int64_t steps_per_epoch_ = 0, steps_ = 0;

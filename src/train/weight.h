@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "base/thread_pool.h"
+#include "train/compute.h"
 
 namespace plinth::train {
 
@@ -18,18 +18,18 @@ class Weight {
   virtual bool learns() const = 0;
 
   // y = x W^T. x: [m, columns], y: [m, rows].
-  virtual void multiply(const T* x, std::int64_t m, T* y, base::ThreadPool& threads) const = 0;
+  virtual void multiply(const T* x, std::int64_t m, T* y, Compute& compute) const = 0;
   // dx (+)= dy W.
   virtual void multiply_back(const T* dy, std::int64_t m, T* dx, bool accumulate,
-                             base::ThreadPool& threads) const = 0;
+                             Compute& compute) const = 0;
   // dW += dy^T x. Where it learns.
-  virtual void add_gradient(const T* dy, const T* x, std::int64_t m, base::ThreadPool& threads) = 0;
+  virtual void add_gradient(const T* dy, const T* x, std::int64_t m, Compute& compute) = 0;
   // Row ids[i] to out[i]. out: [ids.size(), columns].
   virtual void gather(std::span<const std::int32_t> ids, T* out,
-                      base::ThreadPool& threads) const = 0;
+                      Compute& compute) const = 0;
   // Row ids[i] of dW += dx[i], in the order of i. Where it learns.
   virtual void scatter_gradient(std::span<const std::int32_t> ids, const T* dx,
-                                base::ThreadPool& threads) = 0;
+                                Compute& compute) = 0;
 
  protected:
   Weight(std::int64_t rows, std::int64_t columns) : rows_(rows), columns_(columns) {}

@@ -69,7 +69,7 @@ class Chunk {
       std::copy_n(x.value + rows[static_cast<std::size_t>(i)] * width_, width_,
                   x_.data() + i * width_);
     }
-    head.multiply(x_.data(), m, logits_.data(), threads);
+    head.multiply(x_.data(), m, logits_.data(), tape.compute());
     const bool back = tape.recording() && (x.wants_grad || head.learns());
     std::vector<std::pair<double, bool>> outcomes(rows.size());
     for_rows(threads, m, [&](std::int64_t i) {
@@ -93,9 +93,9 @@ class Chunk {
   // logits_ are gradients.
   void pass_back(Tape<T>& tape, Var<T>& x, Weight<T>& head, std::span<const std::int64_t> rows) {
     const auto m = static_cast<std::int64_t>(rows.size());
-    if (head.learns()) head.add_gradient(logits_.data(), x_.data(), m, tape.threads());
+    if (head.learns()) head.add_gradient(logits_.data(), x_.data(), m, tape.compute());
     if (!x.wants_grad) return;
-    head.multiply_back(logits_.data(), m, dx_.data(), false, tape.threads());
+    head.multiply_back(logits_.data(), m, dx_.data(), false, tape.compute());
     T* dx = tape.grad(x);
     for (std::int64_t i = 0; i < m; ++i) {
       T* row = dx + rows[static_cast<std::size_t>(i)] * width_;
@@ -130,8 +130,8 @@ Loss cross_entropy(Tape<T>& tape, Var<T>& x, Weight<T>& head, const Batch& batch
 
 template <typename T>
 void head_logits(const Var<T>& x, std::int64_t begin, std::int64_t end, const Weight<T>& head,
-                 const HeadShape& shape, T* logits, base::ThreadPool& threads) {
-  head.multiply(x.value + begin * x.columns, end - begin, logits, threads);
+                 const HeadShape& shape, T* logits, Compute& compute) {
+  head.multiply(x.value + begin * x.columns, end - begin, logits, compute);
   shape_logits(shape, logits, (end - begin) * head.rows());
 }
 
@@ -140,8 +140,8 @@ template Loss cross_entropy(Tape<float>&, Var<float>&, Weight<float>&, const Bat
 template Loss cross_entropy(Tape<double>&, Var<double>&, Weight<double>&, const Batch&,
                             const HeadShape&, double);
 template void head_logits(const Var<float>&, std::int64_t, std::int64_t, const Weight<float>&,
-                          const HeadShape&, float*, base::ThreadPool&);
+                          const HeadShape&, float*, Compute&);
 template void head_logits(const Var<double>&, std::int64_t, std::int64_t, const Weight<double>&,
-                          const HeadShape&, double*, base::ThreadPool&);
+                          const HeadShape&, double*, Compute&);
 
 }  // namespace plinth::train

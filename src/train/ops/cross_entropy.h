@@ -41,6 +41,6 @@ Loss cross_entropy(Tape<T>& tape, Var<T>& x, Weight<T>& head, const Batch& batch
 // Logits of rows [begin, end) of x, [end - begin, vocab], as the loss has them.
 template <typename T>
 void head_logits(const Var<T>& x, std::int64_t begin, std::int64_t end, const Weight<T>& head,
-                 const HeadShape& shape, T* logits, base::ThreadPool& threads);
+                 const HeadShape& shape, T* logits, Compute& compute);
 
 }  // namespace plinth::train

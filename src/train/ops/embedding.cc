@@ -19,11 +19,11 @@ void scale(Tape<T>& tape, Var<T>& var, T* numbers, T factor) {
 template <typename T>
 Var<T>& embedding(Tape<T>& tape, Weight<T>& table, const std::vector<std::int32_t>& ids, T factor) {
   Var<T>& y = tape.make(static_cast<std::int64_t>(ids.size()), table.columns(), table.learns());
-  table.gather(ids, y.value, tape.threads());
+  table.gather(ids, y.value, tape.compute());
   scale(tape, y, y.value, factor);
   tape.record(y, [&tape, &table, &ids, &y, factor] {
     scale(tape, y, y.grad, factor);
-    table.scatter_gradient(ids, y.grad, tape.threads());
+    table.scatter_gradient(ids, y.grad, tape.compute());
   });
   return y;
 }

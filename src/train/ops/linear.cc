@@ -13,11 +13,11 @@ namespace {
 // dx of y = x W^T, and what W learns.
 template <typename T>
 void linear_backward(Tape<T>& tape, Var<T>& x, Weight<T>& w, const T* dy) {
-  if (w.learns()) w.add_gradient(dy, x.value, x.rows, tape.threads());
+  if (w.learns()) w.add_gradient(dy, x.value, x.rows, tape.compute());
   if (!x.wants_grad) return;
   bool is_new = false;
   T* dx = tape.grad(x, is_new);
-  w.multiply_back(dy, x.rows, dx, !is_new, tape.threads());
+  w.multiply_back(dy, x.rows, dx, !is_new, tape.compute());
 }
 
 // to (+)= from.
@@ -43,7 +43,7 @@ template <typename T>
 Var<T>& linear(Tape<T>& tape, Var<T>& x, Weight<T>& w) {
   CHECK(x.columns == w.columns());
   Var<T>& y = tape.make(x.rows, w.rows(), x.wants_grad || w.learns());
-  w.multiply(x.value, x.rows, y.value, tape.threads());
+  w.multiply(x.value, x.rows, y.value, tape.compute());
   tape.record(y, [&tape, &x, &w, &y] { linear_backward(tape, x, w, y.grad); });
   return y;
 }

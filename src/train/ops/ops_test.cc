@@ -139,8 +139,9 @@ TEST_F(Ops, Attention) {
 
 TEST_F(Ops, DocumentsDoNotSeeEachOther) {
   base::ThreadPool threads(1);
+  Compute compute(threads);
   const auto run = [&](std::vector<std::int64_t> lengths, double first) {
-    Tape<double> tape(threads);
+    Tape<double> tape(compute);
     std::vector<double> x(8 * 4, 0.5);
     x[0] = first;
     auto& q = tape.leaf(x.data(), nullptr, 8, 4);
@@ -170,9 +171,10 @@ TEST_F(Ops, CrossEntropy) {
     batch.weights[i] = i % 3 == 0 ? 0.0f : i % 3 == 1 ? 1.0f : 0.5f;
   }
   base::ThreadPool threads(2);
+  Compute compute(threads);
   for (const HeadShape shape : {HeadShape{1, 0}, HeadShape{0.7, 2.0}}) {
     const auto loss = [&](bool back) {
-      Tape<double> tape(threads);
+      Tape<double> tape(compute);
       tape.set_recording(back);
       const auto result = cross_entropy(tape, leaf(tape, 0), head, batch, shape, 0.25);
       EXPECT_EQ(result.targets, 200);

@@ -34,9 +34,10 @@ inline void check_gradients(std::vector<CheckedArray>& arrays,
                             std::uint64_t seed = 7) {
   std::mt19937_64 random(seed);
   base::ThreadPool threads(2);
+  Compute compute(threads);
   std::vector<double> combination;
   const auto loss = [&](bool back) {
-    Tape<double> tape(threads);
+    Tape<double> tape(compute);
     Var<double>& y = make(tape);
     if (combination.empty()) {
       for (std::int64_t i = 0; i < y.size(); ++i)

@@ -1,0 +1,86 @@
+#include "apps/finetune_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "apps/finetune_run.h"
+#include "apps/home.h"
+#include "apps/model_install.h"
+#include "apps/terminal.h"
+
+namespace plinth {
+
+namespace {
+
+struct FinetuneArguments {
+  std::string base = "smollm2";
+  std::string install;  // "" = the model with the adapter in it is not installed
+  FinetuneOptions run;
+};
+
+// The base is installed or pulled where it is no path.
+absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments) {
+  const base::RealClock clock;
+  ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
+  ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
+  ASSIGN_OR_RETURN(const auto name, ensure_installed(library, arguments.base, clock));
+  ASSIGN_OR_RETURN(const auto installed, library.find(name));
+  arguments.run.base_name = name;
+  arguments.run.base_path = library.open_path(installed);
+  ASSIGN_OR_RETURN(const auto merged, run_finetune(arguments.run, clock));
+  if (arguments.install.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(auto model, cluster::resolve_model(merged));
+  model.name = arguments.install;
+  return install_model(library, model, clock).status();
+}
+
+void add_options(CLI::App& command, FinetuneArguments& arguments) {
+  auto& run = arguments.run;
+  command.add_option("--base", arguments.base, "Model to begin with, by name or path")
+      ->capture_default_str();
+  command.add_option("--data", run.data, "Examples: one JSON object a line")->required();
+  command.add_option("--valid", run.valid, "Examples that are not learnt but looked at");
+  command.add_option("--to", run.folder, "Folder for what the run leaves")->required();
+  command.add_option("--install", arguments.install, "Install the tuned model under this name");
+  command.add_option("--epochs", run.trainer.epochs)->check(CLI::Range(1, 50));
+  command.add_option("--batch-size", run.trainer.batch_size, "Examples of a step")
+      ->check(CLI::Range(1, 256));
+  command.add_option("--learning-rate", run.trainer.schedule.rate)->check(CLI::PositiveNumber);
+  command.add_option("--rank", run.lora.rank, "Of the adapter")->check(CLI::Range(1, 1024));
+  command.add_option("--alpha", run.lora.alpha)->check(CLI::PositiveNumber);
+  command.add_flag("--rslora", run.lora.by_root, "Scale by the root of the rank");
+  command.add_option("--targets", run.lora.targets, "Of q, k, v, o, gate, up, down")
+      ->delimiter(',');
+  command.add_option("--tokens-max", run.tokens_max, "Of an example; longer ones are cut")
+      ->check(CLI::Range(2, 1 << 20));
+  command.add_option("--seed", run.trainer.seed);
+  command.add_option("--threads", run.threads)->check(CLI::Range(0, 1024));
+  command.add_flag("--f32", run.f32, "Multiply in fp32 where BF16 would be faster");
+  command.add_flag("--json", run.json, "One line of JSON for each step");
+}
+
+}  // namespace
+
+void add_finetune_command(CLI::App& app, const std::string& home, int& exit_code) {
+  auto* command = app.add_subcommand("finetune", "Tune a model on examples");
+  const auto arguments = std::make_shared<FinetuneArguments>();  // shared by CLI11's callback
+  arguments->run.lora.rank = 16;
+  arguments->run.lora.alpha = 32;
+  arguments->run.trainer.schedule.rate = 2e-4;
+  add_options(*command, *arguments);
+  command->footer(
+      "\nExamples:\n"
+      "  plinth finetune --data chats.jsonl --to tuned --install my-model\n"
+      "  plinth up --model my-model");
+  command->callback([arguments, &home, &exit_code] {
+    const auto status = finetune(home, *arguments);
+    exit_code = status.ok() ? 0 : report(status);
+  });
+}
+
+}  // namespace plinth

@@ -1,0 +1,155 @@
+#include "apps/finetune_run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "apps/terminal.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "model/chat_template.h"
+#include "model/model_file.h"
+#include "model/tokenizer.h"
+#include "train/adapter.h"
+#include "train/limits.h"
+
+namespace plinth {
+
+namespace {
+
+double seconds_between(base::TimePoint from, base::TimePoint to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+// What a person, or a program with --json, sees of a run; and the lines of its CSV.
+class RunLog {
+ public:
+  RunLog(bool json, std::int64_t steps, const base::Clock& clock)
+      : json_(json), steps_(steps), clock_(clock), begun_(clock.now()) {}
+
+  void step(const train::StepReport& report) {
+    tokens_ += report.tokens;
+    const double accuracy = report.loss.targets == 0
+                                ? 0
+                                : static_cast<double>(report.loss.correct) /
+                                      static_cast<double>(report.loss.targets);
+    csv_ += fmt::format("{},{:.6f},{:.6f},{:.6g},{:.6f}\n", report.step, report.loss.mean(),
+                        accuracy, report.learning_rate, report.gradient_norm);
+    const double seconds = seconds_between(begun_, clock_.now());
+    const double rate = seconds > 0 ? static_cast<double>(tokens_) / seconds : 0;
+    if (json_) {
+      fmt::print("{}\n",
+                 base::to_json(base::json::object{{"step", report.step},
+                                                  {"steps", steps_},
+                                                  {"loss", report.loss.mean()},
+                                                  {"accuracy", accuracy},
+                                                  {"learning_rate", report.learning_rate},
+                                                  {"gradient_norm", report.gradient_norm},
+                                                  {"tokens_per_second", rate}}));
+      std::fflush(stdout);
+      return;
+    }
+    const bool redraws = is_terminal(STDERR_FILENO);
+    const auto tenth = report.step * 10 / steps_;
+    if (!redraws && tenth == tenth_ && report.step != 1) return;
+    tenth_ = tenth;
+    const double left = seconds / static_cast<double>(report.step) *
+                        static_cast<double>(steps_ - report.step);
+    fmt::print(stderr, "{}step {}/{}  loss {:.4f}  accuracy {:.3f}  {:.0f} tokens/s  {:.0f} s left{}",
+               redraws ? "\r\x1b[K" : "", report.step, steps_, report.loss.mean(), accuracy, rate,
+               left, redraws && report.step != steps_ ? "" : "\n");
+  }
+  void valid(const train::Loss& loss) const {
+    if (loss.targets == 0) return;
+    fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}\n", loss.mean(),
+               static_cast<double>(loss.correct) / static_cast<double>(loss.targets));
+  }
+  std::string csv() const {
+    return "step,train_loss,train_mean_token_accuracy,learning_rate,gradient_norm\n" + csv_;
+  }
+
+ private:
+  const bool json_;
+  const std::int64_t steps_;
+  const base::Clock& clock_;
+  const base::TimePoint begun_;
+  std::int64_t tokens_ = 0, tenth_ = -1;
+  std::string csv_;
+};
+
+absl::StatusOr<train::Dataset> read_data(const std::string& path,
+                                         const train::ExampleEncoder& encoder,
+                                         std::int64_t tokens_max) {
+  ASSIGN_OR_RETURN(const auto text, base::read_file(path, train::kDataBytesMax));
+  auto dataset = train::Dataset::read(text, encoder, {tokens_max});
+  if (!dataset.ok()) return base::annotate(dataset.status(), path);
+  return dataset;
+}
+
+void show_data(const std::string& path, const train::DataReport& report) {
+  fmt::print(stderr,
+             "{}: {} examples of {} tokens, {} of them learnt; the longest has {}, {} were cut, {} "
+             "equal earlier ones\n",
+             path, report.examples, report.tokens, report.targets, report.longest,
+             report.truncated, report.duplicates);
+}
+
+absl::StatusOr<std::string> leave(const FinetuneOptions& options,
+                                  const train::Decoder<float>& decoder, const RunLog& log) {
+  RETURN_IF_ERROR(base::write_file_atomic(options.folder + "/results.csv", log.csv()));
+  RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
+                                            options.folder + "/adapter"));
+  const auto merged = options.folder + "/model.gguf";
+  RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
+                                           tensor::DType::q8_0, merged));
+  return merged;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock) {
+  ASSIGN_OR_RETURN(const auto file, model::open_model(options.base_path));
+  ASSIGN_OR_RETURN(const auto tokenizer, model::make_tokenizer(file->tokenizer));
+  std::optional<model::ChatTemplate> chat_template;
+  if (!file->chat_template.empty()) {
+    ASSIGN_OR_RETURN(chat_template, model::ChatTemplate::parse(file->chat_template));
+  }
+  const train::ExampleEncoder encoder(*tokenizer, chat_template ? &*chat_template : nullptr,
+                                      clock.unix_seconds());
+  const auto tokens_max = std::min<std::int64_t>(options.tokens_max, file->spec.context);
+  ASSIGN_OR_RETURN(const auto data, read_data(options.data, encoder, tokens_max));
+  show_data(options.data, data.report());
+  std::optional<train::Dataset> valid;
+  if (!options.valid.empty()) {
+    ASSIGN_OR_RETURN(valid, read_data(options.valid, encoder, tokens_max));
+    show_data(options.valid, valid->report());
+    if (const auto shared = data.shared_with(*valid); shared > 0) {
+      fmt::print(stderr, "{} of {} examples of {} are learnt, too: what it says is too good\n",
+                 shared, valid->report().examples, options.valid);
+    }
+  }
+  base::ThreadPool threads(
+      options.threads > 0 ? options.threads
+                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  const auto isa = tensor::best_isa();
+  const bool bf16 = !options.f32 && tensor::multiplies_bfloat(isa);
+  train::Compute compute(threads, isa,
+                         bf16 ? tensor::GemmPrecision::bf16 : tensor::GemmPrecision::f32);
+  ASSIGN_OR_RETURN(const auto decoder,
+                   train::Decoder<float>::make(file->spec, file->weights, options.lora));
+  train::Trainer trainer(*decoder, data, options.trainer, compute);
+  RETURN_IF_ERROR(base::make_folders(options.folder));
+  RunLog log(options.json, trainer.steps(), clock);
+  if (valid) log.valid(trainer.evaluate(*valid));
+  while (trainer.done() < trainer.steps()) {
+    ASSIGN_OR_RETURN(const auto report, trainer.step());
+    log.step(report);
+  }
+  if (valid) log.valid(trainer.evaluate(*valid));
+  return leave(options, *decoder, log);
+}
+
+}  // namespace plinth

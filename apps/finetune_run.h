@@ -1,0 +1,29 @@
+// One run of `plinth finetune`, and what it shows on the way.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "train/decoder.h"
+#include "train/trainer.h"
+
+namespace plinth {
+
+struct FinetuneOptions {
+  std::string base_name, base_path;
+  std::string data, valid;  // files; valid may be ""
+  std::string folder;       // of what the run leaves
+  train::LoraOptions lora;
+  train::TrainerOptions trainer;
+  std::int64_t tokens_max = 2048;
+  int threads = 0;  // 0 = as many as the machine has
+  bool f32 = false;
+  bool json = false;
+};
+
+// Leaves an adapter in PEFT's form, the model with the adapter in it, and the losses as CSV.
+// Returns the path of that model.
+absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock);
+
+}  // namespace plinth
