@@ -32,23 +32,21 @@ class RunLog {
 
   void step(const train::StepReport& report) {
     tokens_ += report.tokens;
-    const double accuracy = report.loss.targets == 0
-                                ? 0
-                                : static_cast<double>(report.loss.correct) /
-                                      static_cast<double>(report.loss.targets);
+    const double accuracy = report.loss.targets == 0 ? 0
+                                                     : static_cast<double>(report.loss.correct) /
+                                                           static_cast<double>(report.loss.targets);
     csv_ += fmt::format("{},{:.6f},{:.6f},{:.6g},{:.6f}\n", report.step, report.loss.mean(),
                         accuracy, report.learning_rate, report.gradient_norm);
     const double seconds = seconds_between(begun_, clock_.now());
     const double rate = seconds > 0 ? static_cast<double>(tokens_) / seconds : 0;
     if (json_) {
-      fmt::print("{}\n",
-                 base::to_json(base::json::object{{"step", report.step},
-                                                  {"steps", steps_},
-                                                  {"loss", report.loss.mean()},
-                                                  {"accuracy", accuracy},
-                                                  {"learning_rate", report.learning_rate},
-                                                  {"gradient_norm", report.gradient_norm},
-                                                  {"tokens_per_second", rate}}));
+      fmt::print("{}\n", base::to_json(base::json::object{{"step", report.step},
+                                                          {"steps", steps_},
+                                                          {"loss", report.loss.mean()},
+                                                          {"accuracy", accuracy},
+                                                          {"learning_rate", report.learning_rate},
+                                                          {"gradient_norm", report.gradient_norm},
+                                                          {"tokens_per_second", rate}}));
       std::fflush(stdout);
       return;
     }
@@ -56,9 +54,10 @@ class RunLog {
     const auto tenth = report.step * 10 / steps_;
     if (!redraws && tenth == tenth_ && report.step != 1) return;
     tenth_ = tenth;
-    const double left = seconds / static_cast<double>(report.step) *
-                        static_cast<double>(steps_ - report.step);
-    fmt::print(stderr, "{}step {}/{}  loss {:.4f}  accuracy {:.3f}  {:.0f} tokens/s  {:.0f} s left{}",
+    const double left =
+        seconds / static_cast<double>(report.step) * static_cast<double>(steps_ - report.step);
+    fmt::print(stderr,
+               "{}step {}/{}  loss {:.4f}  accuracy {:.3f}  {:.0f} tokens/s  {:.0f} s left{}",
                redraws ? "\r\x1b[K" : "", report.step, steps_, report.loss.mean(), accuracy, rate,
                left, redraws && report.step != steps_ ? "" : "\n");
   }
@@ -93,8 +92,8 @@ void show_data(const std::string& path, const train::DataReport& report) {
   fmt::print(stderr,
              "{}: {} examples of {} tokens, {} of them learnt; the longest has {}, {} were cut, {} "
              "equal earlier ones\n",
-             path, report.examples, report.tokens, report.targets, report.longest,
-             report.truncated, report.duplicates);
+             path, report.examples, report.tokens, report.targets, report.longest, report.truncated,
+             report.duplicates);
 }
 
 absl::StatusOr<std::string> leave(const FinetuneOptions& options,

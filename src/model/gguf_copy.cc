@@ -80,8 +80,8 @@ absl::Status copy_gguf(const GgufCopy& copy) {
                  set->files[0].bytes().subspan(kHeaderBytes, metadata_end - kHeaderBytes));
   for (const auto& [name, tensor] : table.tensors) {
     if (tensor.dims.size() > 2)
-      return base::unimplemented(fmt::format("[gguf] {} has {} dimensions", name,
-                                             tensor.dims.size()));
+      return base::unimplemented(
+          fmt::format("[gguf] {} has {} dimensions", name, tensor.dims.size()));
     const auto change = copy.changes.find(name);
     const bool changes = change != copy.changes.end();
     writer.add(name, changes ? copy.dtype : tensor.dtype, rows_of(tensor), columns_of(tensor),

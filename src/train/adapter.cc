@@ -25,8 +25,8 @@ std::pair<std::string, std::string> split(const std::string& matrix) {
 
 std::string gguf_name(const std::string& matrix) {
   static const std::map<std::string, std::string> kNames = {
-      {"q", "attn_q"},      {"k", "attn_k"},     {"v", "attn_v"},     {"o", "attn_output"},
-      {"gate", "ffn_gate"}, {"up", "ffn_up"},    {"down", "ffn_down"}};
+      {"q", "attn_q"},      {"k", "attn_k"},  {"v", "attn_v"},     {"o", "attn_output"},
+      {"gate", "ffn_gate"}, {"up", "ffn_up"}, {"down", "ffn_down"}};
   const auto [layer, part] = split(matrix);
   return fmt::format("blk.{}.{}.weight", layer, kNames.at(part));
 }
@@ -67,9 +67,8 @@ class SafetensorsFile {
   void add(const std::string& name, std::int64_t rows, std::int64_t columns, const float* values) {
     const auto begin = data_.size();
     append(values, static_cast<std::size_t>(rows * columns), data_);
-    header_[name] = base::json::object{{"dtype", "F32"},
-                                       {"shape", {rows, columns}},
-                                       {"data_offsets", {begin, data_.size()}}};
+    header_[name] = base::json::object{
+        {"dtype", "F32"}, {"shape", {rows, columns}}, {"data_offsets", {begin, data_.size()}}};
   }
   std::string bytes() const {
     auto header = base::to_json(header_);
@@ -116,9 +115,8 @@ absl::Status write_merged_gguf(const Parameters<float>& parameters, const LoraOp
   }
   const auto status = model::copy_gguf(copy);
   if (!absl::IsNotFound(status)) return status;
-  return base::unimplemented(
-      fmt::format("[train] {} keeps an adapted matrix in another form: {}", base_path,
-                  base::message(status)));
+  return base::unimplemented(fmt::format("[train] {} keeps an adapted matrix in another form: {}",
+                                         base_path, base::message(status)));
 }
 
 absl::Status write_peft_adapter(const Decoder<float>& decoder, const LoraOptions& lora,

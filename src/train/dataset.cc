@@ -23,8 +23,7 @@ class Complaints {
   absl::Status status() const {
     if (count_ == 0) return absl::OkStatus();
     if (count_ <= kDataErrorsMax) return base::invalid_argument(text_);
-    return base::invalid_argument(
-        fmt::format("{}\nand {} more", text_, count_ - kDataErrorsMax));
+    return base::invalid_argument(fmt::format("{}\nand {} more", text_, count_ - kDataErrorsMax));
   }
 
  private:
@@ -61,8 +60,8 @@ using Key = std::pair<std::vector<std::int32_t>, std::vector<bool>>;
 absl::StatusOr<Dataset> Dataset::read(std::string_view text, const ExampleEncoder& encoder,
                                       const DataOptions& options) {
   if (text.size() > kDataBytesMax) {
-    return base::invalid_argument(fmt::format("the file has {} bytes, over the limit of {}",
-                                              text.size(), kDataBytesMax));
+    return base::invalid_argument(
+        fmt::format("the file has {} bytes, over the limit of {}", text.size(), kDataBytesMax));
   }
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark)
     return base::invalid_argument("line 1: it begins with a byte order mark: save it without one");

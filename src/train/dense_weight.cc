@@ -23,15 +23,13 @@ void DenseWeight<T>::multiply_back(const T* dy, std::int64_t m, T* dx, bool accu
 }
 
 template <typename T>
-void DenseWeight<T>::add_gradient(const T* dy, const T* x, std::int64_t m,
-                                  Compute& compute) {
+void DenseWeight<T>::add_gradient(const T* dy, const T* x, std::int64_t m, Compute& compute) {
   CHECK(learns());
   matmul<T>({this->rows(), this->columns(), m, dy, true, x, false, grad_, true}, compute);
 }
 
 template <typename T>
-void DenseWeight<T>::gather(std::span<const std::int32_t> ids, T* out,
-                            Compute& compute) const {
+void DenseWeight<T>::gather(std::span<const std::int32_t> ids, T* out, Compute& compute) const {
   const auto columns = this->columns();
   for_rows(compute.threads, static_cast<std::int64_t>(ids.size()), [&](std::int64_t i) {
     std::copy_n(value_ + std::int64_t{ids[static_cast<std::size_t>(i)]} * columns, columns,

@@ -19,8 +19,7 @@ class DenseWeight final : public Weight<T> {
                      Compute& compute) const override;
   void add_gradient(const T* dy, const T* x, std::int64_t m, Compute& compute) override;
   void gather(std::span<const std::int32_t> ids, T* out, Compute& compute) const override;
-  void scatter_gradient(std::span<const std::int32_t> ids, const T* dx,
-                        Compute& compute) override;
+  void scatter_gradient(std::span<const std::int32_t> ids, const T* dx, Compute& compute) override;
 
  private:
   const T* const value_;

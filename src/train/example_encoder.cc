@@ -44,8 +44,9 @@ absl::StatusOr<Example> ExampleEncoder::encode(const Record& record) const {
   Example example;
   std::string text;
   if (const auto* completion = std::get_if<CompletionRecord>(&record)) {
-    ASSIGN_OR_RETURN(const auto prompt, tokenizer_.encode(completion->prompt, {.add_special = true,
-                                                                               .parse_special = true}));
+    ASSIGN_OR_RETURN(
+        const auto prompt,
+        tokenizer_.encode(completion->prompt, {.add_special = true, .parse_special = true}));
     example.append(prompt, false);
     text = completion->completion;
   } else {
@@ -76,7 +77,7 @@ absl::StatusOr<model::RenderedPrompt> ExampleEncoder::render(const ChatRecord& c
 // Answers are cut out where the template writes a conversation's beginning as it would be served,
 // whatever follows.
 absl::StatusOr<std::vector<ExampleEncoder::Piece>> ExampleEncoder::pieces(const ChatRecord& chat,
-                                                                         bool every_answer) const {
+                                                                          bool every_answer) const {
   std::size_t last = chat.messages.size();
   while (last > 0 && !is_learnt(chat.messages[last - 1].get_object())) --last;
   std::vector<Piece> pieces;

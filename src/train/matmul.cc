@@ -12,7 +12,8 @@ namespace {
 // Of C, by one thread: sums of a tile stay in registers and the first-level cache.
 constexpr std::int64_t kTileRows = 8, kTileColumns = 64;
 
-// In fp64, for tests: b as [k, columns] from column `first` on, so that the inner loop runs along memory.
+// In fp64, for tests: b as [k, columns] from column `first` on, so that the inner loop runs along
+// memory.
 template <typename T>
 void copy_columns(const Product<T>& p, std::int64_t first, std::int64_t columns, T* out) {
   for (std::int64_t k = 0; k < p.k; ++k) {
@@ -58,19 +59,18 @@ void matmul(const Product<float>& p, Compute& compute) {
 
 template <>
 void matmul(const Product<double>& p, Compute& compute) {
-  compute.threads.parallel_for(base::ceil_div(p.n, kTileColumns), 1,
-                       [&](std::int64_t begin, std::int64_t end) {
-                         std::vector<double> b(static_cast<std::size_t>(p.k * kTileColumns));
-                         for (auto strip = begin; strip < end; ++strip) {
-                           const auto first = strip * kTileColumns;
-                           const auto columns = std::min(kTileColumns, p.n - first);
-                           copy_columns(p, first, columns, b.data());
-                           for (std::int64_t row = 0; row < p.m; row += kTileRows) {
-                             tile(p, row, std::min(kTileRows, p.m - row), first, columns, b.data());
-                           }
-                         }
-                       });
+  compute.threads.parallel_for(
+      base::ceil_div(p.n, kTileColumns), 1, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<double> b(static_cast<std::size_t>(p.k * kTileColumns));
+        for (auto strip = begin; strip < end; ++strip) {
+          const auto first = strip * kTileColumns;
+          const auto columns = std::min(kTileColumns, p.n - first);
+          copy_columns(p, first, columns, b.data());
+          for (std::int64_t row = 0; row < p.m; row += kTileRows) {
+            tile(p, row, std::min(kTileRows, p.m - row), first, columns, b.data());
+          }
+        }
+      });
 }
-
 
 }  // namespace plinth::train

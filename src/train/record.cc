@@ -119,8 +119,8 @@ absl::StatusOr<Record> read_chat(object& line) {
   }
   bool has_assistant = false;
   for (std::size_t i = 0; i < messages.get_array().size(); ++i) {
-    RETURN_IF_ERROR(read_message(messages.get_array()[i], fmt::format("messages[{}]", i),
-                                 has_assistant));
+    RETURN_IF_ERROR(
+        read_message(messages.get_array()[i], fmt::format("messages[{}]", i), has_assistant));
   }
   if (!has_assistant) {
     return base::invalid_argument(
@@ -155,8 +155,7 @@ absl::StatusOr<Record> read_alpaca(const object& line) {
   }
   ASSIGN_OR_RETURN(const auto answer, text_of(line, "output", "output"));
   if (prompt.empty()) return base::invalid_argument("`instruction` is empty");
-  if (answer.empty())
-    return base::invalid_argument("`output` is empty: there is nothing to learn");
+  if (answer.empty()) return base::invalid_argument("`output` is empty: there is nothing to learn");
   ChatRecord record;
   record.messages = {message_of("user", prompt), message_of("assistant", answer)};
   return Record(std::move(record));
@@ -164,8 +163,8 @@ absl::StatusOr<Record> read_alpaca(const object& line) {
 
 absl::StatusOr<Record> read_sharegpt(object& line) {
   static const std::map<std::string, std::string, std::less<>> kRoles = {
-      {"system", "system"},       {"human", "user"},    {"user", "user"}, {"gpt", "assistant"},
-      {"assistant", "assistant"}, {"chatgpt", "assistant"}};
+      {"system", "system"}, {"human", "user"},          {"user", "user"},
+      {"gpt", "assistant"}, {"assistant", "assistant"}, {"chatgpt", "assistant"}};
   const auto& turns = line["conversations"];
   if (!turns.is_array()) return base::invalid_argument("`conversations` is no list");
   array messages;

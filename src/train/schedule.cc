@@ -30,8 +30,7 @@ double left(Decay decay, double done) {
 
 double learning_rate(const ScheduleOptions& options, std::int64_t step, std::int64_t steps) {
   if (step < options.warmup_steps) {
-    return options.rate * static_cast<double>(step + 1) /
-           static_cast<double>(options.warmup_steps);
+    return options.rate * static_cast<double>(step + 1) / static_cast<double>(options.warmup_steps);
   }
   const auto rest = std::max<std::int64_t>(steps - options.warmup_steps, 1);
   const double done =

@@ -68,6 +68,7 @@ Loss Trainer::passes(const std::vector<Example>& examples, const std::vector<std
 
 absl::StatusOr<StepReport> Trainer::step() {
   const auto number = done();
+  if (number >= steps_) return base::failed_precondition("[train] the run is over");
   StepReport report;
   report.step = number + 1;
   report.epoch = number / steps_per_epoch_;
@@ -77,8 +78,7 @@ absl::StatusOr<StepReport> Trainer::step() {
   std::int64_t targets = 0;
   for (const auto index : chosen) targets += data_.examples()[index].targets();
   decoder_.parameters().clear_gradients();
-  report.loss =
-      passes(data_.examples(), chosen, 1 / static_cast<double>(targets), report.tokens);
+  report.loss = passes(data_.examples(), chosen, 1 / static_cast<double>(targets), report.tokens);
   report.gradient_norm = gradient_norm(decoder_.parameters(), compute_.threads);
   if (!std::isfinite(report.loss.sum) || !std::isfinite(report.gradient_norm)) {
     return base::failed_precondition(

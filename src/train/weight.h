@@ -25,8 +25,7 @@ class Weight {
   // dW += dy^T x. Where it learns.
   virtual void add_gradient(const T* dy, const T* x, std::int64_t m, Compute& compute) = 0;
   // Row ids[i] to out[i]. out: [ids.size(), columns].
-  virtual void gather(std::span<const std::int32_t> ids, T* out,
-                      Compute& compute) const = 0;
+  virtual void gather(std::span<const std::int32_t> ids, T* out, Compute& compute) const = 0;
   // Row ids[i] of dW += dx[i], in the order of i. Where it learns.
   virtual void scatter_gradient(std::span<const std::int32_t> ids, const T* dx,
                                 Compute& compute) = 0;

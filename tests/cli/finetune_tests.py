@@ -1,0 +1,92 @@
+"""plinth finetune: a task that the default model fails, learnt, installed and served; and files that are wrong."""
+import csv
+import json
+import os
+import random
+import struct
+import urllib.request
+
+from harness import Home, Service, test
+
+MONTHS = ("January February March April May June July August September October November December").split()
+
+
+def dates(count, seed):
+    """Pairs like ("March 5, 1987", "1987-03-05")."""
+    draw = random.Random(seed)
+    for _ in range(count):
+        month, day, year = draw.randrange(12), draw.randrange(1, 29), draw.randrange(1900, 2030)
+        yield f"{MONTHS[month]} {day}, {year}", f"{year}-{month + 1:02d}-{day:02d}"
+
+
+def chats(pairs):
+    return "".join(json.dumps({"messages": [{"role": "user", "content": question},
+                                            {"role": "assistant", "content": answer}]}) + "\n" for question, answer in pairs)
+
+
+def answers(service, model, questions):
+    said = []
+    for question in questions:
+        body = json.dumps({"model": model, "messages": [{"role": "user", "content": question}], "temperature": 0,
+                           "max_tokens": 16}).encode()
+        request = urllib.request.Request(service.ready["url"] + "/v1/chat/completions", body, {
+            "authorization": "Bearer " + service.ready["api_key"], "content-type": "application/json"})
+        answer = json.load(urllib.request.urlopen(request, timeout=60))
+        said.append(answer["choices"][0]["message"]["content"].strip())
+    return said
+
+
+@test
+def a_task_is_learnt_and_served():
+    with Home() as home:
+        home.import_model()
+        data = home.write("train.jsonl", chats(dates(120, 1)))
+        valid = home.write("valid.jsonl", chats(dates(20, 2)))
+        done = home.run("finetune", "--data", data, "--valid", valid, "--to", home.path + "/tuned", "--epochs", "1",
+                        "--learning-rate", "1e-3", "--install", "dates", timeout=240)
+        assert "120 examples" in done.stderr and "step 15/15" in done.stderr, done.stderr
+        steps = list(csv.DictReader(open(home.path + "/tuned/results.csv")))
+        assert len(steps) == 15 and float(steps[-1]["train_loss"]) < float(steps[0]["train_loss"]) / 4, steps
+        unseen = list(dates(20, 2))
+        with Service(home, "--model", "dates") as service:
+            for model, least, most in [("smollm2", 0, 2), ("dates", 16, 20)]:
+                said = answers(service, model, [question for question, _ in unseen])
+                right = sum(one == answer for one, (_, answer) in zip(said, unseen))
+                assert least <= right <= most, (model, right, said)
+
+
+@test
+def an_adapter_is_left_in_pefts_form():
+    with Home() as home:
+        model = home.path + "/tiny.gguf"
+        os.makedirs(home.path)
+        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        data = home.write("data.jsonl", '{"prompt": "a", "completion": "b"}\n' * 3)
+        lines = home.run("finetune", "--base", model, "--data", data, "--to", home.path + "/out", "--rank", "2",
+                         "--targets", "q,down", "--epochs", "2", "--batch-size", "2", "--json").stdout.splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4], lines
+        config = json.load(open(home.path + "/out/adapter/adapter_config.json"))
+        assert config["r"] == 2 and config["target_modules"] == ["down_proj", "q_proj"], config
+        with open(home.path + "/out/adapter/adapter_model.safetensors", "rb") as file:
+            header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        assert len(header) == 2 * 2 * 2, list(header)
+
+
+@test
+def what_cannot_be_learnt_is_named():
+    with Home() as home:
+        home.import_model()
+        to = ["--to", home.path + "/out"]
+        broken = home.write("broken.jsonl", '{"text": "a"}\n{"messages": [{"role": "user", "content": "a"}]}\nx\n')
+        done = home.run("finetune", "--data", broken, *to, expect=1)
+        assert "broken.jsonl: line 2: `messages` has no message of the assistant" in done.stderr, done.stderr
+        assert "line 3: it is no JSON" in done.stderr, done.stderr
+        good = home.write("good.jsonl", '{"text": "a b c d"}\n')
+        for more, expect, said in [(["--base", "nothing-like-it"], 1, "nothing-like-it"),
+                                   (["--targets", "q,nose"], 1, "`nose` is no target"),
+                                   (["--data", home.path + "/none"], 1, "none"),
+                                   (["--rank", "0"], 2, "--rank")]:
+            arguments = ["--data", good] if "--data" not in more else []
+            done = home.run("finetune", *arguments, *more, *to, expect=expect)
+            assert said in done.stderr, (more, done.stderr)
+        assert not os.path.exists(home.path + "/out/model.gguf")
