@@ -60,6 +60,11 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
       ->check(CLI::Range(2, 1 << 20));
   command.add_option("--seed", run.trainer.seed);
   command.add_option("--threads", run.threads)->check(CLI::Range(0, 1024));
+  command
+      .add_option("--checkpoint-steps", run.checkpoint_steps,
+                  "Steps between checkpoints; 0: only where it is stopped")
+      ->check(CLI::Range(0, 1 << 30));
+  command.add_flag("--resume", run.resume, "Go on with the run that the folder holds");
   command.add_flag("--f32", run.f32, "Multiply in fp32 where BF16 would be faster");
   command.add_flag("--json", run.json, "One line of JSON for each step");
 }

@@ -1,9 +1,12 @@
 #include "apps/finetune_run.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
@@ -14,11 +17,25 @@
 #include "model/model_file.h"
 #include "model/tokenizer.h"
 #include "train/adapter.h"
+#include "train/checkpoint.h"
 #include "train/limits.h"
 
 namespace plinth {
 
 namespace {
+
+constexpr int kCheckpointsKept = 2;
+constexpr std::size_t kResultsBytesMax = 64u << 20;
+constexpr char kResultsHead[] =
+    "step,train_loss,train_mean_token_accuracy,learning_rate,gradient_norm\n";
+
+std::atomic<bool> asked_to_stop = false;
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets it");
+
+void listen_for_signals() {
+  for (const int signal : {SIGINT, SIGTERM})
+    ::signal(signal, [](int) { asked_to_stop.store(true); });
+}
 
 double seconds_between(base::TimePoint from, base::TimePoint to) {
   return std::chrono::duration<double>(to - from).count();
@@ -27,8 +44,15 @@ double seconds_between(base::TimePoint from, base::TimePoint to) {
 // What a person, or a program with --json, sees of a run; and the lines of its CSV.
 class RunLog {
  public:
-  RunLog(bool json, std::int64_t steps, const base::Clock& clock)
-      : json_(json), steps_(steps), clock_(clock), begun_(clock.now()) {}
+  // `results`: of the steps that were done before.
+  RunLog(bool json, std::int64_t done, std::int64_t steps, std::string results,
+         const base::Clock& clock)
+      : json_(json),
+        done_(done),
+        steps_(steps),
+        clock_(clock),
+        begun_(clock.now()),
+        csv_(std::move(results)) {}
 
   void step(const train::StepReport& report) {
     tokens_ += report.tokens;
@@ -54,8 +78,8 @@ class RunLog {
     const auto tenth = report.step * 10 / steps_;
     if (!redraws && tenth == tenth_ && report.step != 1) return;
     tenth_ = tenth;
-    const double left =
-        seconds / static_cast<double>(report.step) * static_cast<double>(steps_ - report.step);
+    const double left = seconds / static_cast<double>(report.step - done_) *
+                        static_cast<double>(steps_ - report.step);
     fmt::print(stderr,
                "{}step {}/{}  loss {:.4f}  accuracy {:.3f}  {:.0f} tokens/s  {:.0f} s left{}",
                redraws ? "\r\x1b[K" : "", report.step, steps_, report.loss.mean(), accuracy, rate,
@@ -66,18 +90,71 @@ class RunLog {
     fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}\n", loss.mean(),
                static_cast<double>(loss.correct) / static_cast<double>(loss.targets));
   }
-  std::string csv() const {
-    return "step,train_loss,train_mean_token_accuracy,learning_rate,gradient_norm\n" + csv_;
-  }
+  std::string csv() const { return kResultsHead + csv_; }
 
  private:
   const bool json_;
-  const std::int64_t steps_;
+  const std::int64_t done_, steps_;
   const base::Clock& clock_;
   const base::TimePoint begun_;
   std::int64_t tokens_ = 0, tenth_ = -1;
   std::string csv_;
 };
+
+// The first `steps` lines of what an earlier part of the run left.
+std::string results_until(const std::string& path, std::int64_t steps) {
+  auto text = base::read_file(path, kResultsBytesMax).value_or("");
+  if (text.compare(0, sizeof kResultsHead - 1, kResultsHead) != 0) return "";
+  text.erase(0, sizeof kResultsHead - 1);
+  std::size_t end = 0;
+  for (; steps > 0 && end != std::string::npos; --steps) {
+    end = text.find('\n', end);
+    if (end != std::string::npos) ++end;
+  }
+  return text.substr(0, end);
+}
+
+// Goes on, or begins where nothing would be lost.
+absl::Status begin_run(const FinetuneOptions& options, train::Trainer& trainer) {
+  const auto folder = options.folder + "/checkpoints";
+  ASSIGN_OR_RETURN(const auto newest, train::newest_checkpoint(folder));
+  if (!options.resume && newest) {
+    return base::failed_precondition(
+        fmt::format("{} holds a run that was stopped after step {}: --resume goes on with it, and "
+                    "another folder begins anew",
+                    options.folder, *newest));
+  }
+  if (!options.resume) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool resumed, trainer.resume(folder));
+  if (!resumed)
+    return base::failed_precondition(fmt::format("{} holds no run to go on with", options.folder));
+  fmt::print(stderr, "goes on after step {}\n", trainer.done());
+  return absl::OkStatus();
+}
+
+absl::Status save(const FinetuneOptions& options, train::Trainer& trainer, const RunLog& log) {
+  RETURN_IF_ERROR(base::write_file_atomic(options.folder + "/results.csv", log.csv()));
+  return trainer.save(options.folder + "/checkpoints", kCheckpointsKept);
+}
+
+absl::Status run_steps(const FinetuneOptions& options, train::Trainer& trainer, RunLog& log) {
+  while (trainer.done() < trainer.steps()) {
+    if (asked_to_stop.load()) {
+      RETURN_IF_ERROR(save(options, trainer, log));
+      return absl::CancelledError(base::to_absl(
+          fmt::format("stopped after step {} of {}; the same command with --resume goes on",
+                      trainer.done(), trainer.steps())));
+    }
+    ASSIGN_OR_RETURN(const auto report, trainer.step());
+    log.step(report);
+    const bool is_last = trainer.done() == trainer.steps();
+    if (options.checkpoint_steps > 0 && !is_last &&
+        trainer.done() % options.checkpoint_steps == 0) {
+      RETURN_IF_ERROR(save(options, trainer, log));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<train::Dataset> read_data(const std::string& path,
                                          const train::ExampleEncoder& encoder,
@@ -104,12 +181,15 @@ absl::StatusOr<std::string> leave(const FinetuneOptions& options,
   const auto merged = options.folder + "/model.gguf";
   RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
                                            tensor::DType::q8_0, merged));
+  std::error_code error;
+  std::filesystem::remove_all(options.folder + "/checkpoints", error);  // nothing goes on from here
   return merged;
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock) {
+  listen_for_signals();
   ASSIGN_OR_RETURN(const auto file, model::open_model(options.base_path));
   ASSIGN_OR_RETURN(const auto tokenizer, model::make_tokenizer(file->tokenizer));
   std::optional<model::ChatTemplate> chat_template;
@@ -141,12 +221,11 @@ absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const b
                    train::Decoder<float>::make(file->spec, file->weights, options.lora));
   train::Trainer trainer(*decoder, data, options.trainer, compute);
   RETURN_IF_ERROR(base::make_folders(options.folder));
-  RunLog log(options.json, trainer.steps(), clock);
+  RETURN_IF_ERROR(begin_run(options, trainer));
+  RunLog log(options.json, trainer.done(), trainer.steps(),
+             results_until(options.folder + "/results.csv", trainer.done()), clock);
   if (valid) log.valid(trainer.evaluate(*valid));
-  while (trainer.done() < trainer.steps()) {
-    ASSIGN_OR_RETURN(const auto report, trainer.step());
-    log.step(report);
-  }
+  RETURN_IF_ERROR(run_steps(options, trainer, log));
   if (valid) log.valid(trainer.evaluate(*valid));
   return leave(options, *decoder, log);
 }

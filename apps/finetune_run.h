@@ -17,13 +17,16 @@ struct FinetuneOptions {
   train::LoraOptions lora;
   train::TrainerOptions trainer;
   std::int64_t tokens_max = 2048;
-  int threads = 0;  // 0 = as many as the machine has
+  int threads = 0;                     // 0 = as many as the machine has
+  std::int64_t checkpoint_steps = 50;  // between two checkpoints; 0 = only where it is stopped
+  bool resume = false;                 // goes on with the run that the folder holds
   bool f32 = false;
   bool json = false;
 };
 
 // Leaves an adapter in PEFT's form, the model with the adapter in it, and the losses as CSV.
-// Returns the path of that model.
+// Returns the path of that model. SIGINT and SIGTERM leave a checkpoint: Cancelled says how to go
+// on.
 absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock);
 
 }  // namespace plinth

@@ -1,15 +1,9 @@
 #include "model/gguf_writer.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
 
-#include "base/file.h"
+#include "base/new_file.h"
 #include "base/units.h"
 #include "model/gguf/gguf_type.h"
 
@@ -30,34 +24,6 @@ void put(std::string& to, T value) {
 void put_text(std::string& to, std::string_view text) {
   put<std::uint64_t>(to, text.size());
   to.append(text);
-}
-
-// Removes what it names unless it was kept.
-class Temporary {
- public:
-  explicit Temporary(std::string path) : path_(std::move(path)) {}
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  ~Temporary() {
-    if (!kept_) ::unlink(path_.c_str());
-  }
-  const std::string& path() const { return path_; }
-  void keep() { kept_ = true; }
-
- private:
-  const std::string path_;
-  bool kept_ = false;
-};
-
-absl::Status write_all(int fd, const char* bytes, std::size_t size, const std::string& path) {
-  while (size > 0) {
-    const auto written = ::write(fd, bytes, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return base::errno_status(errno, path);
-    bytes += written;
-    size -= static_cast<std::size_t>(written);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -134,15 +100,12 @@ std::string GgufWriter::header() const {
 absl::Status GgufWriter::write(
     const std::string& path,
     const std::function<void(std::uint64_t, std::uint64_t)>& progress) const {
-  Temporary part(fmt::format("{}.part{}", path, ::getpid()));
-  const base::UniqueFd fd(
-      ::open(part.path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!fd.valid()) return base::errno_status(errno, part.path());
+  ASSIGN_OR_RETURN(auto file, base::NewFile::create(path));
   const std::string head = header();
   std::uint64_t total = head.size(), written = 0;
   for (const auto& tensor : tensors_) total += base::round_up(tensor.bytes(), kAlignment);
   const auto append = [&](const char* bytes, std::size_t size) -> absl::Status {
-    RETURN_IF_ERROR(write_all(fd.get(), bytes, size, part.path()));
+    RETURN_IF_ERROR(file.write({bytes, size}));
     written += size;
     if (progress) progress(written, total);
     return absl::OkStatus();
@@ -161,11 +124,7 @@ absl::Status GgufWriter::write(
     chunk.assign(base::round_up(tensor.bytes(), kAlignment) - tensor.bytes(), '\0');
     RETURN_IF_ERROR(append(chunk.data(), chunk.size()));
   }
-  if (::fsync(fd.get()) != 0) return base::errno_status(errno, part.path());
-  if (::rename(part.path().c_str(), path.c_str()) != 0) return base::errno_status(errno, path);
-  part.keep();
-  const auto folder = std::filesystem::path(path).parent_path().string();
-  return base::sync_folder(folder.empty() ? "." : folder);
+  return file.commit();
 }
 
 }  // namespace plinth::model

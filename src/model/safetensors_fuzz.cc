@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "model/safetensors/safetensors_model.h"
-#include "model/safetensors/safetensors_reader.h"
+#include "model/safetensors_reader.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)plinth::model::parse_safetensors_index({reinterpret_cast<const char*>(data), size});

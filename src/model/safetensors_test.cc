@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "model/safetensors/safetensors_model.h"
-#include "model/safetensors/safetensors_reader.h"
+#include "model/safetensors_reader.h"
 
 namespace plinth::model {
 namespace {

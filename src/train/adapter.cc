@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
+#include <deque>
 #include <map>
 #include <set>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "model/gguf_copy.h"
+#include "model/safetensors_writer.h"
 
 namespace plinth::train {
 
@@ -57,31 +58,6 @@ std::vector<float> in_peft_order(const AdapterPart& part, const model::DecoderSp
   return out;
 }
 
-void append(const float* values, std::size_t count, std::string& out) {
-  out.append(reinterpret_cast<const char*>(values), count * sizeof(float));
-}
-
-// Format: github.com/huggingface/safetensors.
-class SafetensorsFile {
- public:
-  void add(const std::string& name, std::int64_t rows, std::int64_t columns, const float* values) {
-    const auto begin = data_.size();
-    append(values, static_cast<std::size_t>(rows * columns), data_);
-    header_[name] = base::json::object{
-        {"dtype", "F32"}, {"shape", {rows, columns}}, {"data_offsets", {begin, data_.size()}}};
-  }
-  std::string bytes() const {
-    auto header = base::to_json(header_);
-    header.resize((header.size() + 7) / 8 * 8, ' ');
-    const std::uint64_t size = header.size();
-    return std::string(reinterpret_cast<const char*>(&size), sizeof size) + header + data_;
-  }
-
- private:
-  base::json::object header_;
-  std::string data_;
-};
-
 }  // namespace
 
 std::vector<AdapterPart> adapter_parts(const Parameters<float>& parameters) {
@@ -122,14 +98,16 @@ absl::Status write_merged_gguf(const Parameters<float>& parameters, const LoraOp
 absl::Status write_peft_adapter(const Decoder<float>& decoder, const LoraOptions& lora,
                                 const std::string& base_name, const std::string& folder) {
   RETURN_IF_ERROR(base::make_folders(folder));
-  SafetensorsFile file;
+  std::vector<model::NamedMatrix> matrices;
+  std::deque<std::vector<float>> ordered;
   std::set<std::string> targets;
   for (const auto& part : adapter_parts(decoder.parameters())) {
     const auto name = peft_name(part.matrix);
     targets.insert(name.substr(name.rfind('.') + 1));
-    file.add(name + ".lora_A.weight", part.a->rows, part.a->columns, part.a->value.data());
-    const auto b = in_peft_order(part, decoder.spec());
-    file.add(name + ".lora_B.weight", part.b->rows, part.b->columns, b.data());
+    matrices.push_back(
+        {name + ".lora_A.weight", part.a->rows, part.a->columns, part.a->value.data()});
+    const auto& b = ordered.emplace_back(in_peft_order(part, decoder.spec()));
+    matrices.push_back({name + ".lora_B.weight", part.b->rows, part.b->columns, b.data()});
   }
   base::json::object config{{"peft_type", "LORA"},
                             {"task_type", "CAUSAL_LM"},
@@ -142,7 +120,7 @@ absl::Status write_peft_adapter(const Decoder<float>& decoder, const LoraOptions
                             {"fan_in_fan_out", false},
                             {"inference_mode", true},
                             {"target_modules", base::json::array(targets.begin(), targets.end())}};
-  RETURN_IF_ERROR(base::write_file_atomic(folder + "/adapter_model.safetensors", file.bytes()));
+  RETURN_IF_ERROR(model::write_safetensors(folder + "/adapter_model.safetensors", matrices));
   return base::write_file_atomic(folder + "/adapter_config.json", base::to_json(config) + "\n");
 }
 

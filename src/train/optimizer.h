@@ -30,12 +30,15 @@ class AdamW {
 
   std::int64_t steps() const { return steps_; }
 
- private:
+  // What a run that goes on needs beside the weights.
   struct Moments {
     Parameter<T>* parameter = nullptr;
     Numbers<T> first, second;  // as its value
   };
+  std::deque<Moments>& moments() { return moments_; }
+  void set_steps(std::int64_t steps) { steps_ = steps; }
 
+ private:
   const AdamWOptions options_;
   std::deque<Moments> moments_;
   std::int64_t steps_ = 0;

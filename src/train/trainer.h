@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/status.h"
 #include "train/dataset.h"
 #include "train/decoder.h"
@@ -49,9 +51,18 @@ class Trainer {
   // Of data that is not learnt.
   Loss evaluate(const Dataset& data);
 
+  // Everything that the rest of the run depends on, into a folder of its own in `folder`
+  // (checkpoint.h), of which the newest `keep` are left.
+  absl::Status save(const std::string& folder, int keep);
+  // Goes on from the newest in `folder`, to the bit; false where there is none. FailedPrecondition
+  // names what was another run's; DataLoss what is damaged.
+  absl::StatusOr<bool> resume(const std::string& folder);
+
   std::size_t bytes() const { return tape_.bytes(); }  // that inner values took
 
  private:
+  // What must be equal where a run goes on.
+  base::json::object description() const;
   // The examples of a step, by index.
   std::vector<std::size_t> batch(std::int64_t step);
   Loss passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,

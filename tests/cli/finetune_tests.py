@@ -3,6 +3,7 @@ import csv
 import json
 import os
 import random
+import signal
 import struct
 import urllib.request
 
@@ -70,6 +71,42 @@ def an_adapter_is_left_in_pefts_form():
         with open(home.path + "/out/adapter/adapter_model.safetensors", "rb") as file:
             header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         assert len(header) == 2 * 2 * 2, list(header)
+
+
+@test
+def a_run_that_was_killed_goes_on_to_the_same_bytes():
+    with Home() as home:
+        model = home.path + "/tiny.gguf"
+        os.makedirs(home.path)
+        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        data = home.write("data.jsonl", "".join('{"prompt": "p%d", "completion": "%s"}\n' % (i, "c" * 200) for i in range(40)))
+
+        def arguments(folder):
+            return ["finetune", "--base", model, "--data", data, "--to", home.path + folder, "--epochs", "4", "--batch-size", "4",
+                    "--checkpoint-steps", "5", "--json"]
+
+        def until(process, step):
+            for line in process.stdout:
+                if json.loads(line)["step"] == step:
+                    return
+
+        home.run(*arguments("/whole"))
+        for ending in [signal.SIGKILL, signal.SIGTERM]:
+            folder = f"/{ending.name}"
+            process = home.start(*arguments(folder))
+            until(process, 13)
+            process.send_signal(ending)
+            left = process.communicate(timeout=60)[1]
+            if ending == signal.SIGTERM:
+                assert process.returncode == 1 and "--resume goes on" in left, left
+            again = home.run(*arguments(folder), expect=1).stderr
+            assert "holds a run that was stopped after step" in again, again
+            done = home.run(*arguments(folder), "--resume")
+            first = json.loads(done.stdout.splitlines()[0])["step"]
+            assert first % 5 == 1 if ending == signal.SIGKILL else first > 13, first
+            for name in ["model.gguf", "results.csv", "adapter/adapter_model.safetensors"]:
+                with open(home.path + "/whole/" + name, "rb") as whole, open(home.path + folder + "/" + name, "rb") as other:
+                    assert whole.read() == other.read(), (ending, name)
 
 
 @test

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
-#include "model/safetensors/safetensors_reader.h"
+#include "model/safetensors_reader.h"
 #include "tensor/dtype.h"
 
 namespace plinth::model {

@@ -1,4 +1,4 @@
-#include "model/safetensors/safetensors_reader.h"
+#include "model/safetensors_reader.h"
 
 #include <fmt/format.h>
 
