@@ -218,7 +218,7 @@ absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const b
   train::Compute compute(threads, isa,
                          bf16 ? tensor::GemmPrecision::bf16 : tensor::GemmPrecision::f32);
   ASSIGN_OR_RETURN(const auto decoder,
-                   train::Decoder<float>::make(file->spec, file->weights, options.lora));
+                   train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
   train::Trainer trainer(*decoder, data, options.trainer, compute);
   RETURN_IF_ERROR(base::make_folders(options.folder));
   RETURN_IF_ERROR(begin_run(options, trainer));

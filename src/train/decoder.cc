@@ -7,11 +7,13 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <type_traits>
 
 #include "train/dense_weight.h"
 #include "train/layer.h"
 #include "train/ops/embedding.h"
 #include "train/ops/linear.h"
+#include "train/packed_weight.h"
 
 namespace plinth::train {
 
@@ -22,21 +24,20 @@ const std::set<std::string> kTargets = {"q", "k", "v", "o", "gate", "up", "down"
 template <typename T>
 class DenseDecoder final : public Decoder<T> {
  public:
-  DenseDecoder(const model::DecoderSpec& spec, const LoraOptions& lora)
-      : Decoder<T>(spec), lora_(lora), random_(lora.seed) {}
+  DenseDecoder(const model::DecoderSpec& spec, const LoraOptions& lora, Compute* compute)
+      : Decoder<T>(spec), lora_(lora), compute_(compute), random_(lora.seed) {}
 
   void load(const model::DecoderWeights& weights) {
     const auto& spec = this->spec_;
-    auto& embedding = matrix("embedding", weights.embedding);
-    embedding_ = weight_of(embedding);
-    if (spec.learned_positions) positions_ = weight_of(matrix("positions", weights.positions));
+    embedding_ = weight_of("embedding", weights.embedding);
+    if (spec.learned_positions) positions_ = weight_of("positions", weights.positions);
     for (std::int32_t i = 0; i < spec.layers; ++i) {
       layers_.push_back(
           load_layer(fmt::format("layers.{}.", i), weights.layers[static_cast<std::size_t>(i)]));
     }
     final_norm_ = norm("final_norm", weights.final_norm);
     const bool tied = weights.head.data == weights.embedding.data;
-    head_ = tied ? weight_of(embedding) : weight_of(matrix("head", weights.head));
+    head_ = tied ? embedding_ : weight_of("head", weights.head);
   }
 
   Var<T>& hidden(Tape<T>& tape, const Batch& batch, Recompute recompute) override {
@@ -91,6 +92,14 @@ class DenseDecoder final : public Decoder<T> {
   NormParameters<T> norm(const std::string& name, const model::NormWeights& stored) {
     return {vector(name, stored.weight), vector(name + ".bias", stored.bias)};
   }
+  // Shared, since a tied head is the embedding.
+  std::shared_ptr<Weight<T>> weight_of(const std::string& name, const tensor::MatrixView& stored) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (!all_learn() && compute_ != nullptr)
+        return std::make_shared<PackedWeight>(stored, *compute_);
+    }
+    return weight_of(matrix(name, stored));
+  }
   std::unique_ptr<Weight<T>> weight_of(Parameter<T>& parameter) {
     return std::make_unique<DenseWeight<T>>(parameter.value.data(),
                                             parameter.learns() ? parameter.grad.data() : nullptr,
@@ -101,7 +110,7 @@ class DenseDecoder final : public Decoder<T> {
                              const tensor::MatrixView& stored, const std::vector<float>& bias) {
     LinearParameters<T> made;
     if (stored.data == nullptr) return made;
-    made.weight = weight_of(matrix(prefix + name, stored));
+    made.weight = weight_of(prefix + name, stored);
     made.bias = vector(prefix + name + ".bias", bias);
     const auto& targets = lora_.targets;
     if (all_learn() || std::find(targets.begin(), targets.end(), name) == targets.end())
@@ -139,8 +148,9 @@ class DenseDecoder final : public Decoder<T> {
   }
 
   const LoraOptions lora_;
+  Compute* const compute_;
   std::mt19937_64 random_;
-  std::unique_ptr<Weight<T>> embedding_, positions_, head_;
+  std::shared_ptr<Weight<T>> embedding_, positions_, head_;
   std::vector<LayerParameters<T>> layers_;
   NormParameters<T> final_norm_;
   // Of the batch that goes through, until its way back is over.
@@ -158,7 +168,8 @@ double LoraOptions::factor() const {
 template <typename T>
 absl::StatusOr<std::unique_ptr<Decoder<T>>> Decoder<T>::make(const model::DecoderSpec& spec,
                                                              const model::DecoderWeights& weights,
-                                                             const LoraOptions& lora) {
+                                                             const LoraOptions& lora,
+                                                             Compute* compute) {
   if (spec.experts.count > 0) {
     return base::unimplemented(
         fmt::format("[train] {} has {} experts: only dense models can be trained",
@@ -169,7 +180,7 @@ absl::StatusOr<std::unique_ptr<Decoder<T>>> Decoder<T>::make(const model::Decode
     return base::invalid_argument(fmt::format(
         "[train] `{}` is no target of an adapter: q, k, v, o, gate, up and down are", target));
   }
-  auto decoder = std::make_unique<DenseDecoder<T>>(spec, lora);
+  auto decoder = std::make_unique<DenseDecoder<T>>(spec, lora, compute);
   decoder->load(weights);
   return std::unique_ptr<Decoder<T>>(std::move(decoder));
 }

@@ -36,11 +36,14 @@ struct LoraOptions {
 template <typename T>
 class Decoder {
  public:
-  // Copies of the weights, in full precision. Unimplemented where the model has experts;
-  // InvalidArgument where a target of the adapter is none.
+  // Weights that learn, and all of them where compute is null, are copies in full precision. With
+  // adapters the base's are packed for the products of `compute`, and `weights` outlive this.
+  // Unimplemented where the model has experts; InvalidArgument where a target of the adapter is
+  // none.
   static absl::StatusOr<std::unique_ptr<Decoder>> make(const model::DecoderSpec& spec,
                                                        const model::DecoderWeights& weights,
-                                                       const LoraOptions& lora);
+                                                       const LoraOptions& lora,
+                                                       Compute* compute = nullptr);
   virtual ~Decoder() = default;
 
   const model::DecoderSpec& spec() const { return spec_; }

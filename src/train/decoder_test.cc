@@ -218,6 +218,30 @@ TEST_P(Training, LogitsAreThoseThatAreServed) {
   EXPECT_LT(distance(logits, expected), 1e-5);
 }
 
+TEST_P(Training, AFrozenBaseThatIsPackedIsTheSame) {
+  const auto batch = golden_batch();
+  LoraOptions lora;
+  lora.rank = 4;
+  base::ThreadPool threads(2);
+  Compute compute(threads);
+  const auto file = *model::open_model(kGolden + "architecture/" + GetParam());
+  const auto gradients_of = [&](Compute* packs) {
+    const auto decoder = *Decoder<float>::make(file->spec, file->weights, lora, packs);
+    for (auto& parameter : decoder->parameters().all()) {
+      // So that both factors have gradients.
+      if (parameter.name.find("lora_b") != std::string::npos)
+        for (auto& number : parameter.value) number = 0.01f;
+    }
+    Tape<float> tape(compute);
+    pass(*decoder, tape, batch, 1.0);
+    std::vector<float> all;
+    for (const auto& parameter : decoder->parameters().all())
+      all.insert(all.end(), parameter.grad.begin(), parameter.grad.end());
+    return all;
+  };
+  EXPECT_TRUE(gradients_of(&compute) == gradients_of(nullptr));
+}
+
 TEST_P(Training, AnAdapterBeginsAtNothingAndLearnsAlone) {
   const auto batch = golden_batch();
   LoraOptions lora;

@@ -24,7 +24,8 @@ struct NormParameters {
 // y = x W^T + bias + factor (x A^T) B^T; what is missing is null.
 template <typename T>
 struct LinearParameters {
-  std::unique_ptr<Weight<T>> weight, a, b;
+  std::shared_ptr<Weight<T>> weight;  // shared as the decoder's others
+  std::unique_ptr<Weight<T>> a, b;
   Parameter<T>* bias = nullptr;
   T factor = 0;
 };

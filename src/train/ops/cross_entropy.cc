@@ -54,11 +54,12 @@ std::pair<double, bool> close_row(T* logits, std::int64_t vocab, std::int32_t ta
 template <typename T>
 class Chunk {
  public:
-  Chunk(std::int64_t width, std::int64_t vocab)
+  // Its memory is the tape's, until that is cleared.
+  Chunk(Tape<T>& tape, std::int64_t width, std::int64_t vocab)
       : width_(width),
-        x_(static_cast<std::size_t>(kHeadRows * width)),
-        dx_(x_.size()),
-        logits_(static_cast<std::size_t>(kHeadRows * vocab)) {}
+        x_(tape.make(kHeadRows, width, false).value),
+        dx_(tape.make(kHeadRows, width, false).value),
+        logits_(tape.make(kHeadRows, vocab, false).value) {}
 
   Loss run(Tape<T>& tape, Var<T>& x, Weight<T>& head, const Batch& batch,
            std::span<const std::int64_t> rows, const HeadShape& shape, double factor) {
@@ -66,15 +67,14 @@ class Chunk {
     const auto m = static_cast<std::int64_t>(rows.size());
     const auto vocab = head.rows();
     for (std::int64_t i = 0; i < m; ++i) {
-      std::copy_n(x.value + rows[static_cast<std::size_t>(i)] * width_, width_,
-                  x_.data() + i * width_);
+      std::copy_n(x.value + rows[static_cast<std::size_t>(i)] * width_, width_, x_ + i * width_);
     }
-    head.multiply(x_.data(), m, logits_.data(), tape.compute());
+    head.multiply(x_, m, logits_, tape.compute());
     const bool back = tape.recording() && (x.wants_grad || head.learns());
     std::vector<std::pair<double, bool>> outcomes(rows.size());
     for_rows(threads, m, [&](std::int64_t i) {
       const auto row = static_cast<std::size_t>(rows[static_cast<std::size_t>(i)]);
-      T* logits = logits_.data() + i * vocab;
+      T* logits = logits_ + i * vocab;
       shape_logits(shape, logits, vocab);
       const auto row_factor = static_cast<T>(factor * static_cast<double>(batch.weights[row]));
       outcomes[static_cast<std::size_t>(i)] =
@@ -93,19 +93,18 @@ class Chunk {
   // logits_ are gradients.
   void pass_back(Tape<T>& tape, Var<T>& x, Weight<T>& head, std::span<const std::int64_t> rows) {
     const auto m = static_cast<std::int64_t>(rows.size());
-    if (head.learns()) head.add_gradient(logits_.data(), x_.data(), m, tape.compute());
+    if (head.learns()) head.add_gradient(logits_, x_, m, tape.compute());
     if (!x.wants_grad) return;
-    head.multiply_back(logits_.data(), m, dx_.data(), false, tape.compute());
+    head.multiply_back(logits_, m, dx_, false, tape.compute());
     T* dx = tape.grad(x);
     for (std::int64_t i = 0; i < m; ++i) {
       T* row = dx + rows[static_cast<std::size_t>(i)] * width_;
-      for (std::int64_t c = 0; c < width_; ++c)
-        row[c] += dx_[static_cast<std::size_t>(i * width_ + c)];
+      for (std::int64_t c = 0; c < width_; ++c) row[c] += dx_[i * width_ + c];
     }
   }
 
   const std::int64_t width_;
-  std::vector<T> x_, dx_, logits_;
+  T *const x_, *const dx_, *const logits_;
 };
 
 }  // namespace
@@ -119,7 +118,7 @@ Loss cross_entropy(Tape<T>& tape, Var<T>& x, Weight<T>& head, const Batch& batch
   for (std::int64_t row = 0; row < x.rows; ++row) {
     if (batch.weights[static_cast<std::size_t>(row)] != 0) rows.push_back(row);
   }
-  Chunk<T> chunk(x.columns, head.rows());
+  Chunk<T> chunk(tape, x.columns, head.rows());
   Loss loss;
   for (std::size_t begin = 0; begin < rows.size(); begin += kHeadRows) {
     const auto count = std::min<std::size_t>(kHeadRows, rows.size() - begin);

@@ -1,0 +1,74 @@
+#include "train/packed_weight.h"
+
+#include <vector>
+
+#include "base/check.h"
+#include "tensor/linear.h"
+#include "train/parameters.h"
+
+namespace plinth::train {
+
+namespace {
+
+Numbers<float> plain(const tensor::MatrixView& stored) {
+  Numbers<float> values(static_cast<std::size_t>(stored.rows * stored.columns));
+  const auto bytes = tensor::row_bytes(stored.dtype, stored.columns);
+  for (std::int64_t r = 0; r < stored.rows; ++r) {
+    tensor::dequantize_row(stored.dtype, stored.data + static_cast<std::size_t>(r) * bytes,
+                           values.data() + r * stored.columns, stored.columns);
+  }
+  return values;
+}
+
+tensor::PackedOperand packed(const tensor::MatrixView& stored, bool transposed, Compute& compute) {
+  const auto values = plain(stored);
+  const auto k = transposed ? stored.columns : stored.rows;
+  const auto n = transposed ? stored.rows : stored.columns;
+  return tensor::PackedOperand::pack({values.data(), stored.columns, transposed}, k, n,
+                                     compute.precision, compute.isa, compute.threads);
+}
+
+void run(const float* a, std::int64_t m, const tensor::PackedOperand& b, float* c, bool accumulate,
+         Compute& compute) {
+  tensor::Gemm gemm;
+  gemm.m = m;
+  gemm.n = b.n();
+  gemm.k = b.k();
+  gemm.a = {a, b.k()};
+  gemm.packed_b = &b;
+  gemm.c = c;
+  gemm.ldc = b.n();
+  gemm.accumulate = accumulate;
+  tensor::gemm(gemm, compute.precision, compute.isa, compute.workspace, compute.threads);
+}
+
+}  // namespace
+
+PackedWeight::PackedWeight(const tensor::MatrixView& stored, Compute& compute)
+    : Weight<float>(stored.rows, stored.columns),
+      stored_(stored),
+      forward_(packed(stored, true, compute)),
+      backward_(packed(stored, false, compute)) {}
+
+void PackedWeight::multiply(const float* x, std::int64_t m, float* y, Compute& compute) const {
+  run(x, m, forward_, y, false, compute);
+}
+
+void PackedWeight::multiply_back(const float* dy, std::int64_t m, float* dx, bool accumulate,
+                                 Compute& compute) const {
+  run(dy, m, backward_, dx, accumulate, compute);
+}
+
+void PackedWeight::gather(std::span<const std::int32_t> ids, float* out, Compute&) const {
+  tensor::gather_rows(stored_, ids, out);
+}
+
+void PackedWeight::add_gradient(const float*, const float*, std::int64_t, Compute&) {
+  CHECK(learns());
+}
+
+void PackedWeight::scatter_gradient(std::span<const std::int32_t>, const float*, Compute&) {
+  CHECK(learns());
+}
+
+}  // namespace plinth::train
