@@ -111,7 +111,8 @@ struct Grid {
     const auto wanted = threads == 1 ? 1 : kHandOuts * threads;
     const auto panels = ceil_div<std::int64_t>(m, kernel.rows);
     const auto panels_across = ceil_div<std::int64_t>(n, kernel.columns);
-    down = ceil_div(m, kernel.rows_of_block(k));
+    // As many for each thread, so that two threads pack the same rows only where one helps.
+    down = std::min(panels, round_up<std::int64_t>(ceil_div(m, kernel.rows_of_block(k)), threads));
     across = std::min(panels_across, ceil_div(wanted, down));
     // Few columns: more of the rows.
     if (down * across < wanted) down = std::min(panels, ceil_div(wanted, across));

@@ -51,12 +51,16 @@ struct Place {
   [[gnu::always_inline]] float* tile(int i) const {
     return at + i / 2 * kTile * ld + i % 2 * kTile;
   }
-  // The lines of row r of each tile, into the first-level cache (_MM_HINT_T0) or the second (T1).
-  template <int kHint>
+  // The lines of row r of each tile, into the first-level cache or the second.
+  template <bool kFirst>
   [[gnu::always_inline]] void fetch(std::int64_t r) const {
     if (at == nullptr) return;
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) _mm_prefetch(tile(i) + r * ld, static_cast<_mm_hint>(kHint));
+    for (int i = 0; i < 4; ++i) {
+      const float* line = tile(i) + r * ld;
+      if constexpr (kFirst) _mm_prefetch(line, _MM_HINT_T0);
+      if constexpr (!kFirst) _mm_prefetch(line, _MM_HINT_T1);
+    }
   }
 };
 
@@ -75,9 +79,9 @@ struct Quad {
   [[gnu::always_inline]] void fetch(std::int64_t step) const {
     constexpr std::int64_t kRows = 2;  // of tiles, for each step
     for (auto r = step * kRows; r < (step + 1) * kRows && r < kTile; ++r) {
-      target.fetch<_MM_HINT_T0>(r);
-      soon.fetch<_MM_HINT_T0>(r);
-      far.fetch<_MM_HINT_T1>(r);
+      target.fetch<true>(r);
+      soon.fetch<true>(r);
+      far.fetch<false>(r);
     }
     const std::byte* lines = later_b + step * later_lines * kTileRow;
     for (std::int64_t l = 0; l < later_lines; ++l) _mm_prefetch(lines + l * kTileRow, _MM_HINT_T1);
@@ -116,9 +120,8 @@ template <int kRegister>
   quad.from.at != nullptr ? load_sums<kRegister>(quad.from) : clear_sums<kRegister>();
 }
 
-// kTurn: the registers still hold the last quad's sums,
-// each of which goes its way just before it is wanted: four stores at once wait for the last
-// products and are waited for by the next ones.
+// kTurn: the registers still hold the last quad's sums, each of which goes its way just before it
+// is wanted: four stores at once wait for the last products and are waited for by the next ones.
 template <bool kRows, bool kColumns, bool kTurn>
 [[gnu::always_inline]] inline void step(const Quad& quad, const std::byte* a, const std::byte* b) {
   _tile_loadd(6, b, kTileRow);
