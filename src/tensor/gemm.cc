@@ -129,6 +129,11 @@ struct GemmWorkspace::Impl {
   AlignedScratch<std::byte> b;
   // For each thread: the rows of A that it has packed, and the kernel's scratch.
   AlignedScratch<std::byte> threads;
+  // Which rows those are, in lines of the threads' own.
+  struct alignas(64) Packed {
+    Span rows, ks;
+  };
+  std::vector<Packed> packed;
 };
 
 GemmWorkspace::GemmWorkspace() : impl_(std::make_unique<Impl>()) {}
@@ -153,10 +158,10 @@ class Run {
         chunk_k_(round_up(ceil_div(product.k, ceil_div(product.k, kChunkK)), kGemmStep)),
         block_bytes_(kernel.rows_of_block(chunk_k_) / kernel.rows *
                      kernel.panel_bytes(kernel.rows, chunk_k_)),
-        thread_bytes_(round_up(block_bytes_ + kernel.scratch_bytes, kHugePage)),
-        packed_(static_cast<std::size_t>(pool.size())) {}
+        thread_bytes_(round_up(block_bytes_ + kernel.scratch_bytes, kHugePage)) {}
 
   void all() {
+    memory_.packed.assign(static_cast<std::size_t>(pool_.size()), {});
     memory_.threads.reserve(thread_bytes_ * static_cast<std::size_t>(pool_.size()));
     auto chunk_n = product_.n;
     if (product_.packed_b == nullptr) {
@@ -216,7 +221,7 @@ class Run {
   }
   const std::byte* packed_a(Span rows, Span ks, std::size_t thread) {
     std::byte* to = memory_.threads.data() + thread_bytes_ * thread;
-    Packed& held = packed_[thread];
+    auto& held = memory_.packed[thread];
     if (held.rows == rows && held.ks == ks) return to;
     Packing{a_, kernel_, rows, ks, to}.pack_all();
     held.rows = rows;
@@ -231,11 +236,6 @@ class Run {
   const Side a_, b_;
   const std::int64_t chunk_k_;
   const std::size_t block_bytes_, thread_bytes_;
-  // What each thread has of A.
-  struct alignas(64) Packed {
-    Span rows, ks;
-  };
-  std::vector<Packed> packed_;
 };
 
 void clear(const Gemm& product) {
