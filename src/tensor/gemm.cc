@@ -111,7 +111,8 @@ struct Grid {
     const auto wanted = threads == 1 ? 1 : kHandOuts * threads;
     const auto panels = ceil_div<std::int64_t>(m, kernel.rows);
     const auto panels_across = ceil_div<std::int64_t>(n, kernel.columns);
-    down = ceil_div(m, kernel.rows_of_block(k));
+    // As many for each thread, so that two threads pack the same rows only where one helps.
+    down = std::min(panels, round_up<std::int64_t>(ceil_div(m, kernel.rows_of_block(k)), threads));
     across = std::min(panels_across, ceil_div(wanted, down));
     // Few columns: more of the rows.
     if (down * across < wanted) down = std::min(panels, ceil_div(wanted, across));
@@ -128,6 +129,11 @@ struct GemmWorkspace::Impl {
   AlignedScratch<std::byte> b;
   // For each thread: the rows of A that it has packed, and the kernel's scratch.
   AlignedScratch<std::byte> threads;
+  // Which rows those are, in lines of the threads' own.
+  struct alignas(64) Packed {
+    Span rows, ks;
+  };
+  std::vector<Packed> packed;
 };
 
 GemmWorkspace::GemmWorkspace() : impl_(std::make_unique<Impl>()) {}
@@ -152,10 +158,10 @@ class Run {
         chunk_k_(round_up(ceil_div(product.k, ceil_div(product.k, kChunkK)), kGemmStep)),
         block_bytes_(kernel.rows_of_block(chunk_k_) / kernel.rows *
                      kernel.panel_bytes(kernel.rows, chunk_k_)),
-        thread_bytes_(round_up(block_bytes_ + kernel.scratch_bytes, kHugePage)),
-        packed_(static_cast<std::size_t>(pool.size())) {}
+        thread_bytes_(round_up(block_bytes_ + kernel.scratch_bytes, kHugePage)) {}
 
   void all() {
+    memory_.packed.assign(static_cast<std::size_t>(pool_.size()), {});
     memory_.threads.reserve(thread_bytes_ * static_cast<std::size_t>(pool_.size()));
     auto chunk_n = product_.n;
     if (product_.packed_b == nullptr) {
@@ -215,7 +221,7 @@ class Run {
   }
   const std::byte* packed_a(Span rows, Span ks, std::size_t thread) {
     std::byte* to = memory_.threads.data() + thread_bytes_ * thread;
-    Packed& held = packed_[thread];
+    auto& held = memory_.packed[thread];
     if (held.rows == rows && held.ks == ks) return to;
     Packing{a_, kernel_, rows, ks, to}.pack_all();
     held.rows = rows;
@@ -230,11 +236,6 @@ class Run {
   const Side a_, b_;
   const std::int64_t chunk_k_;
   const std::size_t block_bytes_, thread_bytes_;
-  // What each thread has of A.
-  struct alignas(64) Packed {
-    Span rows, ks;
-  };
-  std::vector<Packed> packed_;
 };
 
 void clear(const Gemm& product) {

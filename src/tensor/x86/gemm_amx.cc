@@ -26,7 +26,7 @@ constexpr std::int64_t kStepsMax = 20, kSteps = 16;
 // All of a block's A stays in the second-level cache (2 MiB) while panels of B pass by once: the
 // third gives a core some 10 bytes a cycle, and a product of 16 cycles would wait for more than
 // 100.
-constexpr std::int64_t kBlockBytes = 1152 << 10, kBlockRows = 512;
+constexpr std::int64_t kBlockBytes = 800 << 10, kBlockRows = 512;
 
 // Tile registers: sums in 0 to 3, of the first rows 0 and 1; rows of A in 4 and 5, columns of B in
 // 6 and 7.
@@ -51,10 +51,16 @@ struct Place {
   [[gnu::always_inline]] float* tile(int i) const {
     return at + i / 2 * kTile * ld + i % 2 * kTile;
   }
-  // The lines of row r of each tile, to be had in the first-level cache soon.
+  // The lines of row r of each tile, into the first-level cache or the second.
+  template <bool kFirst>
   [[gnu::always_inline]] void fetch(std::int64_t r) const {
+    if (at == nullptr) return;
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) _mm_prefetch(tile(i) + r * ld, _MM_HINT_T0);
+    for (int i = 0; i < 4; ++i) {
+      const float* line = tile(i) + r * ld;
+      if constexpr (kFirst) _mm_prefetch(line, _MM_HINT_T0);
+      if constexpr (!kFirst) _mm_prefetch(line, _MM_HINT_T1);
+    }
   }
 };
 
@@ -63,7 +69,23 @@ struct Quad {
   std::int64_t steps = 0;
   Place from, to;  // from nowhere: from zero
   Place before;    // where the sums go that the registers hold; nowhere: there are none
-  Place soon;      // what the next quad begins with
+  // Fetched meanwhile, if anything. Into the first-level cache: where the sums go, if they do not
+  // come from there, and what the next quad begins with. Into the second: C where the next pass
+  // ends, and so many lines for each step of the panel of B that follows.
+  Place target, soon, far;
+  const std::byte* later_b = nullptr;
+  std::int64_t later_lines = 0;
+
+  [[gnu::always_inline]] void fetch(std::int64_t step) const {
+    constexpr std::int64_t kRows = 2;  // of tiles, for each step
+    for (auto r = step * kRows; r < (step + 1) * kRows && r < kTile; ++r) {
+      target.fetch<true>(r);
+      soon.fetch<true>(r);
+      far.fetch<false>(r);
+    }
+    const std::byte* lines = later_b + step * later_lines * kTileRow;
+    for (std::int64_t l = 0; l < later_lines; ++l) _mm_prefetch(lines + l * kTileRow, _MM_HINT_T1);
+  }
 };
 
 // The instructions name their register in their text.
@@ -98,9 +120,8 @@ template <int kRegister>
   quad.from.at != nullptr ? load_sums<kRegister>(quad.from) : clear_sums<kRegister>();
 }
 
-// kTurn: the registers still hold the last quad's sums,
-// each of which goes its way just before it is wanted: four stores at once wait for the last
-// products and are waited for by the next ones.
+// kTurn: the registers still hold the last quad's sums, each of which goes its way just before it
+// is wanted: four stores at once wait for the last products and are waited for by the next ones.
 template <bool kRows, bool kColumns, bool kTurn>
 [[gnu::always_inline]] inline void step(const Quad& quad, const std::byte* a, const std::byte* b) {
   _tile_loadd(6, b, kTileRow);
@@ -125,19 +146,12 @@ template <bool kRows, bool kColumns, bool kTurn>
 
 template <bool kRows, bool kColumns>
 void multiply_quad(const Quad& quad) {
-  constexpr std::int64_t kFetched = 2;  // rows of tiles for each step
   const std::byte *a = quad.a, *b = quad.b;
   step<kRows, kColumns, true>(quad, a, b);
   for (std::int64_t s = 1; s < quad.steps; ++s) {
     a += kStepBytes;
     b += kStepBytes;
-    if constexpr (kRows && kColumns) {
-      const auto row = (s - 1) * kFetched;
-      for (auto r = row; r < row + kFetched && row < kTile; ++r) {
-        if (quad.to.at != quad.from.at) quad.to.fetch(r);
-        if (quad.soon.at != nullptr) quad.soon.fetch(r);
-      }
-    }
+    if constexpr (kRows && kColumns) quad.fetch(s - 1);
     step<kRows, kColumns, false>(quad, a, b);
   }
 }
@@ -190,13 +204,28 @@ class Block {
     quad.from = from(first, column, row);
     quad.to = first + quad.steps < steps_ ? in_sums(row) : in_c(column, row);
     quad.before = held_;
-    if (row + 2 * kPair <= task_.rows) quad.soon = from(first, column, row + kPair);
+    fetch_ahead(quad, first, column, row);
     if (columns > kTile) {
       rows > kTile ? multiply_quad<true, true>(quad) : multiply_quad<false, true>(quad);
     } else {
       rows > kTile ? multiply_quad<true, false>(quad) : multiply_quad<false, false>(quad);
     }
     held_ = quad.to;
+  }
+
+  void fetch_ahead(Quad& quad, std::int64_t first, std::int64_t column, std::int64_t row) const {
+    if (quad.to.at != quad.from.at) quad.target = quad.to;
+    if (row + 2 * kPair <= task_.rows) quad.soon = from(first, column, row + kPair);
+    const auto next = first + quad.steps;
+    if (next < steps_ && next + range_ >= steps_) quad.far = in_c(column, row);
+    // A panel's passes follow each other in memory, and so do panels. Few quads cannot fetch a pass
+    // without filling all buffers of the first-level cache.
+    constexpr std::int64_t kLinesMax = 4;
+    const auto quads = base::ceil_div<std::int64_t>(task_.rows, kPair);
+    const auto lines = base::ceil_div(kStepBytes / kTileRow, quads);
+    if (lines > kLinesMax) return;
+    quad.later_lines = lines;
+    quad.later_b = quad.b + quad.steps * (kStepBytes + row / kPair * lines * kTileRow);
   }
 
   // What the registers hold, to where it belongs.

@@ -51,8 +51,9 @@ using PanelA = GemmPanel<kTileRows512, 1, 16>;
 using PanelB = GemmPanel<16, 2, 16>;
 
 struct MultiplyAdd {
-  [[gnu::always_inline]] static __m512 add(__m512 sum, __m512 a, __m512 b) {
-    return _mm512_fmadd_ps(a, b, sum);
+  [[gnu::always_inline]] static __m512 add(__m512 sum, const float* a, __m512 b) {
+    __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(b), "m"(*a));
+    return sum;
   }
 };
 
