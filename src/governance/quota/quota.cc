@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -85,11 +84,6 @@ bool Quota::counts_requests() const {
   return shape_.kind != QuotaKind::budget && !counts_tokens() && !is_provisioned();
 }
 
-std::int64_t Quota::in_flight() const {
-  return std::accumulate(flight_.begin(), flight_.end(), std::int64_t{0},
-                         [](std::int64_t sum, const auto& entry) { return sum + entry.second; });
-}
-
 __int128 Quota::left_level(base::TimePoint now) const {
   const auto full = __int128{limit_} * shape_.brim_ms;
   if (shape_.kind != QuotaKind::rate) return known_at_ ? level_ : limit_;
@@ -100,7 +94,8 @@ __int128 Quota::left_level(base::TimePoint now) const {
 }
 
 std::int64_t Quota::remaining(base::TimePoint now) const {
-  return std::max<std::int64_t>(idle_ + left(now), 0);
+  const auto all = idle_ + left(now);
+  return std::max<std::int64_t>(shape_.kind == QuotaKind::rate ? std::min(all, limit_) : all, 0);
 }
 
 base::Duration Quota::until(std::int64_t amount, base::TimePoint now) const {
@@ -175,12 +170,21 @@ void Quota::take(HoldId hold, std::int64_t amount) {
   idle_ -= amount;
   used_ += amount;
   // A request was one, whatever becomes of it.
-  if (!counts_requests() || shape_.kind != QuotaKind::rate) flight_[hold] += amount;
+  if (!counts_requests() || shape_.kind != QuotaKind::rate) {
+    flight_[hold] += amount;
+    in_flight_ += amount;
+  }
   ++moves_;
 }
 
 void Quota::decay(base::TimePoint now) {
-  if (!is_provisioned()) return;
+  if (is_provisioned()) return decay_provisioned(now);
+  if (shape_.kind != QuotaKind::rate || !known_at_) return;
+  const auto full = __int128{limit_} * shape_.brim_ms;
+  shrink_to(static_cast<std::int64_t>((full - left_level(now)) / shape_.period_ms));
+}
+
+void Quota::decay_provisioned(base::TimePoint now) {
   const auto now_ms = duration_cast<milliseconds>(now.time_since_epoch()).count();
   const auto passed = std::max<std::int64_t>(now_ms - std::exchange(decayed_ms_, now_ms), 0);
   if (flight_.empty()) {
@@ -191,17 +195,22 @@ void Quota::decay(base::TimePoint now) {
   decay_ += __int128{passed} * limit_;
   const auto cut = decay_ <= 0 ? 0 : (decay_ + shape_.period_ms - 1) / shape_.period_ms;
   decay_ -= cut * shape_.period_ms;
-  auto excess = static_cast<std::int64_t>(std::min<__int128>(cut, in_flight()));
+  auto excess = static_cast<std::int64_t>(std::min<__int128>(cut, in_flight_));
   cut_flight(excess);
+}
+
+std::int64_t Quota::take_flight(HoldId hold) {
+  const auto found = flight_.find(hold);
+  if (found == flight_.end()) return 0;
+  const auto reserved = found->second;
+  in_flight_ -= reserved;
+  flight_.erase(found);
+  return reserved;
 }
 
 void Quota::settle(HoldId hold, std::int64_t taken, std::int64_t used) {
   ++moves_;
-  std::int64_t reserved = 0;
-  if (const auto found = flight_.find(hold); found != flight_.end()) {
-    reserved = found->second;
-    flight_.erase(found);
-  }
+  const auto reserved = take_flight(hold);
   if (shape_.kind == QuotaKind::rate) {
     idle_ += std::min(reserved, std::max<std::int64_t>(taken - used, 0));
   } else if (shape_.kind == QuotaKind::count) {

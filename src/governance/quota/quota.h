@@ -56,8 +56,8 @@ class Quota {
   Fit fit_any(base::TimePoint now) const;
   absl::Status refusal(std::int64_t amount, const std::string& model, base::TimePoint now) const;
 
-  // Of provisioned throughput, before the next two: of what requests in flight reserved, nothing
-  // comes back that may have refilled meanwhile.
+  // Of a rate, before fit(), take() and settle(): of what lies idle or requests in flight reserved,
+  // nothing is there any more that has refilled meanwhile.
   void decay(base::TimePoint now);
   // It fits.
   void take(HoldId hold, std::int64_t amount);
@@ -66,7 +66,7 @@ class Quota {
   void settle(HoldId hold, std::int64_t taken, std::int64_t used);
   // The same where nobody knows whether the database charged it: what it took comes back when the
   // database says so.
-  void abandon(HoldId hold) { flight_.erase(hold); }
+  void abandon(HoldId hold) { take_flight(hold); }
 
   // A request waits for so much more than fits; 0 = for what the database knows.
   void want(std::int64_t amount);
@@ -83,7 +83,6 @@ class Quota {
   void retire();
 
  private:
-  std::int64_t in_flight() const;
   base::Duration until(std::int64_t amount, base::TimePoint now) const;
   // In the database, if nobody else took any since.
   std::int64_t left(base::TimePoint now) const {
@@ -96,6 +95,8 @@ class Quota {
   }
   void shrink_to(std::int64_t held);
   void cut_flight(std::int64_t& excess);
+  std::int64_t take_flight(HoldId hold);
+  void decay_provisioned(base::TimePoint now);
 
   const store::QuotaKey key_;
   const Resource resource_;
@@ -104,6 +105,7 @@ class Quota {
   std::int64_t limit_;
   std::int64_t idle_ = 0;  // below 0: a budget paid what was not reserved of it
   std::map<HoldId, std::int64_t> flight_;
+  std::int64_t in_flight_ = 0;   // their sum
   std::int64_t decayed_ms_ = 0;  // of the monotonic clock
   __int128 decay_ = 0;           // that is due, in units times milliseconds of the period
 

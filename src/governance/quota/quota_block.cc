@@ -49,7 +49,7 @@ std::optional<Offer> Quota::offer() {
   if (!wanted_ && !low_ && !report_) return std::nullopt;
   Offer offer;
   offer.idle = idle_;
-  offer.in_flight = is_provisioned() ? 0 : in_flight();
+  offer.in_flight = is_provisioned() ? 0 : in_flight_;
   offer.give_back = std::exchange(give_back_, 0);
   offer.need = std::max<std::int64_t>(need_ - idle_, 0);
   offer.need_min = need_min_;
@@ -78,16 +78,18 @@ void Quota::apply(const Deal& deal, base::TimePoint now) {
 
 // The oldest requests first: the refill has replaced what they took.
 void Quota::cut_flight(std::int64_t& excess) {
-  for (auto& entry : flight_) {
-    if (excess <= 0) return;
-    const auto cut = std::min(excess, entry.second);
-    entry.second -= cut;
+  while (excess > 0 && !flight_.empty()) {
+    const auto oldest = flight_.begin();
+    const auto cut = std::min(excess, oldest->second);
+    oldest->second -= cut;
+    in_flight_ -= cut;
     excess -= cut;
+    if (oldest->second == 0) flight_.erase(oldest);
   }
 }
 
 void Quota::shrink_to(std::int64_t held) {
-  auto excess = idle_ + in_flight() - held;
+  auto excess = idle_ + in_flight_ - held;
   cut_flight(excess);
   if (excess > 0) idle_ -= excess;
 }
@@ -96,7 +98,10 @@ void Quota::lapse() {
   idle_ = level_ = held_ = block_ = give_back_ = 0;
   known_at_.reset();
   // A request that runs goes on, and is counted under the next lease.
-  if (shape_.kind != QuotaKind::count) flight_.clear();
+  if (shape_.kind != QuotaKind::count) {
+    flight_.clear();
+    in_flight_ = 0;
+  }
   report_ = !flight_.empty();
 }
 

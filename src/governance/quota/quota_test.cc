@@ -61,6 +61,7 @@ store::QuotaKey key(Resource resource) {
 
 // Asks until the answer is no question any more.
 bool take(Bank& bank, int gateway, Quota& quota, HoldId hold, std::int64_t amount) {
+  quota.decay(bank.now());
   for (int i = 0; quota.fit(amount, bank.now()) == Fit::ask; ++i) {
     EXPECT_LT(i, 3) << "the database was asked and it is still a question";
     if (i == 3) return false;
@@ -68,7 +69,6 @@ bool take(Bank& bank, int gateway, Quota& quota, HoldId hold, std::int64_t amoun
     bank.exchange(gateway, quota);
   }
   if (quota.fit(amount, bank.now()) != Fit::fits) return false;
-  quota.decay(bank.now());
   quota.take(hold, amount);
   return true;
 }
@@ -190,6 +190,31 @@ TEST(Quota, WhatComesBackAndTheRefillAreNotBothThere) {
   quota.settle(1, 1000, 0);
   EXPECT_EQ(quota.remaining(bank.now()), 100) << "the rest of the refill, nothing of the request";
   EXPECT_FALSE(take(bank, 0, quota, 3, 101));
+}
+
+// Where nobody ticks, since nobody shares the database.
+TEST(Quota, ABlockIsNotThereBesideTheRefillThatReplacedIt) {
+  Bank bank(60'000);
+  Quota quota(key(Resource::tokens_per_minute), 60'000);
+  const auto take_all = [&](HoldId first) {
+    std::int64_t all = 0;
+    for (HoldId i = first; take(bank, 0, quota, i, 100); ++i) all += 100;
+    return all;
+  };
+  ASSERT_TRUE(take(bank, 0, quota, 1, 1));
+  quota.settle(1, 1, 1);
+  ASSERT_GT(quota.remaining_at_least(), 1'000);
+  bank.now_ms += 60'000;
+  EXPECT_EQ(quota.remaining(bank.now()), 60'000);
+  EXPECT_EQ(take_all(2), 60'000);
+
+  // A reservation that comes back late is one too.
+  bank.now_ms += 60'000;
+  ASSERT_TRUE(take(bank, 0, quota, 10'000, 5'000));
+  bank.now_ms += 59'000;
+  quota.decay(bank.now());
+  quota.settle(10'000, 5'000, 0);
+  EXPECT_EQ(take_all(10'001), 60'000);
 }
 
 TEST(Quota, WhatIsNotUsedComesBack) {
