@@ -161,6 +161,7 @@ class KeptReply final : public net::HttpReply {
   }
   void start_stream(int, const net::HttpHeaders&) override {}
   bool write(std::string_view) override { return true; }
+  void when_taken(std::function<void()>) override {}
   void end_stream() override {}
   void break_off() override {}
   void on_end(std::function<void(net::HttpEnd)> over) override { over_ = std::move(over); }
