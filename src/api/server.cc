@@ -5,7 +5,9 @@
 #include <random>
 
 #include "api/exchange.h"
+#include "api/limits.h"
 #include "api/pipeline.h"
+#include "api/routes.h"
 #include "api/work_queue.h"
 #include "net/http_server.h"
 
@@ -31,7 +33,8 @@ class ServerImpl final : public Server {
                   options.content_policy,
                   options.public_url,
                   &slow_,
-                  options.client_certificates} {}
+                  options.client_certificates,
+                  &files_} {}
 
   absl::Status listen(const ServerOptions& options) {
     pipeline_.request_max = options.request_max;
@@ -45,6 +48,7 @@ class ServerImpl final : public Server {
       pipeline_.trusted_proxies.push_back(*network);
     }
     net::HttpServerOptions http;
+    http.streamed = streamed_body_max;
     http.address = options.address;
     http.port = options.port;
     const auto handle = [this](net::HttpRequest request, net::HttpReplyPtr reply) {
@@ -67,7 +71,8 @@ class ServerImpl final : public Server {
  private:
   Services services_;
   PipelineOptions pipeline_;
-  WorkQueue slow_;                         // after what its threads use
+  WorkQueue slow_;  // after what its threads use, as is
+  WorkQueue files_{{kFileThreads, kFileWorkMax, "Too many files are on their way; retry later."}};
   std::unique_ptr<net::HttpServer> http_;  // last: its threads use the fields above
 };
 
