@@ -218,6 +218,23 @@ TEST_F(HttpBodyTest, OnlyAPeerThatIsWaitedForHasADeadline) {
   EXPECT_TRUE(held.read_answer().ends_with("5 hello"));
 }
 
+// A byte now and then is no progress, however often somebody asks for the next one.
+TEST_F(HttpBodyTest, ATrickleIsCutOff) {
+  Client client(server_->port());
+  client.send(post("/stream", 1'000'000));
+  std::atomic<bool> done = false;
+  std::thread trickle([&] {
+    while (!done) {
+      client.send("x");
+      clock_.advance(seconds(1));
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_THAT(client.read_to_end(), HasSubstr("x-refused: 408"));
+  done = true;
+  trickle.join();
+}
+
 TEST_F(HttpBodyTest, AStreamGoesOnWhenItsClientHasTakenWhatWasThere) {
   Client client(server_->port());
   client.send(post("/stream/held", 0));

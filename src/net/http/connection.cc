@@ -225,7 +225,7 @@ void Connection::dispatch() {
   if (streams) {
     body_ = std::make_shared<StreamedBody>(weak_from_this(), io_);
     taken.request.stream = body_;
-    ticked_ = context_->clock.now();
+    unread_since_ = context_->clock.now();
     on_body(reader_.state());
   }
   if (taken.request.body.size() < kHttpLargeBodyBytes) {
@@ -249,6 +249,10 @@ void Connection::on_body(ReadState state) {
 
 void Connection::read_body(const StreamedBody* body, HttpBody::Taken taken) {
   if (body != body_.get()) return taken(absl::CancelledError(body->over()));
+  // The peer's time counts only while somebody waits for it.
+  moved_ = context_->clock.now();
+  began_ += moved_ - unread_since_;
+  unread_since_ = moved_;
   body_wanted_ = std::move(taken);
   if (reader_.take_expectation() && writing_.empty() && !reply_->answered()) {
     writing_ += kContinue;
@@ -264,6 +268,7 @@ void Connection::offer_body() {
   auto piece = reader_.take_body();
   if (piece.empty() && !whole) return;
   count_body();
+  unread_since_ = context_->clock.now();
   std::exchange(body_wanted_, nullptr)(std::move(piece));
 }
 
@@ -401,15 +406,8 @@ bool Connection::body_is_late(base::TimePoint now, std::uint64_t bytes) const {
          now - moved_ > context_->options.idle_max;
 }
 
-// The peer's time counts only while somebody waits for it.
 void Connection::tick_body(base::TimePoint now) {
-  const auto since = now - std::exchange(ticked_, now);
-  if (reader_.state() != ReadState::body) return;
-  if (body_wanted_ == nullptr) {
-    began_ += since;
-    moved_ += since;
-    return;
-  }
+  if (reader_.state() != ReadState::body || body_wanted_ == nullptr) return;
   if (body_is_late(now, reader_.body_bytes_taken())) fail_body(408, kSlowBody);
 }
 

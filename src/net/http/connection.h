@@ -105,7 +105,8 @@ class Connection final : public ReplyOwner, public std::enable_shared_from_this<
   std::uint64_t body_counted_ = 0, lingered_ = 0;
   // When the request that is being read began, when a byte last moved either way, and when the peer
   // last took one, or could have begun to.
-  base::TimePoint began_, moved_, took_, ticked_;
+  base::TimePoint began_, moved_, took_;
+  base::TimePoint unread_since_;  // of a body for which nobody waits
   std::atomic<bool> woken_{false};
 };
 
