@@ -82,6 +82,12 @@ TEST_P(UploadsTest, WhatDoesNotFitIsRefusedAndCanBeMended) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+TEST_P(UploadsTest, APartCountsOnceEvenWhereTwiceWouldFit) {
+  const auto key = create(6);
+  const auto one = *part(key, "abc");
+  EXPECT_TRUE(absl::IsInvalidArgument(complete(key, {one, one})));
+}
+
 TEST_P(UploadsTest, OtherProjectsFindNone) {
   const auto key = create(5);
   const UploadKey other{"org", "b", key.id};
