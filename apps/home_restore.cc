@@ -142,9 +142,9 @@ absl::StatusOr<std::vector<std::string>> replay(const std::string& home,
   governance::AuditOptions audit;
   audit.copy_to = settings.text("audit.copy_to");
   audit.keeps_itself = false;
-  ASSIGN_OR_RETURN(
-      const auto governance,
-      governance::Governance::open(home, *database, clock, audit, settings.text("content.folder")));
+  ASSIGN_OR_RETURN(const auto governance,
+                   governance::Governance::open(home, *database, clock, audit,
+                                                {settings.text("content.folder")}));
   return governance->vault().shredded_again();
 }
 

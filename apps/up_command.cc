@@ -150,9 +150,10 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   ASSIGN_OR_RETURN(const auto database, open_for_service(database_of(home, settings)));
   governance::AuditOptions audit;
   audit.copy_to = settings.text("audit.copy_to");
-  ASSIGN_OR_RETURN(
-      const auto governance,
-      governance::Governance::open(home, *database, clock, audit, settings.text("content.folder")));
+  ASSIGN_OR_RETURN(const auto governance,
+                   governance::Governance::open(home, *database, clock, audit,
+                                                {settings.text("content.folder"),
+                                                 settings.integer("files.project_bytes_max")}));
   ASSIGN_OR_RETURN(const auto credentials, governance->first_start());
   RETURN_IF_ERROR(governance->open_sign_in(home, clock, std::move(sign_in)));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));

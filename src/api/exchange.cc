@@ -120,6 +120,20 @@ void Exchange::start_events() {
   reply_->start_stream(200, all);
 }
 
+bool Exchange::start_bytes(std::string_view content_type, const net::HttpHeaders& more) {
+  net::HttpHeaders all;
+  {
+    std::lock_guard lock(mutex_);
+    if (status_ != 0) return false;
+    status_ = 200;
+    all = answer_headers(content_type);
+  }
+  all.insert(all.end(), more.begin(), more.end());
+  when_late([self = shared_from_this()](const absl::Status&) { self->reply_->break_off(); });
+  reply_->start_stream(200, all);
+  return true;
+}
+
 void Exchange::when_over(std::function<void()> over) {
   {
     std::lock_guard lock(mutex_);

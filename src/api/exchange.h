@@ -39,6 +39,7 @@ struct Services {
   WorkQueue* slow = nullptr;  // what may wait; not owned
   net::ClientCertificateMode client_certificates = net::ClientCertificateMode::off;
   OpenExchanges* open = nullptr;  // counts them; not owned, null = nobody asks
+  WorkQueue* files = nullptr;  // what waits for the disk; not owned
 
   ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };
@@ -100,6 +101,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void set_headers(net::HttpHeaders late);
   // Begins a stream of server-sent events; then stream().write() and so on.
   void start_events();
+  // The same of a stream of bytes, which ends early where the request's time is up. False where the
+  // exchange was answered already.
+  bool start_bytes(std::string_view content_type, const net::HttpHeaders& more);
   net::HttpReply& stream() { return *reply_; }
 
   // From now on what is answered is kept; take_held() gives it, if there is one, and send_held()

@@ -59,6 +59,17 @@ inline constexpr std::size_t kSignInFormBytesMax = 8u << 10;
 
 // A server that ends waits so long for requests whose rows wait for the database.
 inline constexpr std::chrono::seconds kCloseWait{45};
+// Threads that seal and open bodies of files, and put uploads together: they wait for the disk.
+inline constexpr int kFileThreads = 4;
+// One piece of work for each upload and download that goes on: as many as connections.
+inline constexpr std::size_t kFileWorkMax = 4096;
+// Of a download at once: four chunks of a sealed file, a quarter of what a stream may hold.
+inline constexpr std::size_t kFilePieceBytes = 256u << 10;
+// A form's other fields, and what stands between them.
+inline constexpr std::uint64_t kFormBytesMax = 1u << 20;
+inline constexpr std::size_t kFormFieldBytesMax = 4u << 10;
+// OpenAI's.
+inline constexpr std::int64_t kFilesPageMax = 10'000;
 
 static_assert(kStopMax <= protocol::kStopMax);
 static_assert(kLogitBiasMax <= protocol::kLogitBiasMax);

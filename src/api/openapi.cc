@@ -26,7 +26,10 @@ std::vector<int> errors_of(const Route& route) {
   // A cursor may name what does not exist, and a query may be longer than a URL.
   if (route.doc.query != nullptr) errors.insert(errors.end(), {400, 404, 414});
   // What is in the database, which may be away.
-  if (scope_of(route) != Scope::caller) errors.push_back(503);
+  const bool files =
+      !route.needs.open() && (route.needs.permission() == governance::Permission::read_files ||
+                              route.needs.permission() == governance::Permission::manage_files);
+  if (scope_of(route) != Scope::caller || files) errors.push_back(503);
   std::sort(errors.begin(), errors.end());
   errors.erase(std::unique(errors.begin(), errors.end()), errors.end());
   return errors;
@@ -50,6 +53,8 @@ Operation operation_of(const Route& route) {
   operation.azure = dialect_of(route.pattern) == Dialect::azure;
   const auto schema = [](const Schema& (*of)()) { return of == nullptr ? nullptr : &of(); };
   operation.request = schema(route.doc.request);
+  operation.form = schema(route.doc.form);
+  operation.answers_bytes = route.doc.answers_bytes;
   operation.query = schema(route.doc.query);
   if (operation.azure && !route.pattern.starts_with("/openai/v1"))
     operation.query = &api_version_query();

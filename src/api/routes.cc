@@ -19,6 +19,7 @@
 #include "api/openai/chat_schema.h"
 #include "api/openai/completions.h"
 #include "api/openai/embeddings.h"
+#include "api/openai/files/file_routes.h"
 #include "api/openai/models.h"
 #include "api/openai/moderations.h"
 #include "api/openapi.h"
@@ -380,8 +381,8 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> made(kRoutes.begin(), kRoutes.end());
-    for (const auto& more :
-         {people_routes(), rule_routes(), auth_routes(), data_routes(), azure_routes()})
+    for (const auto& more : {file_routes(), people_routes(), rule_routes(), auth_routes(),
+                             data_routes(), azure_routes()})
       made.insert(made.end(), more.begin(), more.end());
     return made;
   }();
@@ -406,6 +407,15 @@ Scope scope_of(const Route& route) {
   const bool organization =
       route.pattern.starts_with("/v1/organization/") || is_management(route.pattern);
   return organization ? Scope::organization : Scope::caller;
+}
+
+std::optional<std::uint64_t> streamed_body_max(std::string_view method, std::string_view path) {
+  // Asked of every request: the look through the table is for those that may be some.
+  if (method != "POST" || (!path.ends_with("/files") && !path.ends_with("/parts")))
+    return std::nullopt;
+  const auto match = find_route(routes(), method, path);
+  if (match.route == nullptr || match.route->streams_bytes_max == 0) return std::nullopt;
+  return match.route->streams_bytes_max;
 }
 
 RouteMatch find_route(std::span<const Route> table, std::string_view method,

@@ -55,6 +55,8 @@ struct RouteDoc {
   const Schema& (*request)() = nullptr;  // the JSON body, where there is one
   const Schema& (*chunk)() = nullptr;    // one event, where the answer can be a stream
   const Schema& (*query)() = nullptr;    // the URL's query, where there is one
+  const Schema& (*form)() = nullptr;     // a multipart form in the JSON body's place
+  bool answers_bytes = false;            // and no text, where `answer` is null
 };
 
 // What the audit log gets of an act that succeeded. Every act of administration has one.
@@ -79,6 +81,9 @@ struct Route {
   RouteDoc doc;
   RouteAudit audit = {};
   Prepare prepare = nullptr;
+  // Of bodies that the endpoint reads in pieces while they arrive: how long they may be. 0 = it
+  // gets them whole.
+  std::uint64_t streams_bytes_max = 0;
 };
 
 std::span<const Route> routes();
@@ -92,9 +97,12 @@ constexpr bool acts_are_recorded(std::span<const Route> table) {
   for (const auto& route : table) {
     using governance::Permission;
     const auto permission = route.needs.permission();
-    const bool administers = route.needs.open() ? route.pattern.starts_with("/v1/organization/")
-                                                : permission != Permission::infer &&
-                                                      permission != Permission::read_models;
+    // Of files only that they are deleted: they come as often as requests do.
+    const bool uploads = permission == Permission::manage_files && route.method != "DELETE";
+    const bool administers =
+        route.needs.open()
+            ? route.pattern.starts_with("/v1/organization/")
+            : permission != Permission::infer && permission != Permission::read_models && !uploads;
     if (administers && route.method != "GET" && route.audit.event.empty()) return false;
   }
   return true;
@@ -105,6 +113,9 @@ struct RouteMatch {
   std::vector<std::string> parameters;  // percent-decoded
   std::string allow;  // where it is null: the methods of this path, "" of unknown ones
 };
+// How long the body of such a request may be, where its route reads it in pieces.
+std::optional<std::uint64_t> streamed_body_max(std::string_view method, std::string_view path);
+
 RouteMatch find_route(std::span<const Route> table, std::string_view method, std::string_view path);
 
 }  // namespace plinth::api

@@ -7,6 +7,7 @@
 #include "api/exchange.h"
 #include "api/limits.h"
 #include "api/pipeline.h"
+#include "api/routes.h"
 #include "api/work_queue.h"
 #include "base/log.h"
 #include "net/http_server.h"
@@ -37,7 +38,8 @@ class ServerImpl final : public Server {
                   options.public_url,
                   &slow_,
                   options.client_certificates,
-                  &open_} {}
+                  &open_,
+                  &files_} {}
 
   // Requests outlive their connections: what they still wait for (blocks of a limit, a durable row)
   // comes to them on threads of others, and they answer with what belongs to this.
@@ -59,6 +61,7 @@ class ServerImpl final : public Server {
       pipeline_.trusted_proxies.push_back(*network);
     }
     net::HttpServerOptions http;
+    http.streamed = streamed_body_max;
     http.address = options.address;
     http.port = options.port;
     const auto handle = [this](net::HttpRequest request, net::HttpReplyPtr reply) {
@@ -82,7 +85,8 @@ class ServerImpl final : public Server {
   OpenExchanges open_;
   Services services_;
   PipelineOptions pipeline_;
-  WorkQueue slow_;                         // after what its threads use
+  WorkQueue slow_;  // after what its threads use, as is
+  WorkQueue files_{{kFileThreads, kFileWorkMax, "Too many files are on their way; retry later."}};
   std::unique_ptr<net::HttpServer> http_;  // last: its threads use the fields above
 };
 

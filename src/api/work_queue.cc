@@ -2,12 +2,10 @@
 
 #include <utility>
 
-#include "api/limits.h"
-
 namespace plinth::api {
 
-WorkQueue::WorkQueue() {
-  for (int i = 0; i < kSlowThreads; ++i) threads_.emplace_back([this] { run(); });
+WorkQueue::WorkQueue(const WorkQueueOptions& options) : options_(options) {
+  for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
 WorkQueue::~WorkQueue() {
@@ -24,8 +22,8 @@ absl::Status WorkQueue::add(std::function<void()> work, Lane lane) {
     std::lock_guard lock(mutex_);
     const bool usual = lane == Lane::usual;
     auto& queue = usual ? waiting_ : doubtful_;
-    if (queue.size() >= (usual ? kSlowWorkMax : kDoubtfulWorkMax))
-      return base::unavailable("Too many people are signing in at once; retry later.");
+    if (queue.size() >= (usual ? options_.waiting_max : kDoubtfulWorkMax))
+      return base::unavailable(options_.full);
     queue.push_back(std::move(work));
   }
   added_.notify_one();

@@ -101,6 +101,8 @@ const std::vector<Setting>& declared_settings() {
        "Where sealed bodies of files lie; gateways that share a database share it, too. Empty = "
        "content in the home.",
        "0.1"},
+      {"files.project_bytes_max", "", kInteger, "107374182400", 0, INT64_MAX, "bytes", "",
+       "What the files of a project, and the parts of its uploads, may have together.", "0.1"},
       {"store.database", "", kText, "", 0, 0, "", "",
        "Where tenants, keys, limits and the ledger are kept: postgresql://USER@HOST/NAME, which "
        "several gateways may share. Empty = plinth.db in the home.",

@@ -40,14 +40,25 @@ std::string content_path(const std::string& folder, const std::string& id) {
                      id);
 }
 
-absl::StatusOr<store::ContentRow> ContentWriter::commit() {
+namespace {
+
+// Whether a transaction that failed so cannot be there all the same.
+bool left_nothing(const absl::Status& status) {
+  return absl::IsAlreadyExists(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsResourceExhausted(status) || absl::IsInvalidArgument(status) ||
+         absl::IsNotFound(status);
+}
+
+}  // namespace
+
+absl::StatusOr<store::ContentRow> ContentWriter::commit(const store::ContentRows::Also& also) {
   RETURN_IF_ERROR(file_.finish());
   row_.bytes = static_cast<std::int64_t>(file_.plain_bytes());
   row_.sha256 = file_.sha256();
-  const auto status = rows_.insert(row_);
+  const auto status = rows_.insert(row_, also);
   if (status.ok()) return row_;
-  // Else the row may be there all the same: a file that has none goes later.
-  if (absl::IsAlreadyExists(status) || absl::IsFailedPrecondition(status)) ::unlink(path_.c_str());
+  // Else the row may be there: a file that has none goes later.
+  if (left_nothing(status)) ::unlink(path_.c_str());
   return status;
 }
 
@@ -117,12 +128,25 @@ absl::Status ContentStore::erase(const std::string& id) {
 }
 
 absl::Status ContentStore::remove(const std::string& id) {
+  RETURN_IF_ERROR(remove_row(id));
+  return drop_body(id);
+}
+
+absl::Status ContentStore::remove_row(const std::string& id) {
   ASSIGN_OR_RETURN(const auto row, rows_.find(id));
   if (retention_.effective(row.organization, row.project).legal_hold) {
     return base::failed_precondition(
         fmt::format("{} is under legal hold: it cannot be deleted.", id));
   }
-  return erase(id);
+  return rows_.remove(id);
+}
+
+absl::Status ContentStore::drop_body(const std::string& id) {
+  const auto row = rows_.find(id).status();
+  if (!absl::IsNotFound(row)) return row;
+  if (::unlink(path_of(id).c_str()) != 0 && errno != ENOENT)
+    return base::errno_status(errno, path_of(id));
+  return absl::OkStatus();
 }
 
 bool ContentStore::is_due(const store::ContentRow& row) const {

@@ -23,7 +23,7 @@ struct ContentSpec {
   std::string id;  // unique in the installation: letters, digits, "-" and "_"
   std::string organization;
   std::string project;  // "" = the organization's own
-  std::string kind;     // "file", "adapter", "checkpoint"
+  std::string kind;     // "file", "part", "adapter", "checkpoint"
   std::optional<std::int64_t> expires_s = {};
 };
 
@@ -32,9 +32,14 @@ class ContentWriter {
  public:
   ContentWriter(ContentWriter&&) = default;
   absl::Status write(std::string_view part) { return file_.write(part); }
+  std::uint64_t bytes() const { return file_.plain_bytes(); }
+  const std::string& id() const { return row_.id; }
+  // Instead of what the spec said.
+  void set_expiry(const std::optional<std::int64_t>& expires_s) { row_.expires_s = expires_s; }
   // Durable when this returns OK. AlreadyExists where the id is taken; FailedPrecondition where the
-  // project was shredded meanwhile.
-  absl::StatusOr<store::ContentRow> commit();
+  // project was shredded meanwhile. `also` runs in the transaction of the row: what it refuses
+  // leaves nothing.
+  absl::StatusOr<store::ContentRow> commit(const store::ContentRows::Also& also = nullptr);
 
  private:
   friend class ContentStore;
@@ -88,11 +93,21 @@ class ContentStore {
   }
   // FailedPrecondition where a legal hold is on it.
   absl::Status remove(const std::string& id);
+  // The same in two steps, where removing it is a part of a transaction: its row, and its body once
+  // that is durable. drop_body() leaves what has a row; what it is never called for the keeper
+  // finds.
+  absl::Status remove_row(const std::string& id);
+  absl::Status drop_body(const std::string& id);
+  // Of all bodies of a project.
+  absl::StatusOr<std::int64_t> bytes_of(const std::string& organization,
+                                        const std::string& project) {
+    return rows_.bytes_of(organization, project);
+  }
 
   // Deletes what is due, seals anew what lies under retired keys, and destroys those. Goes on where
   // one thing fails, and returns the first error. What a crash cuts off the next pass does.
   absl::Status sweep(ContentSweep& done);
-  // Does so from a thread of its own, every kRetentionInterval.
+  // Does so from a thread of its own, at once and every kRetentionInterval.
   void start();
   // What else is sealed: seals anew what lies under the key of that id, which is retired. The key
   // stays where this fails. Before start().

@@ -245,6 +245,25 @@ TEST_P(ContentStoreTest, FilesThatACrashLeftAreSweptUp) {
   EXPECT_TRUE(get("file-1").ok());
 }
 
+// A process that died holds no lock: what it left goes at once, and what somebody else writes
+// stays, however old it is.
+TEST_P(ContentStoreTest, WhatADeadProcessWroteGoesAtOnceAndNothingElse) {
+  auto upload = *content_->begin({"file-1", "org", "a", "file"});
+  ASSERT_TRUE(upload.write("half").ok());
+  const auto left = home_ + "/content/file-2.0123.partial";
+  ASSERT_TRUE(base::write_file_atomic(left, "x", 0600).ok());
+  // As young as a file can be.
+  base::FakeClock now(0);
+  const auto young = *ContentStore::open(home_ + "/content", *database_, *vault_, *retention_, now);
+  ContentSweep done;
+  ASSERT_TRUE(young->sweep(done).ok());
+  EXPECT_EQ(done.orphans, 1u);
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_EQ(sweep().orphans, 0u);
+  EXPECT_TRUE(upload.commit().ok());
+  EXPECT_EQ(*get("file-1"), "half");
+}
+
 INSTANTIATE_TEST_SUITE_P(All, ContentStoreTest, testing::ValuesIn(store::scratch_dialects()),
                          [](const auto& dialect) { return store::dialect_name(dialect.param); });
 

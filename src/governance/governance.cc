@@ -23,7 +23,7 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
                                                              store::Database& database,
                                                              const base::Clock& clock,
                                                              const AuditOptions& audit,
-                                                             const std::string& content_folder) {
+                                                             const ContentOptions& content) {
   // Before anything is signed or looked up by them.
   RETURN_IF_ERROR(check_shared_secrets(home, database, clock));
   std::unique_ptr<Governance> made(new Governance(database, clock));
@@ -48,12 +48,12 @@ absl::StatusOr<std::unique_ptr<Governance>> Governance::open(const std::string& 
   made->spend_alerts_ = std::make_unique<SpendAlerts>(
       database, made->clock(),
       [&governance = *made](const auto& act) { return governance.on_record(act); });
-  RETURN_IF_ERROR(made->open_content(home, content_folder, audit));
+  RETURN_IF_ERROR(made->open_content(home, content, audit));
   made->refresher_ = std::thread([&governance = *made] { governance.keep_fresh(); });
   return made;
 }
 
-absl::Status Governance::open_content(const std::string& home, const std::string& folder,
+absl::Status Governance::open_content(const std::string& home, const ContentOptions& options,
                                       const AuditOptions& audit) {
   ASSIGN_OR_RETURN(vault_, Vault::open(home, database_, clock(), {audit.copy_to}));
   if (!vault_->shredded_again().empty()) {
@@ -66,8 +66,11 @@ absl::Status Governance::open_content(const std::string& home, const std::string
   ASSIGN_OR_RETURN(content_policies_,
                    ContentPolicies::open(documents_, *vault_, tenants_, clock()));
   ASSIGN_OR_RETURN(retention_, RetentionPolicies::open(documents_, clock()));
-  ASSIGN_OR_RETURN(content_, ContentStore::open(folder.empty() ? home + "/content" : folder,
-                                                database_, *vault_, *retention_, clock()));
+  const auto folder = options.folder.empty() ? home + "/content" : options.folder;
+  ASSIGN_OR_RETURN(content_, ContentStore::open(folder, database_, *vault_, *retention_, clock()));
+  files_ = std::make_unique<Files>(database_, *content_, *retention_, clock(), system_random_bytes,
+                                   options.project_bytes_max);
+  uploads_ = std::make_unique<Uploads>(database_, *files_, *content_, *retention_, clock());
   content_->also_leave(
       [this](const std::string& key) { return content_policies_->leave_key(key); });
   if (audit.keeps_itself) content_->start();

@@ -17,6 +17,7 @@
 #include "governance/content_policies.h"
 #include "governance/content_store.h"
 #include "governance/deployments.h"
+#include "governance/files.h"
 #include "governance/invites.h"
 #include "governance/meter.h"
 #include "governance/model_permissions.h"
@@ -25,6 +26,7 @@
 #include "governance/retention.h"
 #include "governance/sign_in.h"
 #include "governance/spend_alerts.h"
+#include "governance/uploads.h"
 #include "governance/vault.h"
 #include "store/lease_store.h"
 #include "store/ledger_writer.h"
@@ -37,17 +39,21 @@ namespace plinth::governance {
 // Every installation has this organization and a project of the same name in it.
 inline constexpr char kDefaultTenant[] = "default";
 
+struct ContentOptions {
+  std::string folder;  // of sealed bodies; "" = content in the home
+  std::int64_t project_bytes_max = kProjectBytesMax;
+};
+
 // Thread-safe, as all of its parts are.
 class Governance {
  public:
-  // `home` holds secrets/. Makes the default tenant. `content_folder`: of sealed bodies; "" =
-  // content in the home. The references outlive it. FailedPrecondition where the home's secrets are
-  // not those of the database (shared_secrets.h).
+  // `home` holds secrets/. Makes the default tenant. The references outlive it. FailedPrecondition
+  // where the home's secrets are not those of the database (shared_secrets.h).
   static absl::StatusOr<std::unique_ptr<Governance>> open(const std::string& home,
                                                           store::Database& database,
                                                           const base::Clock& clock,
                                                           const AuditOptions& audit = {},
-                                                          const std::string& content_folder = {});
+                                                          const ContentOptions& content = {});
 
   // Once, before anybody asks: how people and programs sign in.
   absl::Status open_sign_in(const std::string& home, const base::Clock& clock,
@@ -74,6 +80,8 @@ class Governance {
   Vault& vault() { return *vault_; }
   RetentionPolicies& retention() { return *retention_; }
   ContentStore& content() { return *content_; }
+  Files& files() { return *files_; }
+  Uploads& uploads() { return *uploads_; }
   People& people() { return people_; }
   Invites& invites() { return invites_; }
   // Null before open_sign_in().
@@ -122,10 +130,12 @@ class Governance {
   std::unique_ptr<ContentPolicies> content_policies_;
   std::unique_ptr<RetentionPolicies> retention_;
   std::unique_ptr<ContentStore> content_;
+  std::unique_ptr<Files> files_;
+  std::unique_ptr<Uploads> uploads_;
   std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
   std::unique_ptr<SpendAlerts> spend_alerts_;    // the same
 
-  absl::Status open_content(const std::string& home, const std::string& folder,
+  absl::Status open_content(const std::string& home, const ContentOptions& options,
                             const AuditOptions& audit);
   absl::Status open_admission(bool is_shared, const base::Clock& clock);
   // What people and keys may is read anew.

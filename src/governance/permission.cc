@@ -16,6 +16,8 @@ constexpr bool kOrganizationOnly = true;
 constexpr std::array kPermissions{
     PermissionInfo{Permission::infer, "infer", "call models"},
     PermissionInfo{Permission::read_models, "models.read", "see which models there are"},
+    PermissionInfo{Permission::read_files, "files.read", "see files and what is in them"},
+    PermissionInfo{Permission::manage_files, "files.manage", "upload and delete files"},
     PermissionInfo{Permission::manage_tuning, "tuning.manage", "fine-tuning jobs and data sets"},
     PermissionInfo{Permission::manage_deployments, "deployments.manage", "deployments of models"},
     PermissionInfo{Permission::read_projects, "projects.read", "see projects"},

@@ -16,6 +16,8 @@ namespace plinth::governance {
 enum class Permission : std::uint8_t {
   infer,
   read_models,
+  read_files,
+  manage_files,
   manage_tuning,
   manage_deployments,
   read_projects,

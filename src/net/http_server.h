@@ -7,7 +7,11 @@
 //   }
 //
 // or, with a call that takes its time: reply->on_end() to learn that the client has gone,
-// start_stream(), then write() from any thread, which never blocks, and end_stream().
+// start_stream(), then write() from any thread, which never blocks, and end_stream(). A stream that
+// is longer than a client takes at once asks when_taken() before it writes on.
+//
+// Where `streamed` says so the handler runs before the body is there, and reads it in pieces:
+// request.stream->read().
 #pragma once
 
 #include <chrono>
@@ -15,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +37,10 @@ struct HttpServerOptions {
   int io_threads = 1;
   std::uint64_t body_bytes_max = kHttpBodyBytesMax;  // 413
   std::uint64_t bodies_bytes_max = kHttpBodiesBytesMax;
+  // How long the bodies of a method and path (without its query) may be that are read in pieces;
+  // nothing = they are read whole, as all are without it. Called on io threads.
+  std::function<std::optional<std::uint64_t>(std::string_view method, std::string_view path)>
+      streamed = nullptr;
   std::uint32_t header_bytes_max = kHttpHeaderBytesMax;  // 431
   std::size_t uri_bytes_max = kHttpUriBytesMax;          // 414
   // Beyond it the longest idle one is closed; 503 where all are busy.
@@ -44,6 +53,18 @@ struct HttpServerOptions {
   std::chrono::milliseconds tick{250};
 };
 
+// A body that is still arriving. Thread-safe.
+class HttpBody {
+ public:
+  virtual ~HttpBody() = default;
+  // `taken` gets what has come, once there is some: at most kHttpStreamedBytesMax or a little more,
+  // "" at the body's end. Cancelled where the rest will not come, which the server or the client
+  // decided. Runs on an io thread, before which no more is read from the peer; one at a time. What
+  // nobody reads is dropped once the answer is there, with the connection.
+  using Taken = std::function<void(absl::StatusOr<std::string> piece)>;
+  virtual void read(Taken taken) = 0;
+};
+
 struct HttpRequest {
   std::string method;
   std::string path;  // without the query, as sent (percent-encoded)
@@ -54,6 +75,9 @@ struct HttpRequest {
   // Shared by the requests of a connection.
   std::shared_ptr<const std::vector<std::string>> client_chain = {};
   std::map<std::string, std::string, std::less<>> headers;  // names in lower case
+  // Of bodies that are read in pieces, whose `body` is empty; else null. Shared with the
+  // connection.
+  std::shared_ptr<HttpBody> stream = {};
 
   // "" where it is absent.
   std::string_view header(std::string_view name) const;
@@ -77,6 +101,9 @@ class HttpReply {
   virtual void start_stream(int status, const HttpHeaders& headers) = 0;
   // Never blocks. False once the client is gone, which a full buffer (stream_bytes_max) makes it.
   virtual bool write(std::string_view bytes) = 0;
+  // `more` runs once, on an io thread, when what was written has left for the client; never where
+  // the stream is over before. At most one waits.
+  virtual void when_taken(std::function<void()> more) = 0;
   virtual void end_stream() = 0;
   // Ends a stream so that the client sees it cut short: the connection closes once what was
   // written is sent, without the last chunk.

@@ -1,19 +1,15 @@
 // Real sockets on loopback; time is a FakeClock, and every wait is for a condition.
 #include "net/http_server.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <thread>
 
-#include "base/file.h"
+#include "net/testing/raw_client.h"
 
 namespace plinth::net {
 namespace {
@@ -21,67 +17,6 @@ namespace {
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-// A blocking client that gives up on a silent server after a while instead of hanging the test.
-class Client {
- public:
-  explicit Client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const timeval limit{30, 0};
-    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    connected_ = ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  }
-  bool connected() const { return connected_; }
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const auto sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-  }
-  void end_sending() { ::shutdown(fd_.get(), SHUT_WR); }
-  void close() { fd_ = base::UniqueFd(); }
-  // Until `mark` has come, or the end.
-  std::string read_until(std::string_view mark) {
-    while (buffer_.find(mark) == std::string::npos && fill()) {
-    }
-    const auto at = buffer_.find(mark);
-    const auto size = at == std::string::npos ? buffer_.size() : at + mark.size();
-    std::string out = buffer_.substr(0, size);
-    buffer_.erase(0, size);
-    return out;
-  }
-  std::string read_to_end() {
-    while (fill()) {
-    }
-    return std::exchange(buffer_, {});
-  }
-  // A whole answer with a content-length.
-  std::string read_answer() {
-    std::string head = read_until("\r\n\r\n");
-    const auto at = head.find("content-length: ");
-    const std::size_t size = at == std::string::npos ? 0 : std::stoul(head.substr(at + 16));
-    while (buffer_.size() < size && fill()) {
-    }
-    head += buffer_.substr(0, size);
-    buffer_.erase(0, size);
-    return head;
-  }
-
- private:
-  bool fill() {
-    char piece[1 << 16];
-    const auto size = ::recv(fd_.get(), piece, sizeof piece, 0);
-    if (size > 0) buffer_.append(piece, static_cast<std::size_t>(size));
-    return size > 0;
-  }
-  base::UniqueFd fd_;
-  bool connected_ = false;
-  std::string buffer_;
-};
 
 // Replies that a test answers when it likes, and what became of them.
 class Fixture : public testing::Test {

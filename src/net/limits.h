@@ -12,6 +12,9 @@ inline constexpr std::uint64_t kHttpBodyBytesMax = 16u << 20;
 // Bodies that are being read by all connections together: 16 of the largest. Without it a thousand
 // connections could hold 16 GiB before anybody looked at their keys.
 inline constexpr std::uint64_t kHttpBodiesBytesMax = 16 * kHttpBodyBytesMax;
+// What waits of a body that is read in pieces: four chunks of a sealed file, so that the peer sends
+// on while one is written.
+inline constexpr std::size_t kHttpStreamedBytesMax = 256u << 10;
 // Browsers send 4 to 8 KiB with large cookies; bearer tokens of identity providers reach 16 KiB.
 inline constexpr std::uint32_t kHttpHeaderBytesMax = 32u << 10;
 inline constexpr std::size_t kHttpHeadersMax = 128;
@@ -46,6 +49,16 @@ inline constexpr std::uint64_t kHttpBodyBytesPerSecondMin = 8u << 10;
 // lose the answer to a reset.
 inline constexpr std::chrono::seconds kHttpLingerMax{2};
 inline constexpr std::uint64_t kHttpLingerBytesMax = 64u << 20;
+
+// Of multipart bodies. RFC 2046 has boundaries of 70 characters; a part's headers are its names and
+// a type, and OpenAI's forms have some ten fields.
+inline constexpr std::size_t kMultipartBoundaryMax = 70;
+inline constexpr std::size_t kMultipartHeaderBytesMax = 8u << 10;
+inline constexpr std::size_t kMultipartHeadersMax = 16;
+inline constexpr std::size_t kMultipartPartsMax = 64;
+inline constexpr std::size_t kMultipartNameMax = 256;
+// Blanks between a boundary and the end of its line.
+inline constexpr std::size_t kMultipartPaddingMax = 64;
 
 // A longer body is handled on a thread of its own: parsing it may take tens of milliseconds, for
 // which no stream should have to wait.

@@ -19,7 +19,7 @@ absl::Status no_such(const std::string& id) { return base::not_found("No such co
 
 }  // namespace
 
-absl::Status ContentRows::insert(const ContentRow& row) {
+absl::Status ContentRows::insert(const ContentRow& row, const Also& also) {
   return database_.transaction("insert content", [&](Sql& sql) -> absl::Status {
     // Holds off whoever destroys the key until this is durable.
     const std::string lock = sql.dialect() == Dialect::postgresql ? " for share" : "";
@@ -31,7 +31,7 @@ absl::Status ContentRows::insert(const ContentRow& row) {
         fmt::format("insert into content (seq, {}) values {}", kColumns, row_marks(1, kCount + 1)),
         {next_seq(sql, "content"), row.id, row.organization, row.project, row.kind, row.bytes,
          row.sha256, row.key, row.created_s, or_null(row.expires_s)});
-    return absl::OkStatus();
+    return also ? also() : absl::OkStatus();
   });
 }
 
@@ -85,8 +85,24 @@ absl::Status ContentRows::set_expiry(const std::string& id,
 
 absl::Status ContentRows::remove(const std::string& id) {
   return database_.transaction("remove content", [&](Sql& sql) {
+    sql.run("delete from file where id = ?", {id});
+    sql.run("delete from upload_part where id = ?", {id});
     return sql.run("delete from content where id = ?", {id}) > 0 ? absl::OkStatus() : no_such(id);
   });
+}
+
+absl::StatusOr<std::int64_t> ContentRows::bytes_of(const std::string& organization,
+                                                   const std::string& project) {
+  std::int64_t bytes = 0;
+  RETURN_IF_ERROR(database_.read("add up content", [&](Sql& sql) {
+    bytes = sql.first(
+                   "select cast(coalesce(sum(bytes), 0) as bigint) from content"
+                   " where organization = ? and project = ?",
+                   {organization, project}, 1)
+                ->integer(0);
+    return absl::OkStatus();
+  }));
+  return bytes;
 }
 
 absl::StatusOr<std::vector<ContentRow>> ContentRows::batch(const std::string& key,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,12 +34,18 @@ class ContentRows {
   explicit ContentRows(Database& database) : database_(database) {}
 
   // AlreadyExists where the id is taken; FailedPrecondition where the data key was destroyed
-  // meanwhile.
-  absl::Status insert(const ContentRow& row);
+  // meanwhile. `also` runs in the same transaction, after it, and may run again: either both are
+  // there or neither.
+  using Also = std::function<absl::Status()>;
+  absl::Status insert(const ContentRow& row, const Also& also = nullptr);
   absl::StatusOr<ContentRow> find(const std::string& id);
   absl::StatusOr<Page<ContentRow>> list(const ContentFilter& filter, const PageRequest& page);
   absl::Status set_expiry(const std::string& id, const std::optional<std::int64_t>& expires_s);
+  // With what else is known of it: rows of files and of parts of uploads.
   absl::Status remove(const std::string& id);
+  // Of all bodies of a project.
+  absl::StatusOr<std::int64_t> bytes_of(const std::string& organization,
+                                        const std::string& project);
 
   // Up to `most` after the id `after` ("" = from the start) of those sealed under `key`; "" = any.
   absl::StatusOr<std::vector<ContentRow>> batch(const std::string& key, const std::string& after,

@@ -291,17 +291,42 @@ constexpr const char* kCommitments[] = {
     "alter table quota_block add column idle bigint not null default 0",
 };
 
+constexpr const char* kFiles[] = {
+    // What people know of a body in `content`, which has the same id.
+    "create table file ("
+    " id text primary key, seq bigint not null, organization text not null, project text not null,"
+    " purpose text not null, filename text not null, bytes bigint not null,"
+    " created_s bigint not null, expires_s bigint, status text not null)",
+    "create index file_by_project on file (project, seq)",
+    "create index file_by_purpose on file (project, purpose, seq)",
+    "create index file_by_seq on file (seq)",
+
+    // Files that arrive in parts. file: the one that became of it.
+    "create table upload ("
+    " id text primary key, seq bigint not null, organization text not null, project text not null,"
+    " purpose text not null, filename text not null, mime_type text not null,"
+    " bytes bigint not null, created_s bigint not null, expires_s bigint not null,"
+    " file_expires_after_s bigint, status text not null, file text)",
+    "create index upload_by_project on upload (project, status, expires_s)",
+    "create index upload_by_seq on upload (seq)",
+
+    // A part is a body in `content`, too.
+    "create table upload_part ("
+    " id text primary key, upload text not null, bytes bigint not null, created_s bigint not null)",
+    "create index upload_part_by_upload on upload_part (upload)",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
 };
 // Numbered from 1, applied once each, never changed after a release.
 constexpr std::array kMigrations = {
-    Migration{kKeys},          Migration{kTenants},    Migration{kMoney, true},
-    Migration{kDocuments},     Migration{kPeople},     Migration{kLeases},
-    Migration{kAudit},         Migration{kReports},    Migration{kLists},
-    Migration{kSessionClaims}, Migration{kAlerts},     Migration{kCertificates},
-    Migration{kVault},         Migration{kCommitments}};
+    Migration{kKeys},          Migration{kTenants},     Migration{kMoney, true},
+    Migration{kDocuments},     Migration{kPeople},      Migration{kLeases},
+    Migration{kAudit},         Migration{kReports},     Migration{kLists},
+    Migration{kSessionClaims}, Migration{kAlerts},      Migration{kCertificates},
+    Migration{kVault},         Migration{kCommitments}, Migration{kFiles}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

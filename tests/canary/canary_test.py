@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.error
+import urllib.request
 
 from search import forms, search
 from service import GGUF, MODELS, Home, Service, eventually, read_all
@@ -214,6 +216,80 @@ def everything(service, canary):
     assert len(canary.words) > 25 and len(canary.answers) >= 3, (canary.words, canary.answers)
 
 
+def form(fields, name, filename, body):
+    """(content type, body) of a multipart form with one file."""
+    parts = [f'--XX\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode() for key, value in fields.items()]
+    parts.append(f'--XX\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n\r\n'.encode() + body + b"\r\n")
+    return "multipart/form-data; boundary=XX", b"".join(parts) + b"--XX--\r\n"
+
+
+def upload(service, path, fields, name, body, cut=None):
+    """The answer as JSON; with `cut` a socket on which so many bytes of the form were sent."""
+    kind, data = form(fields, name, "notes.txt", body)
+    head = (f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {service.key}\r\nConnection: close\r\n"
+            f"Content-Type: {kind}\r\nContent-Length: {len(data)}\r\n\r\n").encode()
+    sock = socket.create_connection(("127.0.0.1", service.port), timeout=60)
+    sock.sendall(head + data[:cut])
+    if cut is not None:
+        return sock
+    with sock:
+        answer = read_all(sock)
+    assert " 200 " in answer.split("\r\n")[0], answer
+    return json.loads(answer.split("\r\n\r\n", 1)[1])
+
+
+def content(service, file):
+    request = urllib.request.Request(f"{service.url}/v1/files/{file}/content", headers={"Authorization": "Bearer " + service.key})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read()
+
+
+def body_with(canary, what):
+    """Longer than a chunk of a sealed file, and than what the server reads at once."""
+    return (canary.text(what) + "\n").encode() * 40_000
+
+
+def kept_files(service, canary):
+    """Files that stay, that are deleted, refused, cut short, and that come in parts. Returns those that stay."""
+    kept = {}
+    for what in ("small file", "large file"):
+        body = canary.text(what).encode() if what == "small file" else body_with(canary, what)
+        made = upload(service, "/v1/files", {"purpose": "user_data"}, "file", body)
+        kept[made["id"]] = body
+        assert content(service, made["id"]) == body
+    made = upload(service, "/v1/files", {"purpose": "user_data"}, "file", body_with(canary, "deleted file"))
+    request = urllib.request.Request(f"{service.url}/v1/files/{made['id']}", method="DELETE",
+                                     headers={"Authorization": "Bearer " + service.key})
+    assert json.loads(urllib.request.urlopen(request, timeout=60).read())["deleted"]
+    kind, data = form({"purpose": canary("purpose")}, "file", "notes.txt", body_with(canary, "refused file"))
+    refused = urllib.request.Request(service.url + "/v1/files", data, {"Authorization": "Bearer " + service.key, "Content-Type": kind})
+    try:
+        urllib.request.urlopen(refused, timeout=60)
+        raise AssertionError("it was not refused")
+    except urllib.error.HTTPError as error:
+        assert error.code == 400, error.read()
+    parts = [body_with(canary, "first part"), body_with(canary, "second part")]
+    status, _, begun = service.request("/v1/uploads", {"purpose": "user_data", "filename": "u", "mime_type": "text/plain",
+                                                       "bytes": sum(map(len, parts))})
+    assert status == 200, begun
+    ids = [upload(service, f"/v1/uploads/{begun['id']}/parts", {}, "data", part)["id"] for part in parts]
+    status, _, done = service.request(f"/v1/uploads/{begun['id']}/complete", {"part_ids": ids})
+    assert status == 200, done
+    kept[done["file"]["id"]] = b"".join(parts)
+    status, _, begun = service.request("/v1/uploads", {"purpose": "user_data", "filename": "u", "mime_type": "text/plain", "bytes": 5})
+    upload(service, f"/v1/uploads/{begun['id']}/parts", {}, "data", body_with(canary, "cancelled part"))
+    status, _, ended = service.request(f"/v1/uploads/{begun['id']}/cancel", {})
+    assert status == 200 and ended["status"] == "cancelled", ended
+    with upload(service, "/v1/files", {"purpose": "user_data"}, "file", body_with(canary, "cut file"), 1 << 20):
+        pass
+    return kept
+
+
+def bodies(home):
+    """Whatever lies in the folder of content."""
+    return sorted(name for _, _, names in os.walk(home.path + "/content") for name in names)
+
+
 def nowhere(canary, *folders):
     found = search(canary.all(), *folders, since=canary.since)
     assert not found, [(path, next((what for what, word in canary.words.items() if word == text), "an answer: " + text))
@@ -273,6 +349,41 @@ def nothing_is_left_of_a_service_that_was_killed():
             service.kill(signal.SIGABRT)
         time.sleep(0.2)
         nowhere(canary, home.path, beside)
+
+
+@test
+def files_lie_sealed_and_nothing_of_them_is_in_plain():
+    with place("canary-") as (home, beside):
+        canary = Canary()
+        with LoudService(home, beside, "--no-default") as service:
+            kept = kept_files(service, canary)
+            nowhere(canary, home.path, beside)
+            # What was deleted, cancelled or cut short is not there at all.
+            eventually(lambda: bodies(home) == sorted(kept), what="nothing but the files")
+        nowhere(canary, home.path, beside)
+        with LoudService(home, beside, "--no-default") as service:
+            assert all(content(service, file) == body for file, body in kept.items())
+            subprocess.run([plinth, "--home", home.path, "admin", "backup", beside + "/backup"], check=True, timeout=120)
+            nowhere(canary, home.path, beside)
+
+
+@test
+def an_upload_that_a_kill_cut_off_is_gone_after_the_next_start():
+    with place("canary-") as (home, beside):
+        canary = Canary()
+        with LoudService(home, beside, "--no-default") as service:
+            kept = kept_files(service, canary)
+            with upload(service, "/v1/files", {"purpose": "user_data"}, "file", body_with(canary, "killed file"), 2 << 20):
+                eventually(lambda: any(name.endswith(".partial") for name in bodies(home)), what="an upload on its way")
+                service.kill(signal.SIGKILL)
+        nowhere(canary, home.path, beside)
+        assert any(name.endswith(".partial") for name in bodies(home)), "the kill came too late"
+        with LoudService(home, beside, "--no-default") as service:
+            eventually(lambda: bodies(home) == sorted(kept), what="the sweep of the next start")
+            status, _, listed = service.request("/v1/files")
+            assert status == 200 and {file["id"] for file in listed["data"]} == set(kept), listed
+            assert all(content(service, file) == body for file, body in kept.items())
+            nowhere(canary, home.path, beside)
 
 
 def plain_items(canary):

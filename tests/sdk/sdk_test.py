@@ -15,6 +15,7 @@ import chat  # noqa: F401
 import completions  # noqa: F401
 import embeddings  # noqa: F401
 import failures  # noqa: F401
+import files  # noqa: F401
 from harness import tests
 
 plinth, result = sys.argv[1:]

@@ -8,7 +8,7 @@ import path from "node:path";
 import readline from "node:readline";
 
 const [plinth, result, modules] = process.argv.slice(2);
-const { OpenAI, AzureOpenAI } = createRequire(path.join(modules, "package.json"))("openai");
+const { OpenAI, AzureOpenAI, toFile } = createRequire(path.join(modules, "package.json"))("openai");
 const models = process.env.PLINTH_TEST_MODELS;
 const USER = [{ role: "user", content: "Name three colours." }];
 const EMBEDDER = "all-minilm-l6-v2";
@@ -52,6 +52,28 @@ const tests = {
     await refused(OpenAI.AuthenticationError, { status: 401, code: "401" }, () => wrong.chat.completions.create(options));
     const vector = await azure.embeddings.create({ model: EMBEDDER, input: "Hi" });
     assert.equal(vector.data[0].embedding.length, 384);
+  },
+
+  async files_and_uploads(client) {
+    const body = Buffer.from('{"a": 1}\n'.repeat(100_000));
+    const made = await client.files.create({ file: await toFile(body, "lines.jsonl"), purpose: "batch" });
+    assert.equal(made.bytes, body.length);
+    assert.equal(made.filename, "lines.jsonl");
+    assert.equal(made.expires_at, made.created_at + 30 * 86_400);
+    assert(Buffer.from(await (await client.files.content(made.id)).arrayBuffer()).equals(body));
+    const second = await client.files.create({ file: await toFile(Buffer.from("x"), "x"), purpose: "evals" });
+    const seen = [];
+    for await (const file of client.files.list({ limit: 1 })) seen.push(file.id);
+    assert.deepEqual(seen, [second.id, made.id]);
+    const upload = await client.uploads.create({ bytes: 6, filename: "u.txt", mime_type: "text/plain", purpose: "user_data" });
+    const part = async (text) => (await client.uploads.parts.create(upload.id, { data: await toFile(Buffer.from(text), "part") })).id;
+    const [last, first] = [await part("def"), await part("abc")];
+    const done = await client.uploads.complete(upload.id, { part_ids: [first, last] });
+    assert.equal(await (await client.files.content(done.file.id)).text(), "abcdef");
+    for (const id of [made.id, second.id, done.file.id]) assert.equal((await client.files.delete(id)).deleted, true);
+    await refused(OpenAI.NotFoundError, { status: 404, param: "id" }, () => client.files.retrieve(made.id));
+    await refused(OpenAI.BadRequestError, { status: 400, param: "purpose" }, async () =>
+      client.files.create({ file: await toFile(body, "x"), purpose: "batch_output" }));
   },
 
   async rules_of_a_project(client) {

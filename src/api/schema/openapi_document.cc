@@ -58,14 +58,8 @@ class Document {
     auto parameters = path_parameters(operation.path);
     if (operation.query != nullptr) add_query(*operation.query, parameters);
     if (!parameters.empty()) item["parameters"] = parameters;
-    if (operation.request != nullptr) {
-      const ValidateOptions request{Direction::request, options_.ignore_unknown_fields};
-      item["requestBody"] = {
-          {"required", true},
-          {"content",
-           {{"application/json",
-             {{"schema", json_schema(*operation.request, request, components_)}}}}}};
-    }
+    if (operation.request != nullptr) add_body("application/json", *operation.request, item);
+    if (operation.form != nullptr) add_body("multipart/form-data", *operation.form, item);
     const auto& error = operation.azure ? azure_error_schema() : error_schema();
     Object responses{{"200", success(operation)}};
     for (const int status : operation.errors) {
@@ -106,13 +100,22 @@ class Document {
   }
 
  private:
+  void add_body(const char* type, const Schema& schema, Object& item) {
+    const ValidateOptions request{Direction::request, options_.ignore_unknown_fields};
+    item["requestBody"] = {
+        {"required", true},
+        {"content", {{type, {{"schema", json_schema(schema, request, components_)}}}}}};
+  }
+
   base::json::value answer(const Schema& schema) {
     return json_schema(schema, {Direction::answer, false}, components_);
   }
 
   Object success(const Operation& operation) {
     Object content;
-    if (operation.answer == nullptr) {
+    if (operation.answers_bytes) {
+      content["application/octet-stream"] = Object();
+    } else if (operation.answer == nullptr) {
       content["text/plain"] = {{"schema", {{"type", "string"}}}};
     } else {
       content["application/json"] = {{"schema", answer(*operation.answer)}};

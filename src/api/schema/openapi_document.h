@@ -17,8 +17,10 @@ struct Operation {
   bool needs_key = true;
   bool azure = false;               // errors in Azure's form; DELETE may say 204
   const Schema* request = nullptr;  // the JSON body, if it takes one
+  const Schema* form = nullptr;     // a multipart form in its place
   const Schema* query = nullptr;    // an object whose fields the URL's query has
-  const Schema* answer = nullptr;   // of status 200; null = text/plain
+  const Schema* answer = nullptr;   // of status 200; null = text/plain, or
+  bool answers_bytes = false;       // application/octet-stream
   const Schema* chunk = nullptr;    // one server-sent event, if it can stream
   std::vector<int> errors;          // statuses besides 200, all with the error object
 };

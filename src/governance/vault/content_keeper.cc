@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "governance/vault/abandoned.h"
 #include "governance/vault_limits.h"
 
 namespace plinth::governance {
@@ -34,7 +35,7 @@ ContentStore::Keeper::~Keeper() {
 
 void ContentStore::Keeper::keep(ContentStore& store) {
   std::unique_lock lock(mutex);
-  while (!stopped.wait_for(lock, kRetentionInterval, [&] { return stopping; })) {
+  while (!stopping) {
     lock.unlock();
     ContentSweep done;
     const auto status = store.sweep(done);
@@ -44,6 +45,7 @@ void ContentStore::Keeper::keep(ContentStore& store) {
           done.resealed, done.keys_destroyed);
     }
     lock.lock();
+    stopped.wait_for(lock, kRetentionInterval, [&] { return stopping; });
   }
 }
 
@@ -133,12 +135,17 @@ absl::Status ContentStore::remove_orphans(ContentSweep& done) {
   for (const auto& entry : fs::recursive_directory_iterator(folder_, error)) {
     struct stat info {};
     if (!entry.is_regular_file(error) || ::stat(entry.path().c_str(), &info) != 0) continue;
-    if (info.st_mtime + kOrphanAgeS > clock_.unix_seconds()) continue;
     const auto name = entry.path().filename().string();
+    if (name.ends_with(kPartialSuffix)) {
+      const auto found = remove_abandoned(entry.path());
+      if (found == Abandoned::removed) ++done.orphans;
+      if (found != Abandoned::unknown) continue;
+    }
+    if (info.st_mtime + kOrphanAgeS > clock_.unix_seconds()) continue;
     // A dot is in the name of what is being written; no id has one.
     const auto row = name.find('.') == std::string::npos
                          ? rows_.find(name).status()
-                         : absl::NotFoundError("an upload that ended early");
+                         : absl::NotFoundError("what was being written");
     if (row.ok()) continue;
     if (!absl::IsNotFound(row)) {
       note(first, row);

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "governance/sealed_file.h"
+#include "governance/vault/abandoned.h"
 #include "governance/vault/file_format.h"
 #include "store/sha256.h"
 
@@ -72,11 +73,12 @@ absl::StatusOr<SealedFileWriter> SealedFileWriter::open(const std::string& path,
   ASSIGN_OR_RETURN(const auto salt, random(kSaltBytes));
   ASSIGN_OR_RETURN(const auto name, random(kPartialNameBytes));
   const auto partial =
-      fmt::format("{}.{}.partial", path, absl::BytesToHexString(base::to_absl(name)));
+      fmt::format("{}.{}{}", path, absl::BytesToHexString(base::to_absl(name)), kPartialSuffix);
   auto impl = std::make_unique<Impl>(path, partial, derive_key(*key.bytes, salt, kFilePurpose));
   impl->fd = base::UniqueFd(
       ::open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!impl->fd.valid()) return base::errno_status(errno, partial);
+  RETURN_IF_ERROR(claim_partial(impl->fd.get()));
   const auto head = file_head(absl::HexStringToBytes(key.id), salt);
   CHECK(head.size() == kFileHeadBytes);
   impl->bound = head + bound_bytes(place);

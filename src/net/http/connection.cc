@@ -23,6 +23,8 @@ bool would_block(const error_code& error) {
 }
 
 constexpr char kTooMany[] = "Too many connections; retry later.";
+constexpr char kTooManyBodies[] = "Too many large requests at once; retry later.";
+constexpr char kSlowBody[] = "The request's body took too long to arrive.";
 
 }  // namespace
 
@@ -39,7 +41,7 @@ Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<IoThread> i
       context_(std::move(context)),
       surplus_(surplus),
       reader_({context_->options.body_bytes_max, context_->options.header_bytes_max,
-               context_->options.uri_bytes_max, kHttpHeadersMax}) {}
+               context_->options.uri_bytes_max, kHttpHeadersMax, context_->options.streamed}) {}
 
 Connection::~Connection() = default;
 
@@ -64,6 +66,7 @@ void Connection::wait_to_read() {
   if (waits_to_read_ || half_closed_ || stage_ == Stage::closed) return;
   // A peer that sends ahead without end is left to the kernel's window.
   if (stage_ == Stage::busy && reader_.bytes_left() > kHttpPipelineBytesMax) return;
+  if (body_is_full()) return;
   waits_to_read_ = true;
   transport_.socket().async_wait(asio::ip::tcp::socket::wait_read,
                                  [self = shared_from_this()](const error_code& error) {
@@ -122,6 +125,7 @@ void Connection::on_readable() {
   if (!cease_to_be_idle()) return;
   for (int i = 0; i < kReadsMax && stage_ != Stage::closed; ++i) {
     if (stage_ == Stage::busy && reader_.bytes_left() > kHttpPipelineBytesMax) return;
+    if (body_is_full()) return;
     if (!read_some()) break;
   }
   if (stage_ == Stage::reading && reader_.state() == ReadState::empty && idle_ == 0) become_idle();
@@ -161,7 +165,10 @@ bool Connection::read_some() {
   const bool fresh = reader_.state() == ReadState::empty;
   const auto state = reader_.feed({scratch.data(), size});
   if (fresh && stage_ == Stage::reading) began_ = moved_;
-  if (stage_ == Stage::reading) advance(state);
+  if (stage_ == Stage::reading)
+    advance(state);
+  else if (body_ != nullptr)
+    on_body(state);
   return true;
 }
 
@@ -170,7 +177,7 @@ void Connection::advance(ReadState state) {
   if (stage_ != Stage::reading) return;
   if (state == ReadState::refused)
     return refuse(reader_.refusal().status, reader_.refusal().reason);
-  if (state == ReadState::ready) return dispatch();
+  if (state == ReadState::ready || reader_.streams()) return dispatch();
   if (state == ReadState::body && reader_.take_expectation()) {
     writing_ += kContinue;
     flush();
@@ -183,8 +190,9 @@ void Connection::count_body() {
   const auto all = context_->body_bytes.fetch_add(now - body_counted_) + now - body_counted_;
   const bool grew = now > body_counted_;
   body_counted_ = now;
-  if (grew && all > context_->options.bodies_bytes_max && stage_ == Stage::reading)
-    refuse(503, "Too many large requests at once; retry later.");
+  if (!grew || all <= context_->options.bodies_bytes_max) return;
+  if (stage_ == Stage::reading) refuse(503, kTooManyBodies);
+  if (body_ != nullptr) fail_body(503, kTooManyBodies);
 }
 
 void Connection::set_busy(bool busy) {
@@ -198,7 +206,8 @@ void Connection::set_busy(bool busy) {
 void Connection::dispatch() {
   stage_ = Stage::busy;
   set_busy(true);
-  auto taken = reader_.take();
+  const bool streams = reader_.streams();
+  auto taken = streams ? reader_.take_head() : reader_.take();
   taken.request.peer = peer_;
   if (client_chain_ == nullptr) client_chain_ = transport_.client_chain();
   taken.request.client_chain = client_chain_;
@@ -206,11 +215,19 @@ void Connection::dispatch() {
   ReplyShape shape;
   shape.head = taken.request.method == "HEAD";
   shape.chunks = taken.chunks;
-  shape.keep_alive = taken.keep_alive && !context_->draining;
+  goes_on_ = taken.keep_alive;
+  // Not before the rest of a body is read.
+  shape.keep_alive = goes_on_ && !context_->draining && !streams;
   shape.stream_bytes_max = context_->options.stream_bytes_max;
   reply_ = std::make_shared<Reply>(weak_from_this(), shape, context_->clock);
   // Who answers holds this handle; when the last copy of it goes, there must have been an answer.
   HttpReplyPtr handle(reply_.get(), [reply = reply_](HttpReply*) { reply->abandon(); });
+  if (streams) {
+    body_ = std::make_shared<StreamedBody>(weak_from_this(), io_);
+    taken.request.stream = body_;
+    unread_since_ = context_->clock.now();
+    on_body(reader_.state());
+  }
   if (taken.request.body.size() < kHttpLargeBodyBytes) {
     context_->handler(std::move(taken.request), std::move(handle));
     return;
@@ -218,6 +235,76 @@ void Connection::dispatch() {
   asio::post(context_->helpers, [context = context_, handle = std::move(handle),
                                  request = std::move(taken.request)]() mutable {
     context->handler(std::move(request), std::move(handle));
+  });
+}
+
+void Connection::on_body(ReadState state) {
+  count_body();
+  if (body_ == nullptr) return;
+  if (state == ReadState::refused)
+    return fail_body(reader_.refusal().status, reader_.refusal().reason);
+  if (state == ReadState::ready) reply_->set_keep_alive(goes_on_ && !context_->draining);
+  offer_body();
+}
+
+void Connection::read_body(const StreamedBody* body, HttpBody::Taken taken) {
+  if (body != body_.get()) return taken(absl::CancelledError(body->over()));
+  // The peer's time counts only while somebody waits for it.
+  moved_ = context_->clock.now();
+  began_ += moved_ - unread_since_;
+  unread_since_ = moved_;
+  body_wanted_ = std::move(taken);
+  if (reader_.take_expectation() && writing_.empty() && !reply_->answered()) {
+    writing_ += kContinue;
+    flush();
+  }
+  offer_body();
+  wait_to_read();
+}
+
+void Connection::offer_body() {
+  if (body_wanted_ == nullptr) return;
+  const bool whole = reader_.state() == ReadState::ready;
+  auto piece = reader_.take_body();
+  if (piece.empty() && !whole) return;
+  count_body();
+  unread_since_ = context_->clock.now();
+  std::exchange(body_wanted_, nullptr)(std::move(piece));
+}
+
+// Whoever reads it may answer, too: this answer comes first.
+void Connection::fail_body(int status, std::string_view reason) {
+  // It may be the reader's own, which drops it.
+  const std::string kept(reason);
+  auto answer = context_->refusal(status, kept);
+  reply_->set_keep_alive(false);
+  reply_->send(status, answer.headers, std::move(answer.body));
+  reader_.drop();
+  end_body(kept);
+  count_body();
+}
+
+void Connection::end_body(std::string_view reason) {
+  if (body_ == nullptr) return;
+  std::exchange(body_, nullptr)->end(reason);
+  const auto wanted = std::exchange(body_wanted_, nullptr);
+  if (wanted) wanted(absl::CancelledError(base::to_absl(reason)));
+}
+
+bool Connection::body_is_full() const {
+  return body_ != nullptr && reader_.state() == ReadState::body &&
+         reader_.body_bytes() >= kHttpStreamedBytesMax;
+}
+
+StreamedBody::StreamedBody(std::weak_ptr<Connection> owner, std::shared_ptr<IoThread> io)
+    : owner_(std::move(owner)), io_(std::move(io)) {}
+StreamedBody::~StreamedBody() = default;
+
+void StreamedBody::read(Taken taken) {
+  asio::post(io_->loop, [self = shared_from_this(), taken = std::move(taken)]() mutable {
+    const auto owner = self->owner_.lock();
+    if (owner == nullptr) return taken(absl::CancelledError("The client left."));
+    owner->read_body(self.get(), std::move(taken));
   });
 }
 
@@ -254,9 +341,11 @@ void Connection::flush() {
 void Connection::finish_reply(Reply::Taken how) {
   if (how == Reply::Taken::overflow) return close();
   const auto reply = std::exchange(reply_, nullptr);
+  end_body("The request was answered.");
   reply->end(HttpEnd::sent);
   set_busy(false);
   if (how == Reply::Taken::close) return linger();
+  if (reader_.streams()) reader_.finish_streamed();
   const bool more = !half_closed_ || reader_.state() == ReadState::ready;
   if (context_->draining || !more) return close();
   stage_ = Stage::reading;
@@ -301,21 +390,30 @@ void Connection::tick(base::TimePoint now) {
   const bool sending = written_ < writing_.size();
   if (sending && now - took_ > options.idle_max) return close();
   if (stage_ == Stage::lingering && now - began_ > kHttpLingerMax && !sending) return close();
+  if (body_ != nullptr) return tick_body(now);
   if (stage_ != Stage::reading) return;
   const auto state = reader_.state();
   if (transport_.greets() && now - began_ > options.header_time_max) return close();
   if (state == ReadState::empty && now - moved_ > options.idle_max) return close();
   if (state == ReadState::head && now - began_ > options.header_time_max)
     return refuse(408, "The request's headers took too long to arrive.");
-  if (state != ReadState::body) return;
-  const auto earned = std::chrono::seconds(reader_.body_bytes() / kHttpBodyBytesPerSecondMin);
-  if (now - began_ > options.body_time_max + earned || now - moved_ > options.idle_max)
-    refuse(408, "The request's body took too long to arrive.");
+  if (state == ReadState::body && body_is_late(now, reader_.body_bytes())) refuse(408, kSlowBody);
+}
+
+bool Connection::body_is_late(base::TimePoint now, std::uint64_t bytes) const {
+  const auto earned = std::chrono::seconds(bytes / kHttpBodyBytesPerSecondMin);
+  return now - began_ > context_->options.body_time_max + earned ||
+         now - moved_ > context_->options.idle_max;
+}
+
+void Connection::tick_body(base::TimePoint now) {
+  if (reader_.state() != ReadState::body || body_wanted_ == nullptr) return;
+  if (body_is_late(now, reader_.body_bytes_taken())) fail_body(408, kSlowBody);
 }
 
 void Connection::drain() {
   if (reply_ != nullptr)
-    reply_->no_keep_alive();
+    reply_->set_keep_alive(false);
   else if (stage_ == Stage::reading)
     close();
 }
@@ -327,6 +425,7 @@ void Connection::close() {
   stage_ = Stage::closed;
   transport_.close();
   context_->body_bytes -= std::exchange(body_counted_, 0);
+  end_body("The client left.");
   if (const auto reply = std::exchange(reply_, nullptr)) reply->end(HttpEnd::gone);
   set_busy(false);
   writing_ = {};

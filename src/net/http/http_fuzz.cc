@@ -13,8 +13,16 @@ namespace {
 using plinth::net::ReadState;
 using plinth::net::RequestReader;
 
-constexpr plinth::net::ReadLimits kLimits{
-    .body_bytes_max = 4096, .header_bytes_max = 1024, .uri_bytes_max = 256, .headers_max = 16};
+constexpr std::uint64_t kStreamedMax = 8192;
+
+const plinth::net::ReadLimits kLimits{
+    .body_bytes_max = 4096,
+    .header_bytes_max = 1024,
+    .uri_bytes_max = 256,
+    .headers_max = 16,
+    .streamed = [](std::string_view, std::string_view path) -> std::optional<std::uint64_t> {
+      return path == "/s" ? std::optional(kStreamedMax) : std::nullopt;
+    }};
 
 struct Seen {
   std::vector<std::string> requests;
@@ -24,10 +32,21 @@ struct Seen {
 Seen read(std::string_view bytes, std::size_t piece) {
   RequestReader reader(kLimits);
   Seen seen;
+  std::string streamed;
   while (!bytes.empty() && reader.state() != ReadState::refused) {
     reader.feed(bytes.substr(0, piece));
     bytes.remove_prefix(std::min(piece, bytes.size()));
+    if (reader.streams()) streamed += reader.take_body();
+    if (streamed.size() > kStreamedMax) std::abort();
     while (reader.state() == ReadState::ready) {
+      if (reader.streams()) {
+        const auto head = reader.take_head().request;
+        streamed += reader.take_body();
+        seen.requests.push_back(head.method + "s?" + head.query + "\n" +
+                                std::exchange(streamed, {}));
+        reader.finish_streamed();
+        continue;
+      }
       const auto request = reader.take().request;
       if (request.body.size() > kLimits.body_bytes_max) std::abort();
       seen.requests.push_back(request.method + request.path + "?" + request.query + "\n" +

@@ -114,6 +114,14 @@ bool Reply::write(std::string_view bytes) {
   return true;
 }
 
+void Reply::when_taken(std::function<void()> more) {
+  std::lock_guard lock(mutex_);
+  if (phase_ != Phase::streaming || end_) return;
+  more_ = std::move(more);
+  // It may all be gone already.
+  wake();
+}
+
 void Reply::end_stream() {
   std::lock_guard lock(mutex_);
   if (phase_ != Phase::streaming || end_) return;
@@ -156,26 +164,32 @@ void Reply::set_heartbeat(base::Duration interval, std::string bytes) {
 }
 
 Reply::Taken Reply::take(std::string& into) {
-  std::lock_guard lock(mutex_);
-  if (phase_ == Phase::overflow) return Taken::overflow;
-  if (!pending_.empty()) {
-    pending_.swap(into);
-    return Taken::bytes;
+  std::function<void()> more;
+  {
+    std::lock_guard lock(mutex_);
+    if (phase_ == Phase::overflow) return Taken::overflow;
+    if (!pending_.empty()) {
+      pending_.swap(into);
+      return Taken::bytes;
+    }
+    if (phase_ == Phase::broken) return Taken::close;
+    if (phase_ == Phase::complete) return shape_.keep_alive ? Taken::complete : Taken::close;
+    more = std::exchange(more_, nullptr);
   }
-  if (phase_ == Phase::broken) return Taken::close;
-  if (phase_ != Phase::complete) return Taken::nothing;
-  return shape_.keep_alive ? Taken::complete : Taken::close;
+  if (more) more();
+  return Taken::nothing;
 }
 
 void Reply::end(HttpEnd how) {
   std::function<void(HttpEnd)> over;
-  std::function<void()> late;
+  std::function<void()> late, more;
   {
     std::lock_guard lock(mutex_);
     if (end_) return;
     end_ = how;
     over = std::exchange(over_, nullptr);
     late = std::exchange(late_, nullptr);
+    more = std::exchange(more_, nullptr);
     pending_ = {};
   }
   if (over) over(how);
@@ -214,9 +228,9 @@ void Reply::abandon() {
   break_off();
 }
 
-void Reply::no_keep_alive() {
+void Reply::set_keep_alive(bool on) {
   std::lock_guard lock(mutex_);
-  shape_.keep_alive = false;
+  shape_.keep_alive = on;
 }
 
 }  // namespace plinth::net

@@ -35,6 +35,7 @@ class Reply final : public HttpReply {
   void send(int status, const HttpHeaders& headers, std::string body) override;
   void start_stream(int status, const HttpHeaders& headers) override;
   bool write(std::string_view bytes) override;
+  void when_taken(std::function<void()> more) override;
   void end_stream() override;
   void break_off() override;
   void on_end(std::function<void(HttpEnd)> over) override;
@@ -59,8 +60,8 @@ class Reply final : public HttpReply {
   void tick(base::TimePoint now);
   // Whoever should have answered is gone: a 500, or a stream cut short.
   void abandon();
-  // This is the connection's last answer: the server drains.
-  void no_keep_alive();
+  // Whether the connection goes on after this answer, of one that is not complete.
+  void set_keep_alive(bool on);
 
  private:
   enum class Phase { waiting, streaming, complete, broken, overflow };
@@ -76,7 +77,7 @@ class Reply final : public HttpReply {
   std::string pending_;
   std::optional<HttpEnd> end_;
   std::function<void(HttpEnd)> over_;
-  std::function<void()> late_;
+  std::function<void()> late_, more_;
   base::TimePoint deadline_, written_;
   base::Duration heartbeat_{0};
   std::string heartbeat_bytes_;

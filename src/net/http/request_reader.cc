@@ -4,7 +4,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
+
+#include "net/http/arriving_body.h"
 
 namespace plinth::net {
 
@@ -38,9 +39,33 @@ std::string_view origin_form(std::string_view target) {
 }  // namespace
 
 struct RequestReader::Parser {
-  http::request_parser<http::string_body> http;
-  bool head_checked = false;
+  http::request_parser<ArrivingBody> http;
+  bool head_checked = false, streams = false;
+  std::uint64_t taken = 0;  // bytes of the body
 };
+
+namespace {
+
+template <typename Message>
+RequestReader::Taken request_of(const Message& message) {
+  RequestReader::Taken taken;
+  taken.keep_alive = message.keep_alive();
+  taken.chunks = message.version() == 11;
+  auto& request = taken.request;
+  request.method = std::string(view(message.method_string()));
+  const auto target = origin_form(view(message.target()));
+  const auto mark = target.find('?');
+  request.path = std::string(target.substr(0, mark));
+  if (mark != std::string_view::npos) request.query = std::string(target.substr(mark + 1));
+  for (const auto& field : message) {
+    auto& value = request.headers[lower(view(field.name_string()))];
+    if (!value.empty()) value += ", ";
+    value += view(field.value());
+  }
+  return taken;
+}
+
+}  // namespace
 
 RequestReader::RequestReader(const ReadLimits& limits) : limits_(limits) {}
 RequestReader::~RequestReader() = default;
@@ -78,7 +103,8 @@ ReadState RequestReader::parse() {
       }
       parser_ = std::make_unique<Parser>();
       parser_->http.header_limit(limits_.header_bytes_max);
-      parser_->http.body_limit(limits_.body_bytes_max);
+      // What holds for this path is asked once it is known.
+      parser_->http.body_limit(boost::none);
       state_ = ReadState::head;
     }
     const bool in_chunks = parser_->head_checked && parser_->http.chunked();
@@ -129,6 +155,20 @@ ReadState RequestReader::check_head() {
     }
     expectation_ = head.version() == 11 && !parser_->http.is_done();
   }
+  return check_body_length();
+}
+
+ReadState RequestReader::check_body_length() {
+  const auto& head = parser_->http.get();
+  const auto target = origin_form(view(head.target()));
+  std::optional<std::uint64_t> most;
+  if (limits_.streamed)
+    most = limits_.streamed(view(head.method_string()), target.substr(0, target.find('?')));
+  parser_->streams = most.has_value();
+  const auto limit = most.value_or(limits_.body_bytes_max);
+  const auto length = parser_->http.content_length();
+  if (length && *length > limit) return refuse(413, "Request body is too large.");
+  parser_->http.body_limit(limit);
   return state_ = ReadState::body;
 }
 
@@ -140,28 +180,36 @@ bool RequestReader::take_expectation() {
   return waits;
 }
 
-RequestReader::Taken RequestReader::take() {
-  auto message = parser_->http.release();
+void RequestReader::begin_next() {
   parser_.reset();
   expectation_ = false;
-  Taken taken;
-  taken.keep_alive = message.keep_alive();
-  taken.chunks = message.version() == 11;
-  auto& request = taken.request;
-  request.method = std::string(view(message.method_string()));
-  const auto target = origin_form(view(message.target()));
-  const auto mark = target.find('?');
-  request.path = std::string(target.substr(0, mark));
-  if (mark != std::string_view::npos) request.query = std::string(target.substr(mark + 1));
-  request.body = std::move(message.body());
-  for (const auto& field : message) {
-    auto& value = request.headers[lower(view(field.name_string()))];
-    if (!value.empty()) value += ", ";
-    value += view(field.value());
-  }
   state_ = ReadState::empty;
   parse();
+}
+
+RequestReader::Taken RequestReader::take() {
+  auto message = parser_->http.release();
+  auto taken = request_of(message);
+  taken.request.body = std::move(message.body());
+  begin_next();
   return taken;
 }
+
+bool RequestReader::streams() const { return parser_ != nullptr && parser_->streams; }
+
+RequestReader::Taken RequestReader::take_head() { return request_of(parser_->http.get()); }
+
+std::string RequestReader::take_body() {
+  if (parser_ == nullptr) return {};
+  auto piece = std::exchange(parser_->http.get().body(), {});
+  parser_->taken += piece.size();
+  return piece;
+}
+
+std::uint64_t RequestReader::body_bytes_taken() const {
+  return parser_ == nullptr ? 0 : parser_->taken + body_bytes();
+}
+
+void RequestReader::finish_streamed() { begin_next(); }
 
 }  // namespace plinth::net

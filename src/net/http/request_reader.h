@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,11 +15,14 @@
 
 namespace plinth::net {
 
+// The limits of HttpServerOptions.
 struct ReadLimits {
   std::uint64_t body_bytes_max = kHttpBodyBytesMax;
   std::uint32_t header_bytes_max = kHttpHeaderBytesMax;
   std::size_t uri_bytes_max = kHttpUriBytesMax;
   std::size_t headers_max = kHttpHeadersMax;
+  std::function<std::optional<std::uint64_t>(std::string_view method, std::string_view path)>
+      streamed = nullptr;
 };
 
 enum class ReadState {
@@ -57,13 +62,25 @@ class RequestReader {
   // Starts the next request with the bytes that are left; state() tells how far they go.
   Taken take();
 
+  // Whether the body of the request that is being read is taken in pieces: known with its headers.
+  bool streams() const;
+  // Of such a request, once, in state `body` or `ready`: it without its body.
+  Taken take_head();
+  // What has come of its body since.
+  std::string take_body();
+  // In state `ready`, once its body was taken: starts the next request.
+  void finish_streamed();
+
   std::size_t bytes_left() const;  // unparsed
-  std::size_t body_bytes() const;  // of the request that is being read
+  std::size_t body_bytes() const;  // of the request that is being read, without what was taken
+  std::uint64_t body_bytes_taken() const;  // with it
 
  private:
   struct Parser;
+  void begin_next();
   ReadState parse();
   ReadState check_head();
+  ReadState check_body_length();
   ReadState refuse(int status, std::string_view reason);
 
   const ReadLimits limits_;
