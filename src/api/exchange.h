@@ -39,7 +39,7 @@ struct Services {
   WorkQueue* slow = nullptr;  // what may wait; not owned
   net::ClientCertificateMode client_certificates = net::ClientCertificateMode::off;
   OpenExchanges* open = nullptr;  // counts them; not owned, null = nobody asks
-  WorkQueue* files = nullptr;  // what waits for the disk; not owned
+  WorkQueue* files = nullptr;     // what waits for the disk; not owned
 
   ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "base/check.h"
+#include "train/ops/attention_blocks.h"
 #include "train/ops/dot.h"
 
 namespace plinth::train {
@@ -83,12 +85,25 @@ class Head {
   const T *const q_, *const k_, *const v_;
 };
 
+// Of fp32; others have the reference alone.
+template <typename T>
+bool by_blocks(const Document& document) {
+  return std::is_same_v<T, float> && document.tokens >= kBlockedTokens;
+}
+
 template <typename T>
 void backward(Tape<T>& tape, Var<T>& q, Var<T>& k, Var<T>& v, const AttentionShape& shape,
               const std::vector<Document>& documents, const Var<T>& log_sums, const Var<T>& out) {
   T* dq = q.wants_grad ? tape.grad(q) : nullptr;
   T* dk = k.wants_grad ? tape.grad(k) : nullptr;
   T* dv = v.wants_grad ? tape.grad(v) : nullptr;
+  if constexpr (std::is_same_v<T, float>) {
+    for (const auto& document : documents) {
+      if (!by_blocks<T>(document)) continue;
+      attention_blocks_backward(tape.compute(), q, k, v, shape, document, log_sums.value, out, dq,
+                                dk, dv);
+    }
+  }
   // Whoever has a head of keys has all queries that share it.
   const auto group = shape.heads / shape.kv_heads;
   tape.threads().parallel_for(
@@ -96,6 +111,7 @@ void backward(Tape<T>& tape, Var<T>& q, Var<T>& k, Var<T>& v, const AttentionSha
       [&](std::int64_t begin, std::int64_t end) {
         for (auto task = begin; task < end; ++task) {
           const auto& document = documents[static_cast<std::size_t>(task / shape.kv_heads)];
+          if (by_blocks<T>(document)) continue;
           const auto first = task % shape.kv_heads * group;
           for (auto h = first; h < first + group; ++h) {
             const Head<T> head(q, k, v, shape, document, h);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "train/dense_weight.h"
 #include "train/ops/activation.h"
@@ -151,6 +152,44 @@ TEST_F(Ops, DocumentsDoNotSeeEachOther) {
   };
   EXPECT_EQ(run({4, 4}, 1), run({4, 4}, 9));
   EXPECT_NE(run({8}, 1), run({8}, 9));
+}
+
+// Long documents in fp32 go by products of matrices: beside the rows of the reference in fp64.
+TEST_F(Ops, AttentionByBlocks) {
+  constexpr std::int64_t kTokens = 300, kShort = 20, kAll = kTokens + kShort;
+  array(kAll, 4 * 6);
+  array(kAll, 2 * 6);
+  array(kAll, 2 * 6);
+  array(kAll, 4 * 6);
+  const auto batch = documents({kTokens, kShort});
+  base::ThreadPool threads(2);
+  Compute compute(threads);
+  const auto run = [&]<typename T>(T, const AttentionShape& shape) {
+    std::vector<std::vector<T>> values, grads;
+    for (const auto& stored : arrays_) {
+      values.emplace_back(stored.value.begin(), stored.value.end());
+      grads.emplace_back(stored.value.size());
+    }
+    Tape<T> tape(compute);
+    const auto leaf_at = [&](std::size_t i) -> Var<T>& {
+      return tape.leaf(values[i].data(), grads[i].data(), arrays_[i].rows, arrays_[i].columns);
+    };
+    auto& y = attention(tape, leaf_at(0), leaf_at(1), leaf_at(2), shape, batch.documents);
+    std::vector<double> all(y.value, y.value + y.size());
+    std::copy(values[3].begin(), values[3].end(), tape.grad(y));
+    tape.backward();
+    for (const auto& grad : grads) all.insert(all.end(), grad.begin(), grad.end());
+    return all;
+  };
+  for (const std::int64_t window : {0, 50, 270}) {
+    for (const double softcap : {0.0, 1.5}) {
+      const AttentionShape shape{4, 2, 6, 0.4, softcap, window};
+      const auto expected = run(double{}, shape), got = run(float{}, shape);
+      ASSERT_EQ(expected.size(), got.size());
+      for (std::size_t i = 0; i < got.size(); ++i)
+        ASSERT_NEAR(got[i], expected[i], 2e-5 * std::max(1.0, std::abs(expected[i]))) << i;
+    }
+  }
 }
 
 TEST_F(Ops, Embedding) {

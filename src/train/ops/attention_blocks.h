@@ -1,0 +1,23 @@
+// Attention of one long document by products of matrices, some hundred queries at a time: what
+// attention.cc does row by row, which is its reference.
+#pragma once
+
+#include "train/ops/attention.h"
+
+namespace plinth::train {
+
+// From here on products are worth their overhead.
+inline constexpr std::int64_t kBlockedTokens = 128;
+
+// out: as q; log_sums: [m, heads].
+void attention_blocks(Compute& compute, const Var<float>& q, const Var<float>& k,
+                      const Var<float>& v, const AttentionShape& shape, const Document& document,
+                      float* log_sums, float* out);
+
+// Adds to dq, dk and dv, of which any may be null. out has its gradient.
+void attention_blocks_backward(Compute& compute, const Var<float>& q, const Var<float>& k,
+                               const Var<float>& v, const AttentionShape& shape,
+                               const Document& document, const float* log_sums,
+                               const Var<float>& out, float* dq, float* dk, float* dv);
+
+}  // namespace plinth::train
