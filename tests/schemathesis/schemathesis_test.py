@@ -32,12 +32,12 @@ def main():
             run = [os.path.join(os.path.dirname(sys.executable), "schemathesis"),
                    "--config-file", os.path.join(here, "schemathesis.toml"), "run", ready["url"] + "/openapi.json",
                    "--header", "Authorization: Bearer " + ready["api_key"], "--checks", CHECKS,
-                   "--phases", "examples,coverage,fuzzing", "--seed", "1", "--max-examples", "60",
+                   "--phases", "examples,coverage,fuzzing", "--seed", "1", "--max-examples", "40",
                    "--generation-database", "none", "--generation-with-security-parameters", "false",
                    "--request-timeout", "20", "--no-shrink", "--no-color", "--warnings", "off",
                    "--report", "junit", "--report-junit-path", result]
             environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": here}
-            code = subprocess.run(run, env=environment, cwd=home, timeout=200).returncode
+            code = subprocess.run(run, env=environment, cwd=home, timeout=540).returncode
             alive = server.poll() is None
             server.send_signal(signal.SIGTERM)
             server.wait(timeout=40)
