@@ -132,7 +132,8 @@ TEST_P(PeopleTest, NobodyDismissesWhoHasMore) {
   ASSERT_TRUE(people_->give(owner_, user_subject(bob), "", "owner").ok());
   ASSERT_TRUE(people_->give(owner_, user_subject(eve), "p", "user").ok());
   const auto manager =
-      somebody({Permission::manage_people, Permission::read_people, Permission::read_models});
+      somebody({Permission::manage_people, Permission::read_people, Permission::read_models,
+                Permission::read_files, Permission::manage_files});
   EXPECT_EQ(people_->remove(manager, ada).code(), kDenied);
   EXPECT_EQ(people_->disable(manager, ada).code(), kDenied);
   EXPECT_EQ(people_->take(manager, user_subject(ada), "", "owner").code(), kDenied);

@@ -80,7 +80,6 @@ Fit Admission::Impl::attempt(Hold& hold, const Wish& wish, absl::Status& why) {
   }
   bool asks = false;
   for (const auto& part : parts) {
-    part.quota->decay(now);
     const auto fit = part.fit(now);
     asks |= fit == Fit::ask;
     if (fit != Fit::refused) continue;
@@ -91,6 +90,7 @@ Fit Admission::Impl::attempt(Hold& hold, const Wish& wish, absl::Status& why) {
   hold.lease = lease;
   for (const auto& part : parts) {
     if (part.amount == 0) continue;
+    part.quota->decay(now);
     part.quota->take(hold.id, part.amount);
     if (part.quota->is_low(now)) wake();
   }
@@ -125,9 +125,8 @@ std::optional<absl::Status> Admission::Impl::attempt_or_wait(
 }
 
 void Admission::Impl::end(const Hold& hold, const Wish& used) {
-  const auto now = machine.now();
   for (const auto& quota : hold.limits) {
-    quota->decay(now);
+    quota->decay(machine.now());
     if (quota->counts_tokens()) {
       quota->settle(hold.id, hold.tokens, used.tokens);
     } else if (quota->is_provisioned()) {

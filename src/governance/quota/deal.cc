@@ -54,6 +54,7 @@ Deal deal_rate(const QuotaShape& shape, const store::QuotaState& state, const Of
     // What was idle here until a moment ago was full: nothing refilled it before it was taken.
     if (shape.overdraws)
       level = std::min(level, full - (Wide{state.held_elsewhere} + state.held) * period_ms);
+    if (!shape.overdraws && offer.level_most) level = std::min(level, *offer.level_most);
     level += Wide{offer.give_back} * period_ms;
   }
   level = std::min(level, room);

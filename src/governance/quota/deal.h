@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "store/lease_store.h"
 
@@ -41,6 +42,8 @@ struct Offer {
   std::int64_t need_min = 0;     // of the one that needs least; where they overdraw, of the first
   std::int64_t wanted = 0;       // by all that wait, with what is idle
   bool is_spare_wanted = false;  // so that later requests find some
+  // Of a rate: what its level cannot have passed, since blocks that were taken lay beside it.
+  std::optional<__int128> level_most = {};
 };
 
 struct Deal {

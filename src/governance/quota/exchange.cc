@@ -38,7 +38,7 @@ std::vector<Admission::Impl::Asked> Admission::Impl::collect(bool& is_due) {
   quotas.erase(std::unique(quotas.begin(), quotas.end()), quotas.end());
   std::vector<Asked> asked;
   for (auto& quota : quotas) {
-    if (auto offer = quota->offer()) asked.push_back({std::move(quota), *offer, std::nullopt});
+    if (auto offer = quota->offer(now)) asked.push_back({std::move(quota), *offer, std::nullopt});
   }
   // Gateways take their locks in one order.
   std::sort(asked.begin(), asked.end(),

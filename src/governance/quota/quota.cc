@@ -180,8 +180,20 @@ void Quota::take(HoldId hold, std::int64_t amount) {
 void Quota::decay(base::TimePoint now) {
   if (is_provisioned()) return decay_provisioned(now);
   if (shape_.kind != QuotaKind::rate || !known_at_) return;
-  const auto full = __int128{limit_} * shape_.brim_ms;
-  shrink_to(static_cast<std::int64_t>((full - left_level(now)) / shape_.period_ms));
+  bound_ = lower(bound_, Bound{full_level() - __int128{idle_} * shape_.period_ms, now}, now);
+}
+
+std::optional<Quota::Bound> Quota::lower(const std::optional<Bound>& a,
+                                         const std::optional<Bound>& b, base::TimePoint now) const {
+  std::optional<Bound> least;
+  for (const auto& bound : {a, b}) {
+    if (!bound) continue;
+    const auto passed =
+        std::max<std::int64_t>(duration_cast<milliseconds>(now - bound->at).count(), 0);
+    const auto level = bound->level + __int128{passed} * limit_;
+    if (!least || level < least->level) least = Bound{level, now};
+  }
+  return least;
 }
 
 void Quota::decay_provisioned(base::TimePoint now) {

@@ -56,8 +56,9 @@ class Quota {
   Fit fit_any(base::TimePoint now) const;
   absl::Status refusal(std::int64_t amount, const std::string& model, base::TimePoint now) const;
 
-  // Of a rate, before fit(), take() and settle(): of what lies idle or requests in flight reserved,
-  // nothing is there any more that has refilled meanwhile.
+  // Of a rate, before take() and settle(). What is taken from what lay idle was there beside the
+  // level until now, which had no more room than that left; of provisioned throughput, of what
+  // requests in flight reserved, nothing comes back that may have refilled meanwhile.
   void decay(base::TimePoint now);
   // It fits.
   void take(HoldId hold, std::int64_t amount);
@@ -75,7 +76,7 @@ class Quota {
   // What lies idle for too long goes back, and the database hears what was used.
   void tick();
   // What the next exchange asks, if anything; forgets what was wanted.
-  std::optional<Offer> offer();
+  std::optional<Offer> offer(base::TimePoint now);
   void apply(const Deal& deal, base::TimePoint now);
   // The lease is lost and everything held under it.
   void lapse();
@@ -97,6 +98,14 @@ class Quota {
   void cut_flight(std::int64_t& excess);
   std::int64_t take_flight(HoldId hold);
   void decay_provisioned(base::TimePoint now);
+  __int128 full_level() const { return __int128{limit_} * shape_.brim_ms; }
+  // The lower of two, as they are at `now` with the refill until then.
+  struct Bound {
+    __int128 level = 0;
+    base::TimePoint at{};
+  };
+  std::optional<Bound> lower(const std::optional<Bound>& a, const std::optional<Bound>& b,
+                             base::TimePoint now) const;
 
   const store::QuotaKey key_;
   const Resource resource_;
@@ -108,6 +117,10 @@ class Quota {
   std::int64_t in_flight_ = 0;   // their sum
   std::int64_t decayed_ms_ = 0;  // of the monotonic clock
   __int128 decay_ = 0;           // that is due, in units times milliseconds of the period
+
+  // What the level cannot have passed, for what was taken since the last offer, and for what that
+  // offer told the database, until it has answered.
+  std::optional<Bound> bound_, offered_;
 
   // What the last exchange said; nothing before the first.
   std::optional<base::TimePoint> known_at_;

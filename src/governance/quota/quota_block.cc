@@ -45,7 +45,7 @@ void Quota::tick() {
   }
 }
 
-std::optional<Offer> Quota::offer() {
+std::optional<Offer> Quota::offer(base::TimePoint now) {
   if (!wanted_ && !low_ && !report_) return std::nullopt;
   Offer offer;
   offer.idle = idle_;
@@ -55,6 +55,8 @@ std::optional<Offer> Quota::offer() {
   offer.need_min = need_min_;
   offer.wanted = need_;
   offer.is_spare_wanted = wanted_ || low_;
+  offered_ = lower(std::exchange(bound_, std::nullopt), offered_, now);
+  if (offered_) offer.level_most = offered_->level;
   quiet_since_ = flight_.empty() ? std::optional(moves_) : std::nullopt;
   need_ = need_min_ = 0;
   wanted_ = low_ = report_ = false;
@@ -64,6 +66,7 @@ std::optional<Offer> Quota::offer() {
 void Quota::apply(const Deal& deal, base::TimePoint now) {
   known_at_ = now;
   stale_ = false;
+  offered_.reset();
   limit_ = deal.limit;
   spent_ = deal.spent;
   level_ = shape_.kind == QuotaKind::rate ? deal.level : deal.left;
@@ -97,6 +100,8 @@ void Quota::shrink_to(std::int64_t held) {
 void Quota::lapse() {
   idle_ = level_ = held_ = block_ = give_back_ = 0;
   known_at_.reset();
+  bound_.reset();
+  offered_.reset();
   // A request that runs goes on, and is counted under the next lease.
   if (shape_.kind != QuotaKind::count) {
     flight_.clear();

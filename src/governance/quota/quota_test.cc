@@ -23,7 +23,7 @@ class Bank {
   explicit Bank(std::int64_t limit) { state_.limit = limit; }
 
   void exchange(int gateway, Quota& quota) {
-    const auto offer = quota.offer();
+    const auto offer = quota.offer(now());
     if (!offer) return;
     state_.now_ms = now_ms + clock_error_ms;
     state_.held = held_[gateway];
@@ -61,7 +61,6 @@ store::QuotaKey key(Resource resource) {
 
 // Asks until the answer is no question any more.
 bool take(Bank& bank, int gateway, Quota& quota, HoldId hold, std::int64_t amount) {
-  quota.decay(bank.now());
   for (int i = 0; quota.fit(amount, bank.now()) == Fit::ask; ++i) {
     EXPECT_LT(i, 3) << "the database was asked and it is still a question";
     if (i == 3) return false;
@@ -69,6 +68,7 @@ bool take(Bank& bank, int gateway, Quota& quota, HoldId hold, std::int64_t amoun
     bank.exchange(gateway, quota);
   }
   if (quota.fit(amount, bank.now()) != Fit::fits) return false;
+  quota.decay(bank.now());
   quota.take(hold, amount);
   return true;
 }
