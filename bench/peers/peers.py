@@ -2,8 +2,8 @@
 
 llama.cpp is built for this machine (through llama-cpp-python, whose vendored copy is of the same
 day: ten minutes on two cores); node-llama-cpp brings a prebuilt one (700 MB with the builds for
-other machines), OpenVINO GenAI is PyPI's (300 MB), and so are what runs encoders (400 MB) and the
-LiteLLM proxy (750 MB)."""
+other machines), OpenVINO GenAI is PyPI's (300 MB), and so are what runs encoders (400 MB), the
+LiteLLM proxy (750 MB) and PyTorch with PEFT (6 GB, since its wheels bring what GPUs need)."""
 
 import json
 import os
@@ -20,7 +20,8 @@ VERSIONS = {"llama.cpp": "llama-cpp-python==0.3.36", "node-llama-cpp": "node-lla
             "openvino": "openvino-genai==2026.4.1.0",
             "encoders": "onnxruntime==1.32.0 onnx==1.23.2 onnx-ir==1.1.0 openvino==2026.4.1 "
                         "safetensors==0.8.0",
-            "litellm": "litellm[proxy]==1.106.12"}
+            "litellm": "litellm[proxy]==1.106.12",
+            "torch": "torch==2.15.0 transformers==5.24.0 peft==0.21.2 gguf==0.19.0"}
 CMAKE = "-DGGML_NATIVE=ON -DMTMD_BUILD=OFF -DLLAVA_BUILD=OFF"
 # The version that node-llama-cpp needs at least; Debian 12 has an older one.
 NODE = "node@22.12.0"

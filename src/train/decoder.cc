@@ -160,6 +160,15 @@ class DenseDecoder final : public Decoder<T> {
 
 }  // namespace
 
+std::int64_t kept_numbers(const model::DecoderSpec& spec) {
+  const std::int64_t q = spec.heads * spec.head_width, kv = spec.kv_heads * spec.head_width;
+  // Both norms, two sums and both branches; queries and keys before and after they are turned; what
+  // attention gives; gate, up and their product.
+  const std::int64_t layer =
+      (spec.post_norms ? 8 : 6) * spec.width + 3 * q + 3 * kv + 3 * spec.ff_width;
+  return spec.layers * layer;
+}
+
 double LoraOptions::factor() const {
   const auto ranks = static_cast<double>(rank);
   return alpha / (by_root ? std::sqrt(ranks) : ranks);

@@ -21,6 +21,9 @@ namespace plinth::train {
 // What of a layer's inner values is kept for the way back.
 enum class Recompute : std::uint8_t { none, full };
 
+// Numbers that the layers keep for one token where nothing is recomputed.
+std::int64_t kept_numbers(const model::DecoderSpec& spec);
+
 struct LoraOptions {
   std::int64_t rank = 0;  // 0 = the weights themselves learn
   double alpha = 16;      // the adapter's product counts alpha / rank times

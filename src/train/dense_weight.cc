@@ -12,8 +12,9 @@
 namespace plinth::train {
 
 template <typename T>
-void DenseWeight<T>::multiply(const T* x, std::int64_t m, T* y, Compute& compute) const {
-  matmul<T>({m, this->rows(), this->columns(), x, false, value_, true, y, false}, compute);
+void DenseWeight<T>::multiply(const T* x, std::int64_t m, T* y, bool accumulate,
+                              Compute& compute) const {
+  matmul<T>({m, this->rows(), this->columns(), x, false, value_, true, y, accumulate}, compute);
 }
 
 template <typename T>

@@ -14,7 +14,7 @@ class DenseWeight final : public Weight<T> {
       : Weight<T>(rows, columns), value_(value), grad_(grad) {}
 
   bool learns() const override { return grad_ != nullptr; }
-  void multiply(const T* x, std::int64_t m, T* y, Compute& compute) const override;
+  void multiply(const T* x, std::int64_t m, T* y, bool accumulate, Compute& compute) const override;
   void multiply_back(const T* dy, std::int64_t m, T* dx, bool accumulate,
                      Compute& compute) const override;
   void add_gradient(const T* dy, const T* x, std::int64_t m, Compute& compute) override;

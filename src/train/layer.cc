@@ -17,9 +17,10 @@ Var<T>& leaf(Tape<T>& tape, Parameter<T>& parameter) {
 
 template <typename T>
 Var<T>& run_linear(Tape<T>& tape, LinearParameters<T>& parameters, Var<T>& x) {
-  Var<T>* y = &linear(tape, x, *parameters.weight);
-  if (parameters.a != nullptr)
-    y = &add_low_rank(tape, *y, x, *parameters.a, *parameters.b, parameters.factor);
+  auto& weight = *parameters.weight;
+  Var<T>* y = parameters.a == nullptr ? &linear(tape, x, weight)
+                                      : &linear_low_rank(tape, x, weight, *parameters.a,
+                                                         *parameters.b, parameters.factor);
   if (parameters.bias != nullptr) y = &add_bias(tape, *y, leaf(tape, *parameters.bias));
   return *y;
 }

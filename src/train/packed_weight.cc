@@ -50,8 +50,9 @@ PackedWeight::PackedWeight(const tensor::MatrixView& stored, Compute& compute)
       forward_(packed(stored, true, compute)),
       backward_(packed(stored, false, compute)) {}
 
-void PackedWeight::multiply(const float* x, std::int64_t m, float* y, Compute& compute) const {
-  run(x, m, forward_, y, false, compute);
+void PackedWeight::multiply(const float* x, std::int64_t m, float* y, bool accumulate,
+                            Compute& compute) const {
+  run(x, m, forward_, y, accumulate, compute);
 }
 
 void PackedWeight::multiply_back(const float* dy, std::int64_t m, float* dx, bool accumulate,

@@ -12,7 +12,8 @@ class PackedWeight final : public Weight<float> {
   PackedWeight(const tensor::MatrixView& stored, Compute& compute);
 
   bool learns() const override { return false; }
-  void multiply(const float* x, std::int64_t m, float* y, Compute& compute) const override;
+  void multiply(const float* x, std::int64_t m, float* y, bool accumulate,
+                Compute& compute) const override;
   void multiply_back(const float* dy, std::int64_t m, float* dx, bool accumulate,
                      Compute& compute) const override;
   void add_gradient(const float* dy, const float* x, std::int64_t m, Compute& compute) override;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "train/rows.h"
 
 namespace plinth::train {
 
@@ -30,7 +31,9 @@ template <typename T>
 T* Tape<T>::grad(Var<T>& var) {
   bool is_new = false;
   T* grad = this->grad(var, is_new);
-  if (is_new) std::fill_n(grad, var.size(), T{0});
+  if (!is_new) return grad;
+  for_rows(compute_.threads, var.rows,
+           [&](std::int64_t row) { std::fill_n(grad + row * var.columns, var.columns, T{0}); });
   return grad;
 }
 

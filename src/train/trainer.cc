@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "base/units.h"
+#include "train/limits.h"
 #include "train/packing.h"
 
 namespace plinth::train {
@@ -48,6 +49,13 @@ std::vector<std::size_t> Trainer::batch(std::int64_t step) {
   return {order_.begin() + begin, order_.begin() + end};
 }
 
+Recompute Trainer::recompute_for(std::int64_t tokens) const {
+  if (options_.recompute) return *options_.recompute;
+  const auto bytes =
+      kept_numbers(decoder_.spec()) * tokens * static_cast<std::int64_t>(sizeof(float));
+  return bytes <= kKeptBytesMax ? Recompute::none : Recompute::full;
+}
+
 Loss Trainer::passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,
                      double factor, std::int64_t& tokens) {
   std::vector<std::int64_t> lengths;
@@ -58,7 +66,7 @@ Loss Trainer::passes(const std::vector<Example>& examples, const std::vector<std
     std::vector<std::size_t> together;
     for (const auto place : places) together.push_back(chosen[place]);
     const auto batch = batch_of(examples, together);
-    auto& hidden = decoder_.hidden(tape_, batch, options_.recompute);
+    auto& hidden = decoder_.hidden(tape_, batch, recompute_for(batch.tokens()));
     loss += cross_entropy(tape_, hidden, decoder_.head(), batch, decoder_.head_shape(), factor);
     tape_.recording() ? tape_.backward() : tape_.clear();
     tokens += batch.tokens();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,15 @@ namespace plinth::train {
 
 struct TrainerOptions {
   std::int64_t epochs = 3;
-  std::int64_t batch_size = 8;      // examples of one step
-  std::int64_t pass_tokens = 2048;  // that go through the model at once
+  std::int64_t batch_size = 8;  // examples of one step
+  // That go through the model at once, where no example is longer: enough that a weight is read for
+  // many, and few enough that what their layers leave need not be made again.
+  std::int64_t pass_tokens = 512;
   ScheduleOptions schedule;
   AdamWOptions adamw;
-  double clip_norm = 1;    // of all gradients together; 0 = as they are
-  std::uint64_t seed = 1;  // of the order of examples
-  Recompute recompute = Recompute::full;
+  double clip_norm = 1;                // of all gradients together; 0 = as they are
+  std::uint64_t seed = 1;              // of the order of examples
+  std::optional<Recompute> recompute;  // by kKeptBytesMax where not said; the bits are the same
 };
 
 struct StepReport {
@@ -65,6 +68,7 @@ class Trainer {
   base::json::object description() const;
   // The examples of a step, by index.
   std::vector<std::size_t> batch(std::int64_t step);
+  Recompute recompute_for(std::int64_t tokens) const;
   Loss passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,
               double factor, std::int64_t& tokens);
 

@@ -17,8 +17,9 @@ class Weight {
   std::int64_t columns() const { return columns_; }
   virtual bool learns() const = 0;
 
-  // y = x W^T. x: [m, columns], y: [m, rows].
-  virtual void multiply(const T* x, std::int64_t m, T* y, Compute& compute) const = 0;
+  // y (+)= x W^T. x: [m, columns], y: [m, rows].
+  virtual void multiply(const T* x, std::int64_t m, T* y, bool accumulate,
+                        Compute& compute) const = 0;
   // dx (+)= dy W.
   virtual void multiply_back(const T* dy, std::int64_t m, T* dx, bool accumulate,
                              Compute& compute) const = 0;

@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <numbers>
+#include <type_traits>
 
 #include "base/check.h"
+#include "train/ops/row_gradient.h"
 #include "train/rows.h"
 
 namespace plinth::train {
@@ -51,6 +53,40 @@ Point<T> at(model::Activation activation, T x) {
   return gelu_erf(x);
 }
 
+// For a whole row at once, where there is such a thing: gelu by the normal distribution has none.
+bool in_rows(model::Activation activation) { return activation != model::Activation::gelu_erf; }
+
+void forward_row(const tensor::GradientOps& ops, model::Activation activation, const float* x,
+                 const float* up, std::int64_t n, float* y) {
+  const bool is_silu = activation == model::Activation::silu;
+  (is_silu ? ops.silu : ops.gelu_tanh)(x, up, n, y);
+}
+void backward_row(const tensor::GradientOps& ops, model::Activation activation, const float* x,
+                  const float* up, const float* dy, std::int64_t n, float* dx, float* dup) {
+  const bool is_silu = activation == model::Activation::silu;
+  (is_silu ? ops.silu_back : ops.gelu_tanh_back)(x, up, dy, n, dx, dup);
+}
+
+// up null = there is no gate.
+void forward_rows(Tape<float>& tape, model::Activation activation, const Var<float>& x,
+                  const Var<float>* up, Var<float>& y) {
+  for_rows(tape.threads(), x.rows, [&](std::int64_t r) {
+    const auto at = r * x.columns;
+    forward_row(tape.compute().ops, activation, x.value + at,
+                up == nullptr ? nullptr : up->value + at, x.columns, y.value + at);
+  });
+}
+void backward_rows(Tape<float>& tape, model::Activation activation, Var<float>& x, Var<float>* up,
+                   const Var<float>& y) {
+  RowGradient<float> dx(tape, &x), dup(tape, up);
+  for_rows(tape.threads(), x.rows, [&](std::int64_t r) {
+    const auto at = r * x.columns;
+    backward_row(tape.compute().ops, activation, x.value + at,
+                 up == nullptr ? nullptr : up->value + at, y.grad + at, x.columns, dx.row(r),
+                 dup.row(r));
+  });
+}
+
 template <typename T, typename Body>
 void for_numbers(Tape<T>& tape, const Var<T>& x, const Body& body) {
   for_rows(tape.threads(), x.rows, [&](std::int64_t r) {
@@ -63,6 +99,14 @@ void for_numbers(Tape<T>& tape, const Var<T>& x, const Body& body) {
 template <typename T>
 Var<T>& activate(Tape<T>& tape, Var<T>& x, model::Activation activation) {
   Var<T>& y = tape.make(x.rows, x.columns, x.wants_grad);
+  if constexpr (std::is_same_v<T, float>) {
+    if (in_rows(activation)) {
+      forward_rows(tape, activation, x, nullptr, y);
+      tape.record(y,
+                  [&tape, &x, &y, activation] { backward_rows(tape, activation, x, nullptr, y); });
+      return y;
+    }
+  }
   for_numbers(tape, x, [&](std::int64_t i) { y.value[i] = at(activation, x.value[i]).value; });
   tape.record(y, [&tape, &x, &y, activation] {
     T* dx = tape.grad(x);
@@ -76,6 +120,15 @@ template <typename T>
 Var<T>& activate_gated(Tape<T>& tape, Var<T>& gate, Var<T>& up, model::Activation activation) {
   CHECK(gate.rows == up.rows && gate.columns == up.columns);
   Var<T>& y = tape.make(up.rows, up.columns, gate.wants_grad || up.wants_grad);
+  if constexpr (std::is_same_v<T, float>) {
+    if (in_rows(activation)) {
+      forward_rows(tape, activation, gate, &up, y);
+      tape.record(y, [&tape, &gate, &up, &y, activation] {
+        backward_rows(tape, activation, gate, &up, y);
+      });
+      return y;
+    }
+  }
   for_numbers(tape, up, [&](std::int64_t i) {
     y.value[i] = at(activation, gate.value[i]).value * up.value[i];
   });

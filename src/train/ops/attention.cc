@@ -90,20 +90,27 @@ template <typename T>
 bool by_blocks(const Document& document) {
   return std::is_same_v<T, float> && document.tokens >= kBlockedTokens;
 }
+// Those that go by blocks, or those that go row by row.
+template <typename T>
+std::vector<Document> those(const std::vector<Document>& documents, bool blocked) {
+  std::vector<Document> chosen;
+  for (const auto& document : documents) {
+    if (by_blocks<T>(document) == blocked) chosen.push_back(document);
+  }
+  return chosen;
+}
 
 template <typename T>
 void backward(Tape<T>& tape, Var<T>& q, Var<T>& k, Var<T>& v, const AttentionShape& shape,
-              const std::vector<Document>& documents, const Var<T>& log_sums, const Var<T>& out) {
+              const std::vector<Document>& all, const Var<T>& log_sums, const Var<T>& out) {
   T* dq = q.wants_grad ? tape.grad(q) : nullptr;
   T* dk = k.wants_grad ? tape.grad(k) : nullptr;
   T* dv = v.wants_grad ? tape.grad(v) : nullptr;
   if constexpr (std::is_same_v<T, float>) {
-    for (const auto& document : documents) {
-      if (!by_blocks<T>(document)) continue;
-      attention_blocks_backward(tape.compute(), q, k, v, shape, document, log_sums.value, out, dq,
-                                dk, dv);
-    }
+    attention_blocks_backward(tape, q, k, v, shape, those<T>(all, true), log_sums.value, out, dq,
+                              dk, dv);
   }
+  const auto documents = those<T>(all, false);
   // Whoever has a head of keys has all queries that share it.
   const auto group = shape.heads / shape.kv_heads;
   tape.threads().parallel_for(
@@ -111,7 +118,6 @@ void backward(Tape<T>& tape, Var<T>& q, Var<T>& k, Var<T>& v, const AttentionSha
       [&](std::int64_t begin, std::int64_t end) {
         for (auto task = begin; task < end; ++task) {
           const auto& document = documents[static_cast<std::size_t>(task / shape.kv_heads)];
-          if (by_blocks<T>(document)) continue;
           const auto first = task % shape.kv_heads * group;
           for (auto h = first; h < first + group; ++h) {
             const Head<T> head(q, k, v, shape, document, h);
@@ -133,11 +139,16 @@ Var<T>& attention(Tape<T>& tape, Var<T>& q, Var<T>& k, Var<T>& v, const Attentio
   CHECK(k.columns == shape.kv_heads * shape.head_width && v.columns == k.columns);
   Var<T>& log_sums = tape.make(q.rows, shape.heads, false);
   Var<T>& out = tape.make(q.rows, q.columns, q.wants_grad || k.wants_grad || v.wants_grad);
-  tape.threads().parallel_for(static_cast<std::int64_t>(documents.size()) * shape.heads, 1,
+  if constexpr (std::is_same_v<T, float>) {
+    attention_blocks(tape.compute(), q, k, v, shape, those<T>(documents, true), log_sums.value,
+                     out.value);
+  }
+  const auto others = those<T>(documents, false);
+  tape.threads().parallel_for(static_cast<std::int64_t>(others.size()) * shape.heads, 1,
                               [&](std::int64_t begin, std::int64_t end) {
                                 for (auto task = begin; task < end; ++task) {
                                   const auto& document =
-                                      documents[static_cast<std::size_t>(task / shape.heads)];
+                                      others[static_cast<std::size_t>(task / shape.heads)];
                                   const auto h = task % shape.heads;
                                   const Head<T> head(q, k, v, shape, document, h);
                                   std::vector<T> scores(static_cast<std::size_t>(document.tokens));

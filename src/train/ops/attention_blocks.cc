@@ -1,18 +1,14 @@
 #include "train/ops/attention_blocks.h"
 
 #include <algorithm>
-#include <cmath>
-#include <vector>
-
-#include "train/ops/dot.h"
 #include "train/rows.h"
 
 namespace plinth::train {
 
 namespace {
 
-// Queries at a time: their scores over 2,000 positions are 2 MB.
-constexpr std::int64_t kQueries = 256;
+// Queries at a time: their scores over 2,000 positions are 1 MB.
+constexpr std::int64_t kQueries = 128;
 
 // Some queries of one head of a document, and the positions that any of them attends to.
 struct Block {
@@ -22,11 +18,13 @@ struct Block {
   std::int64_t positions() const { return end - first; }
 };
 
+// Worked on by one thread.
 class Head {
  public:
-  Head(Compute& compute, const Var<float>& q, const Var<float>& k, const AttentionShape& shape,
-       const Document& document, std::int64_t head)
+  Head(Compute& compute, ComputeLane& lane, const Var<float>& q, const Var<float>& k,
+       const AttentionShape& shape, const Document& document, std::int64_t head)
       : compute_(compute),
+        lane_(lane),
         shape_(shape),
         stride_(q.columns),
         kv_stride_(k.columns),
@@ -63,7 +61,7 @@ class Head {
     gemm.accumulate = accumulate;
     run(gemm);
   }
-  // to += weights^T x values, of arrays as k and as q.
+  // to += weights^T x values, both of arrays as q.
   void weigh_back(const float* weights, const float* values, const Block& block, float* to) const {
     tensor::Gemm gemm;
     gemm.m = block.positions();
@@ -71,43 +69,37 @@ class Head {
     gemm.k = block.queries();
     gemm.a = {weights, block.positions(), true};
     gemm.b = {values + at(block.begin), stride_};
-    gemm.c = to + kv_at(block.first);
-    gemm.ldc = kv_stride_;
+    gemm.c = to + at(block.first);
+    gemm.ldc = stride_;
     gemm.accumulate = true;
     run(gemm);
   }
-  // Calls body(query, its row of the scores, first and last position that it attends to), and
+  // Calls body(query, its row of the scores, first position that it attends to, how many), and
   // makes the others 0.
   template <typename Body>
   void for_queries(const Block& block, float* scores, const Body& body) const {
-    for_rows(compute_.threads, block.queries(), [&](std::int64_t row) {
-      const auto query = block.begin + row;
-      float* own = scores + row * block.positions() - block.first;
+    for (auto query = block.begin; query < block.end; ++query) {
+      float* row = scores + (query - block.begin) * block.positions();
       const auto first =
           shape_.window > 0 ? std::max(block.first, query - shape_.window + 1) : block.first;
-      std::fill(own + block.first, own + first, 0.0f);
-      std::fill(own + query + 1, own + block.end, 0.0f);
-      body(query, own, first, query);
-    });
+      std::fill(row, row + (first - block.first), 0.0f);
+      std::fill(row + (query + 1 - block.first), row + block.positions(), 0.0f);
+      body(query, row + (first - block.first), query + 1 - first);
+    }
   }
-  // A score as it enters the softmax.
-  float shaped(float product) const {
-    const auto cap = static_cast<float>(shape_.softcap);
-    const float score = product * static_cast<float>(shape_.scale);
-    return cap > 0 ? cap * std::tanh(score / cap) : score;
+  // Zeros for the head's own columns of an array as q.
+  void clear(float* to, std::int64_t tokens) const {
+    for (std::int64_t i = 0; i < tokens; ++i) std::fill_n(to + at(i), shape_.head_width, 0.0f);
   }
-  // What its gradient is multiplied by on the way to the product.
-  float slope(float score) const {
-    const auto cap = static_cast<float>(shape_.softcap);
-    const auto scale = static_cast<float>(shape_.scale);
-    return cap > 0 ? scale * (1 - (score / cap) * (score / cap)) : scale;
-  }
+  float scale() const { return static_cast<float>(shape_.scale); }
+  float cap() const { return static_cast<float>(shape_.softcap); }
 
  private:
   void run(const tensor::Gemm& gemm) const {
-    tensor::gemm(gemm, compute_.precision, compute_.isa, compute_.workspace, compute_.threads);
+    tensor::gemm(gemm, compute_.precision, compute_.isa, lane_.workspace, lane_.alone);
   }
   Compute& compute_;
+  ComputeLane& lane_;
   const AttentionShape& shape_;
   const std::int64_t stride_, kv_stride_, at_, kv_at_;
 };
@@ -120,64 +112,86 @@ void for_blocks(const AttentionShape& shape, const Document& document, const Bod
   }
 }
 
+// body(document, head, lane) for every head of every document.
+template <typename Body>
+void for_heads(Compute& compute, const AttentionShape& shape,
+               const std::vector<Document>& documents, const Body& body) {
+  const auto tasks = static_cast<std::int64_t>(documents.size()) * shape.heads;
+  compute.threads.parallel_for_threads(
+      tasks, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+        for (auto task = begin; task < end; ++task) {
+          body(documents[static_cast<std::size_t>(task / shape.heads)], task % shape.heads,
+               compute.lanes[static_cast<std::size_t>(thread)]);
+        }
+      });
+}
+
+// to += the sum of the parts of the heads that share one of keys. parts: as q; to: as k.
+void add_groups(Compute& compute, const AttentionShape& shape, const Document& document,
+                const float* parts, float* to) {
+  const auto group = shape.heads / shape.kv_heads, width = shape.head_width;
+  for_rows(compute.threads, document.tokens, [&](std::int64_t i) {
+    const float* part = parts + (document.begin + i) * shape.heads * width;
+    float* row = to + (document.begin + i) * shape.kv_heads * width;
+    for (std::int64_t h = 0; h < shape.heads; ++h)
+      compute.ops.add_scaled(1, part + h * width, width, row + h / group * width);
+  });
+}
+
 }  // namespace
 
 void attention_blocks(Compute& compute, const Var<float>& q, const Var<float>& k,
-                      const Var<float>& v, const AttentionShape& shape, const Document& document,
-                      float* log_sums, float* out) {
-  std::vector<float> scores(static_cast<std::size_t>(kQueries * document.tokens));
-  for (std::int64_t h = 0; h < shape.heads; ++h) {
-    const Head head(compute, q, k, shape, document, h);
-    for_blocks(shape, document, [&](const Block& block) {
-      head.scores(q.value, k.value, block, scores.data());
-      head.for_queries(block, scores.data(),
-                       [&](std::int64_t query, float* row, std::int64_t first, std::int64_t last) {
-                         float most = -INFINITY;
-                         for (auto j = first; j <= last; ++j)
-                           most = std::max(most, row[j] = head.shaped(row[j]));
-                         float sum = 0;
-                         for (auto j = first; j <= last; ++j)
-                           sum += row[j] = std::exp(row[j] - most);
-                         for (auto j = first; j <= last; ++j) row[j] /= sum;
-                         log_sums[(document.begin + query) * shape.heads + h] =
-                             most + std::log(sum);
-                       });
-      head.weigh(scores.data(), v.value, block, false, out);
-    });
-  }
+                      const Var<float>& v, const AttentionShape& shape,
+                      const std::vector<Document>& documents, float* log_sums, float* out) {
+  for_heads(
+      compute, shape, documents, [&](const Document& document, std::int64_t h, ComputeLane& lane) {
+        const Head head(compute, lane, q, k, shape, document, h);
+        float* scores = lane.scratch.reserve(static_cast<std::size_t>(kQueries * document.tokens));
+        for_blocks(shape, document, [&](const Block& block) {
+          head.scores(q.value, k.value, block, scores);
+          head.for_queries(block, scores, [&](std::int64_t query, float* row, std::int64_t count) {
+            log_sums[(document.begin + query) * shape.heads + h] =
+                compute.ops.softmax(row, count, head.scale(), head.cap());
+          });
+          head.weigh(scores, v.value, block, false, out);
+        });
+      });
 }
 
-void attention_blocks_backward(Compute& compute, const Var<float>& q, const Var<float>& k,
+void attention_blocks_backward(Tape<float>& tape, const Var<float>& q, const Var<float>& k,
                                const Var<float>& v, const AttentionShape& shape,
-                               const Document& document, const float* log_sums,
+                               const std::vector<Document>& documents, const float* log_sums,
                                const Var<float>& out, float* dq, float* dk, float* dv) {
-  std::vector<float> scores(static_cast<std::size_t>(kQueries * document.tokens));
-  std::vector<float> slopes(scores.size());
-  for (std::int64_t h = 0; h < shape.heads; ++h) {
-    const Head head(compute, q, k, shape, document, h);
-    for_blocks(shape, document, [&](const Block& block) {
-      head.scores(q.value, k.value, block, scores.data());
-      head.scores(out.grad, v.value, block, slopes.data());
-      float* const all_slopes = slopes.data();
-      head.for_queries(block, scores.data(),
-                       [&](std::int64_t query, float* row, std::int64_t first, std::int64_t last) {
-                         const auto at = head.at(query);
-                         const float mean = dot(out.grad + at, out.value + at, shape.head_width);
-                         const float log_sum = log_sums[(document.begin + query) * shape.heads + h];
-                         float* slope =
-                             all_slopes + (query - block.begin) * block.positions() - block.first;
-                         std::fill(slope + block.first, slope + first, 0.0f);
-                         std::fill(slope + last + 1, slope + block.end, 0.0f);
-                         for (auto j = first; j <= last; ++j) {
-                           const float score = head.shaped(row[j]);
-                           row[j] = std::exp(score - log_sum);
-                           slope[j] = row[j] * (slope[j] - mean) * head.slope(score);
-                         }
-                       });
-      if (dv != nullptr) head.weigh_back(scores.data(), out.grad, block, dv);
-      if (dq != nullptr) head.weigh(slopes.data(), k.value, block, true, dq);
-      if (dk != nullptr) head.weigh_back(slopes.data(), q.value, block, dk);
-    });
+  auto& compute = tape.compute();
+  // By head of queries, so that each is one thread's.
+  float* dk_parts = dk == nullptr ? nullptr : tape.make(q.rows, q.columns, false).value;
+  float* dv_parts = dv == nullptr ? nullptr : tape.make(q.rows, q.columns, false).value;
+  for_heads(
+      compute, shape, documents, [&](const Document& document, std::int64_t h, ComputeLane& lane) {
+        const Head head(compute, lane, q, k, shape, document, h);
+        const auto size = static_cast<std::size_t>(kQueries * document.tokens);
+        float* scores = lane.scratch.reserve(2 * size);
+        float* slopes = scores + size;
+        if (dk != nullptr) head.clear(dk_parts, document.tokens);
+        if (dv != nullptr) head.clear(dv_parts, document.tokens);
+        for_blocks(shape, document, [&](const Block& block) {
+          head.scores(q.value, k.value, block, scores);
+          head.scores(out.grad, v.value, block, slopes);
+          head.for_queries(block, slopes, [](std::int64_t, float*, std::int64_t) {});
+          head.for_queries(block, scores, [&](std::int64_t query, float* row, std::int64_t count) {
+            const auto at = head.at(query);
+            const float mean = compute.ops.dot(out.grad + at, out.value + at, shape.head_width);
+            compute.ops.softmax_back(row, slopes + (row - scores), count, head.scale(), head.cap(),
+                                     log_sums[(document.begin + query) * shape.heads + h], mean);
+          });
+          if (dv != nullptr) head.weigh_back(scores, out.grad, block, dv_parts);
+          if (dq != nullptr) head.weigh(slopes, k.value, block, true, dq);
+          if (dk != nullptr) head.weigh_back(slopes, q.value, block, dk_parts);
+        });
+      });
+  for (const auto& document : documents) {
+    if (dk != nullptr) add_groups(compute, shape, document, dk_parts, dk);
+    if (dv != nullptr) add_groups(compute, shape, document, dv_parts, dv);
   }
 }
 

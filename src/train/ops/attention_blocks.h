@@ -1,5 +1,5 @@
-// Attention of one long document by products of matrices, some hundred queries at a time: what
-// attention.cc does row by row, which is its reference.
+// Attention of long documents by products of matrices, some hundred queries of one head at a time:
+// what attention.cc does row by row, which is its reference.
 #pragma once
 
 #include "train/ops/attention.h"
@@ -11,13 +11,14 @@ inline constexpr std::int64_t kBlockedTokens = 128;
 
 // out: as q; log_sums: [m, heads].
 void attention_blocks(Compute& compute, const Var<float>& q, const Var<float>& k,
-                      const Var<float>& v, const AttentionShape& shape, const Document& document,
-                      float* log_sums, float* out);
+                      const Var<float>& v, const AttentionShape& shape,
+                      const std::vector<Document>& documents, float* log_sums, float* out);
 
-// Adds to dq, dk and dv, of which any may be null. out has its gradient.
-void attention_blocks_backward(Compute& compute, const Var<float>& q, const Var<float>& k,
+// Adds to dq, dk and dv, of which any may be null. out has its gradient. To be called while the
+// tape goes backward, whose memory it uses.
+void attention_blocks_backward(Tape<float>& tape, const Var<float>& q, const Var<float>& k,
                                const Var<float>& v, const AttentionShape& shape,
-                               const Document& document, const float* log_sums,
+                               const std::vector<Document>& documents, const float* log_sums,
                                const Var<float>& out, float* dq, float* dk, float* dv);
 
 }  // namespace plinth::train

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "base/check.h"
@@ -50,6 +51,23 @@ std::pair<double, bool> close_row(T* logits, std::int64_t vocab, std::int32_t ta
   return {loss, correct};
 }
 
+// The same in vectors.
+std::pair<double, bool> close_row(const tensor::GradientOps& ops, float* logits, std::int64_t vocab,
+                                  std::int32_t target, const HeadShape& shape, float factor,
+                                  bool back) {
+  std::int64_t most = 0;
+  const double log_sum = ops.log_sum_exp(logits, vocab, most);
+  const std::pair outcome{log_sum - static_cast<double>(logits[target]), most == target};
+  if (!back) return outcome;
+  const auto scale = static_cast<float>(shape.logits_scale),
+             cap = static_cast<float>(shape.softcap);
+  const float own = logits[target];
+  if (cap > 0) return close_row<float>(logits, vocab, target, shape, factor, back);
+  ops.probabilities(logits, vocab, static_cast<float>(log_sum), factor * scale);
+  logits[target] = factor * (std::exp(own - static_cast<float>(log_sum)) - 1) * scale;
+  return outcome;
+}
+
 // The rows of a batch that are looked at, some at a time.
 template <typename T>
 class Chunk {
@@ -69,7 +87,7 @@ class Chunk {
     for (std::int64_t i = 0; i < m; ++i) {
       std::copy_n(x.value + rows[static_cast<std::size_t>(i)] * width_, width_, x_ + i * width_);
     }
-    head.multiply(x_, m, logits_, tape.compute());
+    head.multiply(x_, m, logits_, false, tape.compute());
     const bool back = tape.recording() && (x.wants_grad || head.learns());
     std::vector<std::pair<double, bool>> outcomes(rows.size());
     for_rows(threads, m, [&](std::int64_t i) {
@@ -77,8 +95,13 @@ class Chunk {
       T* logits = logits_ + i * vocab;
       shape_logits(shape, logits, vocab);
       const auto row_factor = static_cast<T>(factor * static_cast<double>(batch.weights[row]));
-      outcomes[static_cast<std::size_t>(i)] =
-          close_row(logits, vocab, batch.targets[row], shape, row_factor, back);
+      const auto target = batch.targets[row];
+      auto& outcome = outcomes[static_cast<std::size_t>(i)];
+      if constexpr (std::is_same_v<T, float>) {
+        outcome = close_row(tape.compute().ops, logits, vocab, target, shape, row_factor, back);
+      } else {
+        outcome = close_row(logits, vocab, target, shape, row_factor, back);
+      }
     });
     if (back) pass_back(tape, x, head, rows);
     Loss loss;
@@ -130,7 +153,7 @@ Loss cross_entropy(Tape<T>& tape, Var<T>& x, Weight<T>& head, const Batch& batch
 template <typename T>
 void head_logits(const Var<T>& x, std::int64_t begin, std::int64_t end, const Weight<T>& head,
                  const HeadShape& shape, T* logits, Compute& compute) {
-  head.multiply(x.value + begin * x.columns, end - begin, logits, compute);
+  head.multiply(x.value + begin * x.columns, end - begin, logits, false, compute);
   shape_logits(shape, logits, (end - begin) * head.rows());
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "train/ops/dot.h"
 #include "train/rows.h"
 
@@ -18,6 +19,14 @@ void linear_backward(Tape<T>& tape, Var<T>& x, Weight<T>& w, const T* dy) {
   bool is_new = false;
   T* dx = tape.grad(x, is_new);
   w.multiply_back(dy, x.rows, dx, !is_new, tape.compute());
+}
+
+template <typename T>
+void scale(Tape<T>& tape, T factor, T* x, std::int64_t size) {
+  for_rows(tape.threads(), base::ceil_div(size, kSumRows), [&](std::int64_t part) {
+    const auto end = std::min(size, (part + 1) * kSumRows);
+    for (auto i = part * kSumRows; i < end; ++i) x[i] *= factor;
+  });
 }
 
 // to (+)= from.
@@ -43,31 +52,32 @@ template <typename T>
 Var<T>& linear(Tape<T>& tape, Var<T>& x, Weight<T>& w) {
   CHECK(x.columns == w.columns());
   Var<T>& y = tape.make(x.rows, w.rows(), x.wants_grad || w.learns());
-  w.multiply(x.value, x.rows, y.value, tape.compute());
+  w.multiply(x.value, x.rows, y.value, false, tape.compute());
   tape.record(y, [&tape, &x, &w, &y] { linear_backward(tape, x, w, y.grad); });
   return y;
 }
 
 template <typename T>
-Var<T>& add_low_rank(Tape<T>& tape, Var<T>& y, Var<T>& x, Weight<T>& a, Weight<T>& b, T factor) {
-  CHECK(a.columns() == x.columns && b.columns() == a.rows() && b.rows() == y.columns);
-  Var<T>& inner = linear(tape, x, a);
-  Var<T>& low = linear(tape, inner, b);
-  Var<T>& sum = tape.make(y.rows, y.columns, y.wants_grad || low.wants_grad);
-  for_rows(tape.threads(), y.rows, [&](std::int64_t r) {
-    const auto at = r * y.columns;
-    for (std::int64_t i = at; i < at + y.columns; ++i)
-      sum.value[i] = y.value[i] + factor * low.value[i];
+Var<T>& linear_low_rank(Tape<T>& tape, Var<T>& x, Weight<T>& w, Weight<T>& a, Weight<T>& b,
+                        T factor) {
+  CHECK(x.columns == w.columns() && a.columns() == x.columns);
+  CHECK(b.columns() == a.rows() && b.rows() == w.rows());
+  const auto m = x.rows;
+  Var<T>& inner = tape.make(m, a.rows(), false);  // factor x A^T
+  Var<T>& y = tape.make(m, w.rows(), x.wants_grad || w.learns() || a.learns() || b.learns());
+  a.multiply(x.value, m, inner.value, false, tape.compute());
+  scale(tape, factor, inner.value, inner.size());
+  w.multiply(x.value, m, y.value, false, tape.compute());
+  b.multiply(inner.value, m, y.value, true, tape.compute());
+  tape.record(y, [&tape, &x, &w, &a, &b, &y, &inner, factor, m] {
+    if (b.learns()) b.add_gradient(y.grad, inner.value, m, tape.compute());
+    Var<T>& dinner = tape.make(m, a.rows(), false);
+    b.multiply_back(y.grad, m, dinner.value, false, tape.compute());
+    scale(tape, factor, dinner.value, dinner.size());
+    linear_backward(tape, x, w, y.grad);
+    linear_backward(tape, x, a, dinner.value);
   });
-  tape.record(sum, [&tape, &y, &low, &sum, factor] {
-    pass_on(tape, sum, y);
-    if (!low.wants_grad) return;
-    T* dlow = tape.grad(low);
-    for_rows(tape.threads(), sum.rows, [&](std::int64_t r) {
-      add_scaled(factor, sum.grad + r * sum.columns, sum.columns, dlow + r * sum.columns);
-    });
-  });
-  return sum;
+  return y;
 }
 
 template <typename T>
@@ -105,10 +115,10 @@ Var<T>& add(Tape<T>& tape, Var<T>& a, Var<T>& b) {
 
 template Var<float>& linear(Tape<float>&, Var<float>&, Weight<float>&);
 template Var<double>& linear(Tape<double>&, Var<double>&, Weight<double>&);
-template Var<float>& add_low_rank(Tape<float>&, Var<float>&, Var<float>&, Weight<float>&,
-                                  Weight<float>&, float);
-template Var<double>& add_low_rank(Tape<double>&, Var<double>&, Var<double>&, Weight<double>&,
-                                   Weight<double>&, double);
+template Var<float>& linear_low_rank(Tape<float>&, Var<float>&, Weight<float>&, Weight<float>&,
+                                     Weight<float>&, float);
+template Var<double>& linear_low_rank(Tape<double>&, Var<double>&, Weight<double>&, Weight<double>&,
+                                      Weight<double>&, double);
 template Var<float>& add_bias(Tape<float>&, Var<float>&, Var<float>&);
 template Var<double>& add_bias(Tape<double>&, Var<double>&, Var<double>&);
 template Var<float>& add(Tape<float>&, Var<float>&, Var<float>&);

@@ -10,10 +10,11 @@ namespace plinth::train {
 template <typename T>
 Var<T>& linear(Tape<T>& tape, Var<T>& x, Weight<T>& w);
 
-// y + factor * (x A^T) B^T.
+// y = x W^T + factor * (x A^T) B^T.
 // a: [rank, inputs], b: [outputs, rank]. Hu et al., "LoRA", 2021.
 template <typename T>
-Var<T>& add_low_rank(Tape<T>& tape, Var<T>& y, Var<T>& x, Weight<T>& a, Weight<T>& b, T factor);
+Var<T>& linear_low_rank(Tape<T>& tape, Var<T>& x, Weight<T>& w, Weight<T>& a, Weight<T>& b,
+                        T factor);
 
 // y = x + bias. bias: [1, columns].
 template <typename T>

@@ -1,6 +1,7 @@
 #include "train/ops/norm.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "base/check.h"
 #include "train/ops/dot.h"
@@ -49,6 +50,22 @@ Unit<T> unit_of(const T* x, std::int64_t n, T epsilon, bool centred) {
 }
 
 template <typename T>
+Unit<T> norm_row(Compute& compute, const T* x, const T* w, const T* b, T epsilon, bool centred,
+                 std::int64_t n, T* y) {
+  if constexpr (std::is_same_v<T, float>) {
+    const auto unit = compute.ops.norm(x, w, b, epsilon, centred, n, y);
+    return {unit.mean, unit.scale};
+  } else {
+    const auto unit = unit_of(x, n, epsilon, centred);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const T value = (x[i] - unit.mean) * unit.scale * w[i];
+      y[i] = b == nullptr ? value : value + b[i];
+    }
+    return unit;
+  }
+}
+
+template <typename T>
 void backward(Tape<T>& tape, Var<T>& x, Var<T>& w, Var<T>* b, const Var<T>& y, const Var<T>& units,
               bool centred) {
   const auto n = w.columns;
@@ -71,7 +88,13 @@ void backward(Tape<T>& tape, Var<T>& x, Var<T>& w, Var<T>* b, const Var<T>& y, c
   if (!x.wants_grad) return;
   T* dx = tape.grad(x);
   for_rows(tape.threads(), rows, [&](std::int64_t r) {
-    add_input_gradient(x.value + r * n, w.value, y.grad + r * n, unit(r), centred, n, dx + r * n);
+    const auto at = r * n;
+    if constexpr (std::is_same_v<T, float>) {
+      tape.compute().ops.norm_back(x.value + at, w.value, y.grad + at,
+                                   {unit(r).mean, unit(r).scale}, centred, n, dx + at);
+    } else {
+      add_input_gradient(x.value + at, w.value, y.grad + at, unit(r), centred, n, dx + at);
+    }
   });
 }
 
@@ -84,13 +107,11 @@ Var<T>& norm(Tape<T>& tape, Var<T>& x, Var<T>& w, Var<T>* b, T epsilon, bool cen
   Var<T>& units = tape.make(rows, 2, false);
   Var<T>& y = tape.make(x.rows, x.columns, x.wants_grad || learns);
   for_rows(tape.threads(), rows, [&](std::int64_t r) {
-    const auto unit = unit_of(x.value + r * n, n, epsilon, centred);
+    const auto unit =
+        norm_row(tape.compute(), x.value + r * n, w.value, b == nullptr ? nullptr : b->value,
+                 epsilon, centred, n, y.value + r * n);
     units.value[2 * r] = unit.mean;
     units.value[2 * r + 1] = unit.scale;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const T value = (x.value[r * n + i] - unit.mean) * unit.scale * w.value[i];
-      y.value[r * n + i] = b == nullptr ? value : value + b->value[i];
-    }
   });
   tape.record(
       y, [&tape, &x, &w, b, &y, &units, centred] { backward(tape, x, w, b, y, units, centred); });
