@@ -56,6 +56,8 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
   command.add_flag("--rslora", run.lora.by_root, "Scale by the root of the rank");
   command.add_option("--targets", run.lora.targets, "Of q, k, v, o, gate, up, down")
       ->delimiter(',');
+  command.add_flag("--qlora", run.lora.keep_stored,
+                   "Keep the base as it is stored, for less memory and more time");
   command.add_option("--tokens-max", run.tokens_max, "Of an example; longer ones are cut")
       ->check(CLI::Range(2, 1 << 20));
   command.add_option("--seed", run.trainer.seed);

@@ -14,6 +14,7 @@
 #include "train/ops/embedding.h"
 #include "train/ops/linear.h"
 #include "train/packed_weight.h"
+#include "train/stored_weight.h"
 
 namespace plinth::train {
 
@@ -29,15 +30,15 @@ class DenseDecoder final : public Decoder<T> {
 
   void load(const model::DecoderWeights& weights) {
     const auto& spec = this->spec_;
-    embedding_ = weight_of("embedding", weights.embedding);
-    if (spec.learned_positions) positions_ = weight_of("positions", weights.positions);
+    const bool tied = weights.head.data == weights.embedding.data;
+    embedding_ = weight_of("embedding", weights.embedding, tied);
+    if (spec.learned_positions) positions_ = weight_of("positions", weights.positions, false);
     for (std::int32_t i = 0; i < spec.layers; ++i) {
       layers_.push_back(
           load_layer(fmt::format("layers.{}.", i), weights.layers[static_cast<std::size_t>(i)]));
     }
     final_norm_ = norm("final_norm", weights.final_norm);
-    const bool tied = weights.head.data == weights.embedding.data;
-    head_ = tied ? embedding_ : weight_of("head", weights.head);
+    head_ = tied ? embedding_ : weight_of("head", weights.head, true);
   }
 
   Var<T>& hidden(Tape<T>& tape, const Batch& batch, Recompute recompute) override {
@@ -92,11 +93,14 @@ class DenseDecoder final : public Decoder<T> {
   NormParameters<T> norm(const std::string& name, const model::NormWeights& stored) {
     return {vector(name, stored.weight), vector(name + ".bias", stored.bias)};
   }
-  // Shared, since a tied head is the embedding.
-  std::shared_ptr<Weight<T>> weight_of(const std::string& name, const tensor::MatrixView& stored) {
+  // Shared, since a tied head is the embedding. Not `multiplies`: rows are looked up alone.
+  std::shared_ptr<Weight<T>> weight_of(const std::string& name, const tensor::MatrixView& stored,
+                                       bool multiplies) {
     if constexpr (std::is_same_v<T, float>) {
-      if (!all_learn() && compute_ != nullptr)
+      if (!all_learn() && compute_ != nullptr) {
+        if (lora_.keep_stored || !multiplies) return std::make_shared<StoredWeight>(stored);
         return std::make_shared<PackedWeight>(stored, *compute_);
+      }
     }
     return weight_of(matrix(name, stored));
   }
@@ -110,7 +114,7 @@ class DenseDecoder final : public Decoder<T> {
                              const tensor::MatrixView& stored, const std::vector<float>& bias) {
     LinearParameters<T> made;
     if (stored.data == nullptr) return made;
-    made.weight = weight_of(prefix + name, stored);
+    made.weight = weight_of(prefix + name, stored, true);
     made.bias = vector(prefix + name + ".bias", bias);
     const auto& targets = lora_.targets;
     if (all_learn() || std::find(targets.begin(), targets.end(), name) == targets.end())

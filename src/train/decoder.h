@@ -30,6 +30,8 @@ struct LoraOptions {
   bool by_root = false;   // alpha / sqrt(rank): Kalajdzievski, "rsLoRA", 2023
   // Of "q", "k", "v", "o", "gate", "up", "down".
   std::vector<std::string> targets = {"q", "k", "v", "o"};
+  // The base's weights stay as they are stored: less memory, more time.
+  bool keep_stored = false;
   std::uint64_t seed = 1;  // of the first factors, which begin at random; the second at zero
 
   double factor() const;  // of the adapter's product
@@ -40,9 +42,9 @@ template <typename T>
 class Decoder {
  public:
   // Weights that learn, and all of them where compute is null, are copies in full precision. With
-  // adapters the base's are packed for the products of `compute`, and `weights` outlive this.
-  // Unimplemented where the model has experts; InvalidArgument where a target of the adapter is
-  // none.
+  // adapters the base's are packed for the products of `compute`, or stay as they are, and
+  // `weights` outlive this. Unimplemented where the model has experts; InvalidArgument where a
+  // target of the adapter is none.
   static absl::StatusOr<std::unique_ptr<Decoder>> make(const model::DecoderSpec& spec,
                                                        const model::DecoderWeights& weights,
                                                        const LoraOptions& lora,

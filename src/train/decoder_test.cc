@@ -225,7 +225,8 @@ TEST_P(Training, AFrozenBaseThatIsPackedIsTheSame) {
   base::ThreadPool threads(2);
   Compute compute(threads);
   const auto file = *model::open_model(kGolden + "architecture/" + GetParam());
-  const auto gradients_of = [&](Compute* packs) {
+  const auto gradients_of = [&](Compute* packs, bool keep_stored = false) {
+    lora.keep_stored = keep_stored;
     const auto decoder = *Decoder<float>::make(file->spec, file->weights, lora, packs);
     for (auto& parameter : decoder->parameters().all()) {
       // So that both factors have gradients.
@@ -239,7 +240,9 @@ TEST_P(Training, AFrozenBaseThatIsPackedIsTheSame) {
       all.insert(all.end(), parameter.grad.begin(), parameter.grad.end());
     return all;
   };
-  EXPECT_TRUE(gradients_of(&compute) == gradients_of(nullptr));
+  const auto plain = gradients_of(nullptr);
+  EXPECT_TRUE(gradients_of(&compute) == plain);
+  EXPECT_TRUE(gradients_of(&compute, true) == plain);
 }
 
 TEST_P(Training, AnAdapterBeginsAtNothingAndLearnsAlone) {
