@@ -15,6 +15,7 @@
 #include "apps/chat_command.h"
 #include "apps/completion_command.h"
 #include "apps/doctor_command.h"
+#include "apps/eval_command.h"
 #include "apps/finetune_command.h"
 #include "apps/model_command.h"
 #include "apps/run_command.h"
@@ -108,6 +109,7 @@ int main(int argc, char** argv) {
   plinth::add_run_command(app, home, exit_code);
   plinth::add_model_command(app, home, exit_code);
   plinth::add_finetune_command(app, home, exit_code);
+  plinth::add_eval_command(app, home, exit_code);
   plinth::add_admin_command(app, home, exit_code);
   plinth::add_doctor_command(app, home, exit_code);
   plinth::add_settings_command(app, home, exit_code);

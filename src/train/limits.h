@@ -14,6 +14,8 @@ inline constexpr std::size_t kLineBytesMax = 4u << 20;
 inline constexpr std::size_t kMessagesMax = 10'000;
 // Of examples in a file: each takes some 100 bytes beside its tokens.
 inline constexpr std::size_t kExamplesMax = 10'000'000;
+// Of choices that are compared: each is a pass of the model.
+inline constexpr std::size_t kEvalChoicesMax = 64;
 // Errors of a file that are told at once: who sees a hundred knows what is wrong.
 inline constexpr std::size_t kDataErrorsMax = 100;
 // Of what layers leave for the way back, in bytes; beyond it they are gone through once more: 512

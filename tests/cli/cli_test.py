@@ -11,6 +11,7 @@ harness.plinth = os.path.abspath(sys.argv[1])
 harness.models = os.environ["PLINTH_TEST_MODELS"]
 
 import chat_tests  # noqa: E402,F401
+import eval_tests  # noqa: E402,F401
 import finetune_tests  # noqa: E402,F401
 import model_tests  # noqa: E402,F401
 import usage_tests  # noqa: E402,F401
