@@ -8,7 +8,7 @@
 #include "apps/eval_engine.h"
 #include "base/json.h"
 #include "base/status.h"
-#include "train/eval/eval_item.h"
+#include "train/eval_item.h"
 
 namespace plinth {
 

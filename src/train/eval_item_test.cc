@@ -1,4 +1,4 @@
-#include "train/eval/eval_item.h"
+#include "train/eval_item.h"
 
 #include <gmock/gmock.h>
 
@@ -24,11 +24,12 @@ TEST(EvalItem, TwoSentences) {
 }
 
 TEST(EvalItem, ChoicesInEveryForm) {
-  for (
-      const char* line :
-      {R"({"question": "2 + 2?", "choices": {"text": ["3", "4"], "label": ["1", "2"]}, "answerKey": "2"})",
-       R"({"question": {"stem": "2 + 2?", "choices": [{"text": "3", "label": "A"}, {"text": "4", "label": "B"}]}, "answerKey": "B"})",
-       R"({"question": "2 + 2?", "choices": ["3", "4"], "answerKey": "B"})"}) {
+  for (const char* line :
+       {R"({"question": "2 + 2?", "choices": {"text": ["3", "4"], "label": ["1", "2"]},
+             "answerKey": "2"})",
+        R"({"question": {"stem": "2 + 2?", "choices": [{"text": "3", "label": "A"},
+              {"text": "4", "label": "B"}]}, "answerKey": "B"})",
+        R"({"question": "2 + 2?", "choices": ["3", "4"], "answerKey": "B"})"}) {
     const auto item = read<ChoiceItem>(line);
     EXPECT_EQ(item.context, "Question: 2 + 2?\nAnswer:");
     EXPECT_THAT(item.choices, ElementsAre(" 3", " 4"));
@@ -52,7 +53,8 @@ TEST(EvalItem, AnswersThatAreNumbers) {
 
 TEST(EvalItem, WhatIsLearntIsAsked) {
   const auto chat = read<AnswerItem>(
-      R"({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]})");
+      R"({"messages": [
+             {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]})");
   EXPECT_EQ(chat.messages.size(), 1u);
   EXPECT_TRUE(is_right(chat, " Ho\n"));
   EXPECT_FALSE(is_right(chat, "ho"));
@@ -61,19 +63,19 @@ TEST(EvalItem, WhatIsLearntIsAsked) {
 }
 
 TEST(EvalItem, ErrorsNameTheField) {
-  for (
-      const auto& [line, said] : std::vector<std::pair<const char*, const char*>>{
-          {"[1]", "no JSON object"},
-          {"{", "no JSON"},
-          {R"({"sentence_good": "a"})", "`sentence_bad`"},
-          {R"({"question": "a", "choices": ["b"], "answerKey": "A"})", "2 to"},
-          {R"({"question": "a", "choices": ["b", 3], "answerKey": "A"})", "`choices[1]`"},
-          {R"({"question": "a", "choices": ["b", "c"], "answerKey": "D"})", "A, B"},
-          {R"({"question": "a", "answerKey": "D"})", "`choices` is missing"},
-          {R"({"question": "a", "answer": "no"})", "no number"},
-          {R"({"messages": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]})",
-           "not the assistant's"},
-          {R"({"other": 1})", "none of"}}) {
+  for (const auto& [line, said] : std::vector<std::pair<const char*, const char*>>{
+           {"[1]", "no JSON object"},
+           {"{", "no JSON"},
+           {R"({"sentence_good": "a"})", "`sentence_bad`"},
+           {R"({"question": "a", "choices": ["b"], "answerKey": "A"})", "2 to"},
+           {R"({"question": "a", "choices": ["b", 3], "answerKey": "A"})", "`choices[1]`"},
+           {R"({"question": "a", "choices": ["b", "c"], "answerKey": "D"})", "A, B"},
+           {R"({"question": "a", "answerKey": "D"})", "`choices` is missing"},
+           {R"({"question": "a", "answer": "no"})", "no number"},
+           {R"({"messages": [{"role": "assistant", "content": "a"},
+                 {"role": "user", "content": "b"}]})",
+            "not the assistant's"},
+           {R"({"other": 1})", "none of"}}) {
     EXPECT_THAT(std::string(read_eval_item(line).status().message()), HasSubstr(said)) << line;
   }
 }

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "train/eval/eval_item.h"
+#include "train/eval_item.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

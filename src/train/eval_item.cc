@@ -1,4 +1,4 @@
-#include "train/eval/eval_item.h"
+#include "train/eval_item.h"
 
 #include <fmt/format.h>
 
