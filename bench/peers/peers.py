@@ -21,7 +21,8 @@ VERSIONS = {"llama.cpp": "llama-cpp-python==0.3.36", "node-llama-cpp": "node-lla
             "encoders": "onnxruntime==1.32.0 onnx==1.23.2 onnx-ir==1.1.0 openvino==2026.4.1 "
                         "safetensors==0.8.0",
             "litellm": "litellm[proxy]==1.106.12",
-            "torch": "torch==2.15.0 transformers==5.24.0 peft==0.21.2 gguf==0.19.0"}
+            "torch": "torch==2.15.0 transformers==5.24.0 peft==0.21.2 gguf==0.19.0 "
+                     "lm-eval[api]==0.4.13"}
 CMAKE = "-DGGML_NATIVE=ON -DMTMD_BUILD=OFF -DLLAVA_BUILD=OFF"
 # The version that node-llama-cpp needs at least; Debian 12 has an older one.
 NODE = "node@22.12.0"
