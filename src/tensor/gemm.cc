@@ -267,16 +267,19 @@ PackedOperand PackedOperand::pack(const GemmOperand& b, std::int64_t k, std::int
   packed.n_ = n;
   packed.precision_ = precision;
   packed.isa_ = isa;
-  if (k == 0 || n == 0) return packed;
-  check_operand(b);
-  const GemmKernel& kernel = gemm_kernel(precision, isa);
-  const Side side = side_b(b, n, kernel);
-  Packing packing{side, kernel, {0, n}, {0, k}};
-  packed.bytes_ =
-      static_cast<std::size_t>(packing.panels() * kernel.panel_bytes(kernel.columns, k));
-  packing.to = packed.data_.reserve(packed.bytes_);
-  packing.pack_all(pool);
+  packed.repack(b, pool);
   return packed;
+}
+
+void PackedOperand::repack(const GemmOperand& b, base::ThreadPool& pool) {
+  if (k_ == 0 || n_ == 0) return;
+  check_operand(b);
+  const GemmKernel& kernel = gemm_kernel(precision_, isa_);
+  const Side side = side_b(b, n_, kernel);
+  Packing packing{side, kernel, {0, n_}, {0, k_}};
+  bytes_ = static_cast<std::size_t>(packing.panels() * kernel.panel_bytes(kernel.columns, k_));
+  packing.to = data_.reserve(bytes_);
+  packing.pack_all(pool);
 }
 
 void gemm(const Gemm& product, GemmPrecision precision, Isa isa, GemmWorkspace& workspace,

@@ -42,12 +42,14 @@ struct GemmOperand {
 
 // op(B) in the form that the kernels of one instruction set and precision read, for matrices that
 // many products use, such as frozen weights: packing costs about what a product of 100 rows does.
-// Immutable after pack(): any number of threads may read it.
+// Between pack() and repack() any number of threads may read it.
 class PackedOperand {
  public:
   // b: op(B), [k, n], whose stored bytes are not referenced afterwards.
   static PackedOperand pack(const GemmOperand& b, std::int64_t k, std::int64_t n,
                             GemmPrecision precision, Isa isa, base::ThreadPool& pool);
+  // Other numbers of the same shape, in the same memory.
+  void repack(const GemmOperand& b, base::ThreadPool& pool);
   std::int64_t k() const { return k_; }
   std::int64_t n() const { return n_; }
   GemmPrecision precision() const { return precision_; }

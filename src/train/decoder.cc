@@ -67,6 +67,12 @@ class DenseDecoder final : public Decoder<T> {
   }
 
   Weight<T>& head() override { return *head_; }
+  void pack(Compute& compute) override {
+    for (auto* weight : learnt_) weight->pack(compute);
+  }
+  void unpack() override {
+    for (auto* weight : learnt_) weight->unpack();
+  }
 
  private:
   bool all_learn() const { return lora_.rank == 0; }
@@ -102,7 +108,9 @@ class DenseDecoder final : public Decoder<T> {
         return std::make_shared<PackedWeight>(stored, *compute_);
       }
     }
-    return weight_of(matrix(name, stored));
+    std::shared_ptr<Weight<T>> made = weight_of(matrix(name, stored));
+    if (all_learn() && multiplies) learnt_.push_back(made.get());
+    return made;
   }
   std::unique_ptr<Weight<T>> weight_of(Parameter<T>& parameter) {
     return std::make_unique<DenseWeight<T>>(parameter.value.data(),
@@ -157,6 +165,7 @@ class DenseDecoder final : public Decoder<T> {
   std::shared_ptr<Weight<T>> embedding_, positions_, head_;
   std::vector<LayerParameters<T>> layers_;
   NormParameters<T> final_norm_;
+  std::vector<Weight<T>*> learnt_;  // matrices
   // Of the batch that goes through, until its way back is over.
   LayerPass<T> pass_;
   std::vector<std::int32_t> position_ids_;

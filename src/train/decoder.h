@@ -58,6 +58,10 @@ class Decoder {
   // What comes out of the last norm, [m, width]. `batch` outlives the tape's use.
   virtual Var<T>& hidden(Tape<T>& tape, const Batch& batch, Recompute recompute) = 0;
   virtual Weight<T>& head() = 0;
+  // Weights that learn, and their products, between one step of an optimizer and the next: to be
+  // unpacked before their numbers change.
+  virtual void pack(Compute& compute) = 0;
+  virtual void unpack() = 0;
   HeadShape head_shape() const { return {spec_.logits_scale, spec_.final_softcap}; }
 
  protected:

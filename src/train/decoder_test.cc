@@ -245,6 +245,30 @@ TEST_P(Training, AFrozenBaseThatIsPackedIsTheSame) {
   EXPECT_TRUE(gradients_of(&compute, true) == plain);
 }
 
+// The second step's products are those of the first one's outcome.
+TEST_P(Training, WeightsThatArePackedBetweenStepsLearnTheSame) {
+  const auto batch = golden_batch();
+  base::ThreadPool threads(2);
+  Compute compute(threads);
+  const auto learnt = [&](bool packs) {
+    auto decoder = open_decoder<float>(GetParam());
+    AdamW<float> optimizer(decoder->parameters(), {});
+    Tape<float> tape(compute);
+    for (int step = 0; step < 2; ++step) {
+      decoder->parameters().clear_gradients();
+      if (packs) decoder->pack(compute);
+      pass(*decoder, tape, batch, 1.0);
+      decoder->unpack();
+      optimizer.step(1e-3, 1, threads);
+    }
+    std::vector<float> all;
+    for (const auto& parameter : decoder->parameters().all())
+      all.insert(all.end(), parameter.value.begin(), parameter.value.end());
+    return all;
+  };
+  EXPECT_TRUE(learnt(true) == learnt(false));
+}
+
 TEST_P(Training, AnAdapterBeginsAtNothingAndLearnsAlone) {
   const auto batch = golden_batch();
   LoraOptions lora;

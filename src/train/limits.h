@@ -21,6 +21,10 @@ inline constexpr std::size_t kDataErrorsMax = 100;
 // Of what layers leave for the way back, in bytes; beyond it they are gone through once more: 512
 // tokens of a model of 135 million weights take 640 MB.
 inline constexpr std::int64_t kKeptBytesMax = std::int64_t{768} << 20;
+// The same, and tokens of a pass, where all weights learn, which takes 16 bytes for each beside:
+// products that add to a weight's gradient read and write it once for a pass.
+inline constexpr std::int64_t kKeptBytesMaxWhole = std::int64_t{3} << 30;
+inline constexpr std::int64_t kPassTokensWhole = 2048;
 // Of an adapter: far past where a larger one learns more.
 inline constexpr std::int64_t kRankMax = 1024;
 

@@ -57,6 +57,20 @@ void matmul(const Product<float>& p, Compute& compute) {
   tensor::gemm(gemm, compute.precision, compute.isa, compute.workspace, compute.threads);
 }
 
+void multiply_packed(const float* a, std::int64_t m, const tensor::PackedOperand& b, float* c,
+                     bool accumulate, Compute& compute) {
+  tensor::Gemm gemm;
+  gemm.m = m;
+  gemm.n = b.n();
+  gemm.k = b.k();
+  gemm.a = {a, b.k()};
+  gemm.packed_b = &b;
+  gemm.c = c;
+  gemm.ldc = b.n();
+  gemm.accumulate = accumulate;
+  tensor::gemm(gemm, compute.precision, compute.isa, compute.workspace, compute.threads);
+}
+
 template <>
 void matmul(const Product<double>& p, Compute& compute) {
   compute.threads.parallel_for(

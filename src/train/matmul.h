@@ -21,6 +21,9 @@ struct Product {
 
 template <typename T>
 void matmul(const Product<T>& product, Compute& compute);
+// c (+)= a b. a: [m, b.k()], c: [m, b.n()].
+void multiply_packed(const float* a, std::int64_t m, const tensor::PackedOperand& b, float* c,
+                     bool accumulate, Compute& compute);
 
 template <>
 void matmul(const Product<float>& product, Compute& compute);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "tensor/linear.h"
+#include "train/matmul.h"
 #include "train/parameters.h"
 
 namespace plinth::train {
@@ -28,20 +29,6 @@ tensor::PackedOperand packed(const tensor::MatrixView& stored, bool transposed, 
                                      compute.precision, compute.isa, compute.threads);
 }
 
-void run(const float* a, std::int64_t m, const tensor::PackedOperand& b, float* c, bool accumulate,
-         Compute& compute) {
-  tensor::Gemm gemm;
-  gemm.m = m;
-  gemm.n = b.n();
-  gemm.k = b.k();
-  gemm.a = {a, b.k()};
-  gemm.packed_b = &b;
-  gemm.c = c;
-  gemm.ldc = b.n();
-  gemm.accumulate = accumulate;
-  tensor::gemm(gemm, compute.precision, compute.isa, compute.workspace, compute.threads);
-}
-
 }  // namespace
 
 PackedWeight::PackedWeight(const tensor::MatrixView& stored, Compute& compute)
@@ -52,12 +39,12 @@ PackedWeight::PackedWeight(const tensor::MatrixView& stored, Compute& compute)
 
 void PackedWeight::multiply(const float* x, std::int64_t m, float* y, bool accumulate,
                             Compute& compute) const {
-  run(x, m, forward_, y, accumulate, compute);
+  multiply_packed(x, m, forward_, y, accumulate, compute);
 }
 
 void PackedWeight::multiply_back(const float* dy, std::int64_t m, float* dx, bool accumulate,
                                  Compute& compute) const {
-  run(dy, m, backward_, dx, accumulate, compute);
+  multiply_packed(dy, m, backward_, dx, accumulate, compute);
 }
 
 void PackedWeight::gather(std::span<const std::int32_t> ids, float* out, Compute&) const {

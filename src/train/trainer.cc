@@ -9,7 +9,6 @@
 
 #include "base/random.h"
 #include "base/units.h"
-#include "train/limits.h"
 #include "train/packing.h"
 
 namespace plinth::train {
@@ -53,7 +52,7 @@ Recompute Trainer::recompute_for(std::int64_t tokens) const {
   if (options_.recompute) return *options_.recompute;
   const auto bytes =
       kept_numbers(decoder_.spec()) * tokens * static_cast<std::int64_t>(sizeof(float));
-  return bytes <= kKeptBytesMax ? Recompute::none : Recompute::full;
+  return bytes <= options_.kept_bytes_max ? Recompute::none : Recompute::full;
 }
 
 Loss Trainer::passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,
@@ -86,6 +85,7 @@ absl::StatusOr<StepReport> Trainer::step() {
   std::int64_t targets = 0;
   for (const auto index : chosen) targets += data_.examples()[index].targets();
   decoder_.parameters().clear_gradients();
+  decoder_.pack(compute_);
   report.loss = passes(data_.examples(), chosen, 1 / static_cast<double>(targets), report.tokens);
   report.gradient_norm = gradient_norm(decoder_.parameters(), compute_.threads);
   if (!std::isfinite(report.loss.sum) || !std::isfinite(report.gradient_norm)) {
@@ -94,6 +94,7 @@ absl::StatusOr<StepReport> Trainer::step() {
                     "gradient {}): a lower learning rate may help",
                     report.step, report.loss.mean(), report.gradient_norm));
   }
+  decoder_.unpack();
   const bool clips = options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
   optimizer_.step(report.learning_rate, clips ? options_.clip_norm / report.gradient_norm : 1,
                   compute_.threads);

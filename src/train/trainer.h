@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "train/dataset.h"
 #include "train/decoder.h"
+#include "train/limits.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -23,9 +24,12 @@ struct TrainerOptions {
   std::int64_t pass_tokens = 512;
   ScheduleOptions schedule;
   AdamWOptions adamw;
-  double clip_norm = 1;                // of all gradients together; 0 = as they are
-  std::uint64_t seed = 1;              // of the order of examples
-  std::optional<Recompute> recompute;  // by kKeptBytesMax where not said; the bits are the same
+  double clip_norm = 1;    // of all gradients together; 0 = as they are
+  std::uint64_t seed = 1;  // of the order of examples
+  // Where it is not said, layers are recomputed that would keep more than kept_bytes_max for a
+  // pass. The bits are the same.
+  std::optional<Recompute> recompute;
+  std::int64_t kept_bytes_max = kKeptBytesMax;
 };
 
 struct StepReport {

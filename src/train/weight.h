@@ -25,6 +25,9 @@ class Weight {
                              Compute& compute) const = 0;
   // dW += dy^T x. Where it learns.
   virtual void add_gradient(const T* dy, const T* x, std::int64_t m, Compute& compute) = 0;
+  // What many products read is made ready for them once, until its numbers change: then unpack().
+  virtual void pack(Compute&) {}
+  virtual void unpack() {}
   // Row ids[i] to out[i]. out: [ids.size(), columns].
   virtual void gather(std::span<const std::int32_t> ids, T* out, Compute& compute) const = 0;
   // Row ids[i] of dW += dx[i], in the order of i. Where it learns.

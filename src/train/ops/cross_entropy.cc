@@ -12,8 +12,8 @@ namespace plinth::train {
 
 namespace {
 
-// Rows whose logits are there at once: 128 of 50,000 words are 25 MB, and enough for a product.
-constexpr std::int64_t kHeadRows = 128;
+// Rows whose logits are there at once: 256 of 50,000 words are 50 MB, and enough for a product.
+constexpr std::int64_t kHeadRows = 256;
 
 template <typename T>
 void shape_logits(const HeadShape& shape, T* logits, std::int64_t n) {
