@@ -21,6 +21,7 @@ struct FinetuneArguments {
   std::string base = "smollm2";
   std::string install;  // "" = the model with the adapter in it is not installed
   FinetuneOptions run;
+  bool resume = false;
 };
 
 // The base is installed or pulled where it is no path.
@@ -30,8 +31,9 @@ absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments)
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   ASSIGN_OR_RETURN(const auto name, ensure_installed(library, arguments.base, clock));
   ASSIGN_OR_RETURN(const auto installed, library.find(name));
-  arguments.run.base_name = name;
-  arguments.run.base_path = library.open_path(installed);
+  arguments.run.run.base_name = name;
+  arguments.run.run.base_path = library.open_path(installed);
+  arguments.run.run.resume = arguments.resume ? ResumeMode::must : ResumeMode::never;
   ASSIGN_OR_RETURN(const auto merged, run_finetune(arguments.run, clock));
   if (arguments.install.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto model, cluster::resolve_model(merged));
@@ -40,11 +42,12 @@ absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments)
 }
 
 void add_options(CLI::App& command, FinetuneArguments& arguments) {
-  auto& run = arguments.run;
+  auto& files = arguments.run;
+  auto& run = arguments.run.run;
   command.add_option("--base", arguments.base, "Model to begin with, by name or path")
       ->capture_default_str();
-  command.add_option("--data", run.data, "Examples: one JSON object a line")->required();
-  command.add_option("--valid", run.valid, "Examples that are not learnt but looked at");
+  command.add_option("--data", files.data, "Examples: one JSON object a line")->required();
+  command.add_option("--valid", files.valid, "Examples that are not learnt but looked at");
   command.add_option("--to", run.folder, "Folder for what the run leaves")->required();
   command.add_option("--install", arguments.install, "Install the tuned model under this name");
   command.add_option("--epochs", run.trainer.epochs)->check(CLI::Range(1, 50));
@@ -66,9 +69,9 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
       .add_option("--checkpoint-steps", run.checkpoint_steps,
                   "Steps between checkpoints; 0: only where it is stopped")
       ->check(CLI::Range(0, 1 << 30));
-  command.add_flag("--resume", run.resume, "Go on with the run that the folder holds");
+  command.add_flag("--resume", arguments.resume, "Go on with the run that the folder holds");
   command.add_flag("--f32", run.f32, "Multiply in fp32 where BF16 would be faster");
-  command.add_flag("--json", run.json, "One line of JSON for each step");
+  command.add_flag("--json", files.json, "One line of JSON for each step");
 }
 
 }  // namespace
@@ -76,9 +79,9 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
 void add_finetune_command(CLI::App& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("finetune", "Tune a model on examples");
   const auto arguments = std::make_shared<FinetuneArguments>();  // shared by CLI11's callback
-  arguments->run.lora.rank = 16;
-  arguments->run.lora.alpha = 32;
-  arguments->run.trainer.schedule.rate = 2e-4;
+  arguments->run.run.lora.rank = 16;
+  arguments->run.run.lora.alpha = 32;
+  arguments->run.run.trainer.schedule.rate = 2e-4;
   add_options(*command, *arguments);
   command->footer(
       "\nExamples:\n"

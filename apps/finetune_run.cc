@@ -6,26 +6,16 @@
 
 #include <atomic>
 #include <cstdio>
-#include <filesystem>
-#include <optional>
-#include <thread>
 
 #include "apps/terminal.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "model/chat_template.h"
-#include "model/model_file.h"
-#include "model/tokenizer.h"
-#include "train/adapter.h"
-#include "train/checkpoint.h"
 #include "train/limits.h"
 
 namespace plinth {
 
 namespace {
 
-constexpr int kCheckpointsKept = 2;
-constexpr std::size_t kResultsBytesMax = 64u << 20;
 constexpr char kResultsHead[] =
     "step,train_loss,train_mean_token_accuracy,learning_rate,gradient_norm\n";
 
@@ -42,23 +32,37 @@ double seconds_between(base::TimePoint from, base::TimePoint to) {
 }
 
 // What a person, or a program with --json, sees of a run; and the lines of its CSV.
-class RunLog {
+class RunLog final : public TrainingObserver {
  public:
-  // `results`: of the steps that were done before.
-  RunLog(bool json, std::int64_t done, std::int64_t steps, std::string results,
-         const base::Clock& clock)
-      : json_(json),
-        done_(done),
-        steps_(steps),
+  RunLog(const FinetuneOptions& options, const base::Clock& clock)
+      : json_(options.json),
+        results_(options.run.folder + "/results.csv"),
         clock_(clock),
-        begun_(clock.now()),
-        csv_(std::move(results)) {}
+        begun_(clock.now()) {}
 
-  void step(const train::StepReport& report) {
+  void read(const std::string& name, const train::DataReport& report) override {
+    name_ = name;
+    fmt::print(stderr,
+               "{}: {} examples of {} tokens, {} of them learnt; the longest has {}, {} were cut, "
+               "{} equal earlier ones\n",
+               name, report.examples, report.tokens, report.targets, report.longest,
+               report.truncated, report.duplicates);
+  }
+  void shared(std::int64_t examples, const train::DataReport& valid) override {
+    fmt::print(stderr, "{} of {} examples of {} are learnt, too: what it says is too good\n",
+               examples, valid.examples, name_);
+  }
+  void begin(std::int64_t done, std::int64_t steps) override {
+    done_ = done;
+    steps_ = steps;
+    csv_ = results_until(results_, kResultsHead, done);
+    if (done > 0) fmt::print(stderr, "goes on after step {}\n", done);
+    begun_ = clock_.now();
+  }
+
+  void step(const train::StepReport& report) override {
     tokens_ += report.tokens;
-    const double accuracy = report.loss.targets == 0 ? 0
-                                                     : static_cast<double>(report.loss.correct) /
-                                                           static_cast<double>(report.loss.targets);
+    const double accuracy = token_accuracy(report.loss);
     csv_ += fmt::format("{},{:.6f},{:.6f},{:.6g},{:.6f}\n", report.step, report.loss.mean(),
                         accuracy, report.learning_rate, report.gradient_norm);
     const double seconds = seconds_between(begun_, clock_.now());
@@ -85,149 +89,35 @@ class RunLog {
                redraws ? "\r\x1b[K" : "", report.step, steps_, report.loss.mean(), accuracy, rate,
                left, redraws && report.step != steps_ ? "" : "\n");
   }
-  void valid(const train::Loss& loss) const {
-    if (loss.targets == 0) return;
-    fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}\n", loss.mean(),
-               static_cast<double>(loss.correct) / static_cast<double>(loss.targets));
+  void valid(const ValidReport& report) override {
+    if (report.loss.targets == 0) return;
+    fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}\n", report.loss.mean(),
+               token_accuracy(report.loss));
   }
-  std::string csv() const { return kResultsHead + csv_; }
+  absl::Status save() override { return base::write_file_atomic(results_, kResultsHead + csv_); }
 
  private:
   const bool json_;
-  const std::int64_t done_, steps_;
+  const std::string results_;
   const base::Clock& clock_;
-  const base::TimePoint begun_;
-  std::int64_t tokens_ = 0, tenth_ = -1;
+  base::TimePoint begun_;
+  std::string name_;  // of the data that was read last
+  std::int64_t done_ = 0, steps_ = 0, tokens_ = 0, tenth_ = -1;
   std::string csv_;
 };
-
-// The first `steps` lines of what an earlier part of the run left.
-std::string results_until(const std::string& path, std::int64_t steps) {
-  auto text = base::read_file(path, kResultsBytesMax).value_or("");
-  if (text.compare(0, sizeof kResultsHead - 1, kResultsHead) != 0) return "";
-  text.erase(0, sizeof kResultsHead - 1);
-  std::size_t end = 0;
-  for (; steps > 0 && end != std::string::npos; --steps) {
-    end = text.find('\n', end);
-    if (end != std::string::npos) ++end;
-  }
-  return text.substr(0, end);
-}
-
-// Goes on, or begins where nothing would be lost.
-absl::Status begin_run(const FinetuneOptions& options, train::Trainer& trainer) {
-  const auto folder = options.folder + "/checkpoints";
-  ASSIGN_OR_RETURN(const auto newest, train::newest_checkpoint(folder));
-  if (!options.resume && newest) {
-    return base::failed_precondition(
-        fmt::format("{} holds a run that was stopped after step {}: --resume goes on with it, and "
-                    "another folder begins anew",
-                    options.folder, *newest));
-  }
-  if (!options.resume) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const bool resumed, trainer.resume(folder));
-  if (!resumed)
-    return base::failed_precondition(fmt::format("{} holds no run to go on with", options.folder));
-  fmt::print(stderr, "goes on after step {}\n", trainer.done());
-  return absl::OkStatus();
-}
-
-absl::Status save(const FinetuneOptions& options, train::Trainer& trainer, const RunLog& log) {
-  RETURN_IF_ERROR(base::write_file_atomic(options.folder + "/results.csv", log.csv()));
-  return trainer.save(options.folder + "/checkpoints", kCheckpointsKept);
-}
-
-absl::Status run_steps(const FinetuneOptions& options, train::Trainer& trainer, RunLog& log) {
-  while (trainer.done() < trainer.steps()) {
-    if (asked_to_stop.load()) {
-      RETURN_IF_ERROR(save(options, trainer, log));
-      return absl::CancelledError(base::to_absl(
-          fmt::format("stopped after step {} of {}; the same command with --resume goes on",
-                      trainer.done(), trainer.steps())));
-    }
-    ASSIGN_OR_RETURN(const auto report, trainer.step());
-    log.step(report);
-    const bool is_last = trainer.done() == trainer.steps();
-    if (options.checkpoint_steps > 0 && !is_last &&
-        trainer.done() % options.checkpoint_steps == 0) {
-      RETURN_IF_ERROR(save(options, trainer, log));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<train::Dataset> read_data(const std::string& path,
-                                         const train::ExampleEncoder& encoder,
-                                         std::int64_t tokens_max) {
-  ASSIGN_OR_RETURN(const auto text, base::read_file(path, train::kDataBytesMax));
-  auto dataset = train::Dataset::read(text, encoder, {tokens_max});
-  if (!dataset.ok()) return base::annotate(dataset.status(), path);
-  return dataset;
-}
-
-void show_data(const std::string& path, const train::DataReport& report) {
-  fmt::print(stderr,
-             "{}: {} examples of {} tokens, {} of them learnt; the longest has {}, {} were cut, {} "
-             "equal earlier ones\n",
-             path, report.examples, report.tokens, report.targets, report.longest, report.truncated,
-             report.duplicates);
-}
-
-absl::StatusOr<std::string> leave(const FinetuneOptions& options,
-                                  const train::Decoder<float>& decoder, const RunLog& log) {
-  RETURN_IF_ERROR(base::write_file_atomic(options.folder + "/results.csv", log.csv()));
-  RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
-                                            options.folder + "/adapter"));
-  const auto merged = options.folder + "/model.gguf";
-  RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
-                                           tensor::DType::q8_0, merged));
-  std::error_code error;
-  std::filesystem::remove_all(options.folder + "/checkpoints", error);  // nothing goes on from here
-  return merged;
-}
 
 }  // namespace
 
 absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock) {
   listen_for_signals();
-  ASSIGN_OR_RETURN(const auto file, model::open_model(options.base_path));
-  ASSIGN_OR_RETURN(const auto tokenizer, model::make_tokenizer(file->tokenizer));
-  std::optional<model::ChatTemplate> chat_template;
-  if (!file->chat_template.empty()) {
-    ASSIGN_OR_RETURN(chat_template, model::ChatTemplate::parse(file->chat_template));
-  }
-  const train::ExampleEncoder encoder(*tokenizer, chat_template ? &*chat_template : nullptr,
-                                      clock.unix_seconds());
-  const auto tokens_max = std::min<std::int64_t>(options.tokens_max, file->spec.context);
-  ASSIGN_OR_RETURN(const auto data, read_data(options.data, encoder, tokens_max));
-  show_data(options.data, data.report());
-  std::optional<train::Dataset> valid;
+  TrainingData data{"", "", options.data, options.valid};
+  ASSIGN_OR_RETURN(data.train, base::read_file(options.data, train::kDataBytesMax));
   if (!options.valid.empty()) {
-    ASSIGN_OR_RETURN(valid, read_data(options.valid, encoder, tokens_max));
-    show_data(options.valid, valid->report());
-    if (const auto shared = data.shared_with(*valid); shared > 0) {
-      fmt::print(stderr, "{} of {} examples of {} are learnt, too: what it says is too good\n",
-                 shared, valid->report().examples, options.valid);
-    }
+    ASSIGN_OR_RETURN(data.valid, base::read_file(options.valid, train::kDataBytesMax));
   }
-  base::ThreadPool threads(
-      options.threads > 0 ? options.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
-  const auto isa = tensor::best_isa();
-  const bool bf16 = !options.f32 && tensor::multiplies_bfloat(isa);
-  train::Compute compute(threads, isa,
-                         bf16 ? tensor::GemmPrecision::bf16 : tensor::GemmPrecision::f32);
-  ASSIGN_OR_RETURN(const auto decoder,
-                   train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
-  train::Trainer trainer(*decoder, data, options.trainer, compute);
-  RETURN_IF_ERROR(base::make_folders(options.folder));
-  RETURN_IF_ERROR(begin_run(options, trainer));
-  RunLog log(options.json, trainer.done(), trainer.steps(),
-             results_until(options.folder + "/results.csv", trainer.done()), clock);
-  if (valid) log.valid(trainer.evaluate(*valid));
-  RETURN_IF_ERROR(run_steps(options, trainer, log));
-  if (valid) log.valid(trainer.evaluate(*valid));
-  return leave(options, *decoder, log);
+  RunLog log(options, clock);
+  const auto stop = [] { return asked_to_stop.load(); };
+  return run_training(options.run, data, stop, log, clock);
 }
 
 }  // namespace plinth

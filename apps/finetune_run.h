@@ -3,24 +3,15 @@
 
 #include <string>
 
+#include "apps/training_run.h"
 #include "base/clock.h"
 #include "base/status.h"
-#include "train/decoder.h"
-#include "train/trainer.h"
 
 namespace plinth {
 
 struct FinetuneOptions {
-  std::string base_name, base_path;
   std::string data, valid;  // files; valid may be ""
-  std::string folder;       // of what the run leaves
-  train::LoraOptions lora;
-  train::TrainerOptions trainer;
-  std::int64_t tokens_max = 2048;
-  int threads = 0;                     // 0 = as many as the machine has
-  std::int64_t checkpoint_steps = 50;  // between two checkpoints; 0 = only where it is stopped
-  bool resume = false;                 // goes on with the run that the folder holds
-  bool f32 = false;
+  TrainingRunOptions run;
   bool json = false;
 };
 

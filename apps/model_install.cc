@@ -20,6 +20,12 @@ cluster::ModelFacts facts_of(const std::string& path) {
   return facts;
 }
 
+cluster::PullOptions pull_options() {
+  auto options = cluster::PullOptions::from_environment();
+  options.facts_of = facts_of;
+  return options;
+}
+
 }  // namespace
 
 absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrary& library,
@@ -34,12 +40,18 @@ absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrar
                                        },
                                        [&](const std::string& file, std::uint64_t done,
                                            std::uint64_t total) { bar.update(file, done, total); }};
-  auto options = cluster::PullOptions::from_environment();
-  options.facts_of = facts_of;
-  auto pulled =
-      cluster::ModelPuller(library, *http, clock, std::move(options)).pull(model, progress);
+  auto pulled = cluster::ModelPuller(library, *http, clock, pull_options()).pull(model, progress);
   bar.finish();
   return pulled;
+}
+
+absl::StatusOr<cluster::InstalledModel> install_quietly(const cluster::ModelLibrary& library,
+                                                        const cluster::CatalogModel& model,
+                                                        const base::Clock& clock) {
+  const auto http = net::make_http_client();
+  const cluster::PullProgress silent{[](const std::string&) {},
+                                     [](const std::string&, std::uint64_t, std::uint64_t) {}};
+  return cluster::ModelPuller(library, *http, clock, pull_options()).pull(model, silent);
 }
 
 absl::StatusOr<std::string> ensure_installed(const cluster::ModelLibrary& library,

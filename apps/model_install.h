@@ -12,6 +12,10 @@ namespace plinth {
 absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrary& library,
                                                       const cluster::CatalogModel& model,
                                                       const base::Clock& clock);
+// The same of files of this machine, without a word.
+absl::StatusOr<cluster::InstalledModel> install_quietly(const cluster::ModelLibrary& library,
+                                                        const cluster::CatalogModel& model,
+                                                        const base::Clock& clock);
 // Pulls `name` where it is not installed yet. The name it is installed under: that of a path or a
 // URL is made of the file's.
 absl::StatusOr<std::string> ensure_installed(const cluster::ModelLibrary& library,

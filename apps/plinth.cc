@@ -21,6 +21,7 @@
 #include "apps/run_command.h"
 #include "apps/settings_flags.h"
 #include "apps/terminal.h"
+#include "apps/tuning_process.h"
 #include "apps/up_command.h"
 #include "apps/version_command.h"
 #include "apps/worker_command.h"
@@ -115,6 +116,7 @@ int main(int argc, char** argv) {
   plinth::add_settings_command(app, home, exit_code);
   plinth::add_bench_command(app, home, exit_code);
   plinth::add_worker_command(app, exit_code);
+  plinth::add_tuning_command(app, exit_code);
   plinth::add_version_command(app);
   plinth::add_completion_command(app);
   if (argc == 1) {

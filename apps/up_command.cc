@@ -23,8 +23,12 @@
 #include "apps/sign_in_settings.h"
 #include "apps/terminal.h"
 #include "apps/tls_files.h"
+#include "apps/tuned_models.h"
+#include "apps/tuning_service.h"
 #include "base/core_dumps.h"
+#include "base/cpu_limit.h"
 #include "base/json.h"
+#include "base/memory_limit.h"
 #include "cluster/fleet.h"
 #include "governance/governance.h"
 #include "governance/recovery.h"
@@ -120,6 +124,21 @@ absl::Status start_alerts(const std::string& home, const base::Settings& setting
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<TuningService>> start_tuning(const std::string& home,
+                                                            const base::Settings& settings,
+                                                            const TuningParts& parts) {
+  TuningServiceOptions options;
+  options.folder = home + "/tuning";
+  options.log_path = home + "/logs/tuning.log";
+  options.jobs = static_cast<int>(settings.integer("tuning.jobs"));
+  const auto threads = static_cast<int>(settings.integer("tuning.threads"));
+  options.threads = threads > 0 ? threads : std::max(1, base::cpu_limit() / 2);
+  const auto memory = static_cast<std::uint64_t>(settings.integer("tuning.memory_mib")) << 20;
+  options.memory_bytes = memory > 0 ? memory : base::memory_limit_bytes() / 2;
+  ASSIGN_OR_RETURN(options.runner, runner_name(options.folder));
+  return TuningService::start(options, parts);
+}
+
 absl::Status up(const std::string& home_flag, const UpArguments& arguments,
                 const SettingFlags& flags) {
   // Blocked before any thread starts, so that only the wait below sees them.
@@ -153,7 +172,9 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   ASSIGN_OR_RETURN(const auto governance,
                    governance::Governance::open(home, *database, clock, audit,
                                                 {settings.text("content.folder"),
-                                                 settings.integer("files.project_bytes_max")}));
+                                                 settings.integer("files.project_bytes_max"),
+                                                 {settings.integer("tuning.project_jobs_max"),
+                                                  settings.integer("tuning.jobs_max")}}));
   ASSIGN_OR_RETURN(const auto credentials, governance->first_start());
   RETURN_IF_ERROR(governance->open_sign_in(home, clock, std::move(sign_in)));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
@@ -166,7 +187,13 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
     RETURN_IF_ERROR(fleet->load(names.back()));
   }
   fleet->set_ready();
+  const auto tuned = make_tuned_models(library, clock);
+  const auto path_of = [&library](const std::string& name) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const auto installed, library.find(name));
+    return library.open_path(installed);
+  };
   api::ServerOptions server_options;
+  server_options.tuned_models = tuned.get();
   server_options.address = listen.address;
   server_options.port = listen.port;
   server_options.tls = tls;
@@ -181,6 +208,8 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   // A certificate is good for names.
   const bool named = tls != nullptr && !settings.text("auth.public_url").empty();
   const std::string url = named ? browsers : listen.url(server->port());
+  ASSIGN_OR_RETURN(auto tuning,
+                   start_tuning(home, settings, {*governance, *executor, *tuned, clock, path_of}));
   RETURN_IF_ERROR(start_alerts(home, settings, *governance));
   ASSIGN_OR_RETURN(const auto recovery, listen_for_recovery(home, *governance));
   ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));
@@ -189,6 +218,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   fmt::print(stderr, "draining\n");
   server->drain(std::chrono::seconds(settings.integer("server.drain_grace_s")));
   fleet->drain(std::chrono::seconds(1));
+  tuning.reset();  // its jobs leave checkpoints
   return absl::OkStatus();
 }
 

@@ -17,6 +17,7 @@
 #include "base/metrics.h"
 #include "base/status.h"
 #include "cluster/model_service.h"
+#include "cluster/tuned_models.h"
 #include "governance/governance.h"
 #include "net/http_server.h"
 #include "net/tls.h"
@@ -38,8 +39,9 @@ struct Services {
   std::string public_url = "";
   WorkQueue* slow = nullptr;  // what may wait; not owned
   net::ClientCertificateMode client_certificates = net::ClientCertificateMode::off;
-  OpenExchanges* open = nullptr;  // counts them; not owned, null = nobody asks
-  WorkQueue* files = nullptr;     // what waits for the disk; not owned
+  OpenExchanges* open = nullptr;                 // counts them; not owned, null = nobody asks
+  WorkQueue* files = nullptr;                    // what waits for the disk; not owned
+  cluster::TunedModels* tuned_models = nullptr;  // not owned
 
   ValidateOptions validation() const { return {Direction::request, ignore_unknown_fields}; }
 };

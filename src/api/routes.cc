@@ -20,6 +20,9 @@
 #include "api/openai/completions.h"
 #include "api/openai/embeddings.h"
 #include "api/openai/files/file_routes.h"
+#include "api/openai/fine_tuning/job_objects.h"
+#include "api/openai/fine_tuning/jobs.h"
+#include "api/openai/fine_tuning/tuning_routes.h"
 #include "api/openai/models.h"
 #include "api/openai/moderations.h"
 #include "api/openapi.h"
@@ -89,10 +92,11 @@ constexpr std::array kRoutes{
           {"retrieveModel", "One of them.", model_schema}},
     Route{"DELETE",
           "/v1/models/{model...}",
-          Permission::read_models,
-          refuse_model_deletion,
-          {"deleteModel", "Refused: models are removed on the command line of their machine.",
-           model_schema}},
+          Permission::manage_tuning,
+          delete_tuned_model,
+          {"deleteModel", "Deletes what fine-tuning made; of others their machine's command line.",
+           model_deletion_schema},
+          {"model.deleted"}},
     Route{"GET",
           "/v1/organization/projects",
           Permission::read_projects,
@@ -381,8 +385,8 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> made(kRoutes.begin(), kRoutes.end());
-    for (const auto& more : {file_routes(), people_routes(), rule_routes(), auth_routes(),
-                             data_routes(), azure_routes()})
+    for (const auto& more : {file_routes(), tuning_routes(), people_routes(), rule_routes(),
+                             auth_routes(), data_routes(), azure_routes()})
       made.insert(made.end(), more.begin(), more.end());
     return made;
   }();

@@ -39,7 +39,8 @@ class ServerImpl final : public Server {
                   &slow_,
                   options.client_certificates,
                   &open_,
-                  &files_} {}
+                  &files_,
+                  options.tuned_models} {}
 
   // Requests outlive their connections: what they still wait for (blocks of a limit, a durable row)
   // comes to them on threads of others, and they answer with what belongs to this.

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/status.h"
 #include "cluster/model_service.h"
+#include "cluster/tuned_models.h"
 #include "governance/governance.h"
 #include "net/tls.h"
 
@@ -38,6 +39,8 @@ struct ServerOptions {
   std::string content_policy = "Plinth.Off";
   // Where browsers find this service; "" = unknown.
   std::string public_url = "";
+  // Removes tuned models; outlives the server. Null: they cannot be removed here.
+  cluster::TunedModels* tuned_models = nullptr;
   // No answer takes longer.
   base::Duration request_max = std::chrono::minutes(30);
 };

@@ -26,6 +26,11 @@ absl::StatusOr<Found> find(const Exchange& exchange, const std::string& name, Pu
   Found found;
   auto& deployments = services.governance.deployments();
   ASSIGN_OR_RETURN(found.called, deployments.find(exchange.principal.project, name, draw));
+  // Of another project's tuned model nobody learns that it is there.
+  const auto& owners = services.governance.model_permissions();
+  if (owners.has_owner(found.called.model) &&
+      !owners.owns(exchange.principal.project, found.called.model))
+    return model_not_found(name, false);
   ASSIGN_OR_RETURN(found.card, purpose == Purpose::generate
                                    ? generating_model(services, found.called.model, endpoint)
                                    : embedding_model(services, found.called.model));

@@ -103,6 +103,18 @@ const std::vector<Setting>& declared_settings() {
        "0.1"},
       {"files.project_bytes_max", "", kInteger, "107374182400", 0, INT64_MAX, "bytes", "",
        "What the files of a project, and the parts of its uploads, may have together.", "0.1"},
+      {"tuning.jobs", "", kInteger, "1", 0, 64, "jobs", "",
+       "Fine-tuning jobs that run at once; the others wait. 0 = this gateway runs none.", "0.1"},
+      {"tuning.threads", "", kInteger, "0", 0, 1024, "threads", "",
+       "Of each fine-tuning job, beside those that serve. 0 = half of the processors.", "0.1"},
+      {"tuning.memory_mib", "", kInteger, "0", 0, kMebibytesMax, "MiB", "",
+       "That each fine-tuning job may have beside the files that it maps; past it the job fails. 0 "
+       "= half of what the machine and its control groups grant.",
+       "0.1"},
+      {"tuning.project_jobs_max", "", kInteger, "16", 1, 10'000, "jobs", "",
+       "Fine-tuning jobs of a project that are not over; more are refused with 429.", "0.1"},
+      {"tuning.jobs_max", "", kInteger, "256", 1, 100'000, "jobs", "",
+       "The same of all projects together.", "0.1"},
       {"store.database", "", kText, "", 0, 0, "", "",
        "Where tenants, keys, limits and the ledger are kept: postgresql://USER@HOST/NAME, which "
        "several gateways may share. Empty = plinth.db in the home.",

@@ -1,6 +1,7 @@
 // Starts worker processes somewhere. The local one forks; fake_executor.h answers from a script.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,10 @@ struct WorkerSpec {
   std::vector<std::string> arguments;  // after the program's name
   std::string token;                   // goes through the environment, never the command line
   std::string log_path;                // stderr is appended here
+  // Descriptors that become its stdin and stdout; -1 = nothing, and the log. Stay the caller's.
+  int input = -1, output = -1;
+  int niceness = 0;                // of its own; 0 = the gateway's
+  std::uint64_t memory_bytes = 0;  // of its own memory, files that it maps apart; 0 = unbounded
 };
 
 // Destroying it kills the worker and waits for its end.
@@ -21,6 +26,8 @@ class WorkerProcess {
  public:
   virtual ~WorkerProcess() = default;
   virtual void kill() = 0;
+  // Asks it to end by itself.
+  virtual void interrupt() { kill(); }
   // How it ended ("exit code 1", "signal 9"), or nothing while it runs. Never blocks.
   virtual std::optional<std::string> ended() = 0;
 };

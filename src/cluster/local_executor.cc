@@ -25,6 +25,9 @@ class LocalProcess final : public WorkerProcess {
   void kill() override {
     if (!end_) ::kill(pid_, SIGKILL);
   }
+  void interrupt() override {
+    if (!end_) ::kill(pid_, SIGTERM);
+  }
   std::optional<std::string> ended() override {
     int status = 0;
     if (!end_ && ::waitpid(pid_, &status, WNOHANG) == pid_) {
@@ -39,11 +42,20 @@ class LocalProcess final : public WorkerProcess {
   std::optional<std::string> end_;  // set once the process is reaped: its number may be reused
 };
 
+// What a child is made of, ready before the fork.
+struct Child {
+  const char* program = nullptr;
+  char* const* arguments = nullptr;
+  char* const* environment = nullptr;
+  pid_t parent = 0;
+  int log = -1, input = -1, output = -1, niceness = 0;
+  rlim_t memory_bytes = 0;
+};
+
 // Between fork and exec: async-signal-safe calls alone.
-[[noreturn]] void become(const char* program, char* const* arguments, char* const* environment,
-                         pid_t parent, int log) {
+[[noreturn]] void become(const Child& child) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);
+  if (::getppid() != child.parent) ::_exit(1);
   // A terminal's Ctrl-C is for the gateway, which drains.
   ::setpgid(0, 0);
   sigset_t none;
@@ -51,11 +63,15 @@ class LocalProcess final : public WorkerProcess {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  const int null = ::open("/dev/null", O_RDWR);
-  ::dup2(null, 0);
-  ::dup2(log, 1);
-  ::dup2(log, 2);
-  ::execve(program, arguments, environment);
+  if (child.niceness != 0) ::setpriority(PRIO_PROCESS, 0, child.niceness);
+  const rlimit memory{child.memory_bytes, child.memory_bytes};
+  if (child.memory_bytes > 0) ::setrlimit(RLIMIT_DATA, &memory);
+  // Neither of the caller's may be one of those that are overwritten.
+  const int output = ::fcntl(child.output >= 0 ? child.output : child.log, F_DUPFD_CLOEXEC, 3);
+  ::dup2(child.input >= 0 ? child.input : ::open("/dev/null", O_RDWR), 0);
+  ::dup2(output, 1);
+  ::dup2(child.log, 2);
+  ::execve(child.program, child.arguments, child.environment);
   ::_exit(127);
 }
 
@@ -77,10 +93,12 @@ class LocalExecutor final : public Executor {
     std::vector<char*> environment{token.data()};
     for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
     environment.push_back(nullptr);
-    const pid_t parent = ::getpid();
+    const Child child{program_.c_str(), arguments.data(), environment.data(),
+                      ::getpid(),       log.get(),        spec.input,
+                      spec.output,      spec.niceness,    spec.memory_bytes};
     const pid_t pid = ::fork();
     if (pid < 0) return base::errno_status(errno, "[executor] fork");
-    if (pid == 0) become(program_.c_str(), arguments.data(), environment.data(), parent, log.get());
+    if (pid == 0) become(child);
     return std::unique_ptr<WorkerProcess>(std::make_unique<LocalProcess>(pid));
   }
 

@@ -42,10 +42,12 @@ std::string path_to_open(const std::string& folder, const InstalledModel& model)
 }  // namespace
 
 bool valid_model_name(std::string_view name) {
-  constexpr std::size_t kNameBytesMax = 64;
+  // A folder's name has 255 at most; a tuned model's is its base's, its project's and a suffix.
+  constexpr std::size_t kNameBytesMax = 200;
   return !name.empty() && name.size() <= kNameBytesMax && !name.starts_with(".") &&
-         !name.starts_with("-") && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return std::isalnum(c) || c == '-' || c == '_' || c == '.';
+         !name.starts_with("-") && !name.starts_with(":") &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == ':';
          });
 }
 
@@ -152,9 +154,9 @@ std::string ModelLibrary::open_path(const InstalledModel& model) const {
 absl::StatusOr<InstalledModel> ModelLibrary::install(InstalledModel model,
                                                      const FactsOf& facts_of) const {
   if (!valid_model_name(model.name)) {
-    return base::invalid_argument(
-        fmt::format("\"{}\" is no model name: letters, digits, \"-\", \"_\" and \".\", 64 at most",
-                    model.name));
+    return base::invalid_argument(fmt::format(
+        "\"{}\" is no model name: letters, digits, \"-\", \"_\", \":\" and \".\", 200 at most",
+        model.name));
   }
   const fs::path final = fs::path(folder_) / model.name;
   const fs::path fresh = fs::path(folder_) / fmt::format(".{}.{}", model.name, ::getpid());

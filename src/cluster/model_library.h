@@ -32,7 +32,7 @@ struct InstalledModel {
   std::uint64_t bytes() const;
 };
 
-// Letters, digits and "-_." not in front: it becomes a folder's name and a client's model id.
+// Letters, digits and "-_.:" not in front: it becomes a folder's name and a client's model id.
 bool valid_model_name(std::string_view name);
 
 inline constexpr char kManifestName[] = "manifest.toml";

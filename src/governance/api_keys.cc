@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "governance/built_in_roles.h"
 #include "governance/network.h"
 #include "governance/sign_in/keyed_hash.h"
 #include "governance/vault/pepper.h"
@@ -329,6 +330,9 @@ absl::StatusOr<Credentials> ApiKeys::first_start() {
   made.created = true;
   KeySpec project;
   project.project = project.name = "default";
+  // It is the owner's: who has it may train on the machine, too.
+  project.scopes = built_in_role(kUser)->permissions |
+                   PermissionSet{Permission::read_tuning, Permission::manage_tuning};
   KeySpec admin;
   admin.name = "admin";
   admin.role = Role::admin;

@@ -20,7 +20,7 @@ const std::vector<BuiltInRole>& table() {
       {"developer",
        "Developer",
        "calls models and manages fine-tuning, data sets and deployments: OpenAI Contributor",
-       {infer, read_models, read_files, manage_files, read_projects, manage_tuning,
+       {infer, read_models, read_files, manage_files, read_projects, read_tuning, manage_tuning,
         manage_deployments}},
       {kUser, "User", "calls models and has files", {infer, read_models, read_files, manage_files}},
       {"usage_reader",

@@ -71,6 +71,8 @@ absl::Status Governance::open_content(const std::string& home, const ContentOpti
   files_ = std::make_unique<Files>(database_, *content_, *retention_, clock(), system_random_bytes,
                                    options.project_bytes_max);
   uploads_ = std::make_unique<Uploads>(database_, *files_, *content_, *retention_, clock());
+  fine_tuning_ =
+      std::make_unique<FineTuningJobs>(database_, clock(), system_random_bytes, options.tuning);
   content_->also_leave(
       [this](const std::string& key) { return content_policies_->leave_key(key); });
   if (audit.keeps_itself) content_->start();

@@ -18,6 +18,7 @@
 #include "governance/content_store.h"
 #include "governance/deployments.h"
 #include "governance/files.h"
+#include "governance/fine_tuning_jobs.h"
 #include "governance/invites.h"
 #include "governance/meter.h"
 #include "governance/model_permissions.h"
@@ -42,6 +43,7 @@ inline constexpr char kDefaultTenant[] = "default";
 struct ContentOptions {
   std::string folder;  // of sealed bodies; "" = content in the home
   std::int64_t project_bytes_max = kProjectBytesMax;
+  store::TuningLimits tuning = {kTuningProjectJobsMax, kTuningJobsMax};
 };
 
 // Thread-safe, as all of its parts are.
@@ -82,6 +84,7 @@ class Governance {
   ContentStore& content() { return *content_; }
   Files& files() { return *files_; }
   Uploads& uploads() { return *uploads_; }
+  FineTuningJobs& fine_tuning() { return *fine_tuning_; }
   People& people() { return people_; }
   Invites& invites() { return invites_; }
   // Null before open_sign_in().
@@ -132,6 +135,7 @@ class Governance {
   std::unique_ptr<ContentStore> content_;
   std::unique_ptr<Files> files_;
   std::unique_ptr<Uploads> uploads_;
+  std::unique_ptr<FineTuningJobs> fine_tuning_;
   std::unique_ptr<store::LedgerWriter> ledger_;  // after what its thread uses
   std::unique_ptr<SpendAlerts> spend_alerts_;    // the same
 

@@ -7,12 +7,14 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "governance/deployment_limits.h"
+#include "governance/tuning_limits.h"
 
 namespace plinth::governance {
 
 namespace {
 
 constexpr char kPermissions[] = "model_permissions";
+constexpr char kOwned[] = "tuned_model";  // named like the model, in the scope of a project
 constexpr char kAllow[] = "allow_list";
 constexpr char kDeny[] = "deny_list";
 
@@ -72,6 +74,10 @@ ModelPermission ModelPermissions::of(std::string_view project) const {
 bool ModelPermissions::may_call(std::string_view project,
                                 std::initializer_list<std::string_view> names) const {
   std::lock_guard lock(mutex_);
+  for (const auto name : names) {
+    const auto owned = owners_.find(name);
+    if (owned != owners_.end() && !owned->second.contains(project)) return false;
+  }
   const auto found = rows_.find(project);
   if (found == rows_.end()) return true;
   const auto& [allow_list, models] = found->second;
@@ -102,7 +108,41 @@ absl::Status ModelPermissions::remove(const std::string& project) {
   return absl::OkStatus();
 }
 
+absl::Status ModelPermissions::give(const std::string& model, const std::string& project) {
+  const auto now_s = clock_.unix_seconds();
+  RETURN_IF_ERROR(
+      store_.put({kOwned, project, model, "{}", now_s, now_s}, kTunedModelsMax).status());
+  std::lock_guard lock(mutex_);
+  owners_[model].insert(project);
+  return absl::OkStatus();
+}
+
+absl::Status ModelPermissions::take(const std::string& model, const std::string& project) {
+  const auto status = store_.remove(kOwned, project, model);
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  std::lock_guard lock(mutex_);
+  const auto owned = owners_.find(model);
+  if (owned == owners_.end()) return absl::OkStatus();
+  owned->second.erase(project);
+  if (owned->second.empty()) owners_.erase(owned);
+  return absl::OkStatus();
+}
+
+bool ModelPermissions::has_owner(std::string_view model) const {
+  std::lock_guard lock(mutex_);
+  return owners_.find(model) != owners_.end();
+}
+
+bool ModelPermissions::owns(std::string_view project, std::string_view model) const {
+  std::lock_guard lock(mutex_);
+  const auto owned = owners_.find(model);
+  return owned != owners_.end() && owned->second.contains(project);
+}
+
 absl::Status ModelPermissions::refresh() {
+  Owners owners;
+  ASSIGN_OR_RETURN(const auto owned, store_.all(kOwned));
+  for (const auto& row : owned) owners[row.name].insert(row.scope);
   ASSIGN_OR_RETURN(const auto stored, store_.all(kPermissions));
   std::map<std::string, ModelPermission, std::less<>> rows;
   for (const auto& row : stored) {
@@ -116,6 +156,7 @@ absl::Status ModelPermissions::refresh() {
   }
   std::lock_guard lock(mutex_);
   rows_ = std::move(rows);
+  owners_ = std::move(owners);
   return absl::OkStatus();
 }
 

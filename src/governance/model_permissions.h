@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,12 @@ class ModelPermissions {
   // Durable when these return. InvalidArgument names the bound.
   absl::Status set(const std::string& project, ModelPermission permission);
   absl::Status remove(const std::string& project);  // removing what is not there is fine
+  // A model with owners may be called by them alone: those that it was given to.
+  absl::Status give(const std::string& model, const std::string& project);
+  // Taking what is not there is fine; a model without owners left is everybody's.
+  absl::Status take(const std::string& model, const std::string& project);
+  bool has_owner(std::string_view model) const;
+  bool owns(std::string_view project, std::string_view model) const;
   // Reads again what other gateways may have changed.
   absl::Status refresh();
 
@@ -51,6 +58,8 @@ class ModelPermissions {
   const base::Clock& clock_;
   mutable std::mutex mutex_;
   std::map<std::string, ModelPermission, std::less<>> rows_;  // by project; protected by mutex_
+  using Owners = std::map<std::string, std::set<std::string, std::less<>>, std::less<>>;
+  Owners owners_;  // projects by model; protected by mutex_
 };
 
 }  // namespace plinth::governance

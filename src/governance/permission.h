@@ -18,6 +18,7 @@ enum class Permission : std::uint8_t {
   read_models,
   read_files,
   manage_files,
+  read_tuning,
   manage_tuning,
   manage_deployments,
   read_projects,

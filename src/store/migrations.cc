@@ -316,6 +316,32 @@ constexpr const char* kFiles[] = {
     "create index upload_part_by_upload on upload_part (upload)",
 };
 
+constexpr const char* kTuning[] = {
+    // request, progress: JSON. runner: the home whose folder the job has.
+    "create table tuning_job ("
+    " id text primary key, seq bigint not null, organization text not null, project text not null,"
+    " model text not null, training_file text not null, validation_file text not null,"
+    " request text not null, created_s bigint not null, status text not null,"
+    " runner text not null, progress text not null, started_s bigint not null, finished_s bigint,"
+    " estimated_s bigint, trained_tokens bigint, tuned_model text, result_file text,"
+    " device_ms bigint not null, crashes bigint not null)",
+    "create index tuning_job_by_project on tuning_job (project, seq)",
+    "create index tuning_job_by_status on tuning_job (status)",
+    "create index tuning_job_by_seq on tuning_job (seq)",
+
+    "create table tuning_event ("
+    " id text primary key, seq bigint not null, job text not null, created_s bigint not null,"
+    " level text not null, type text not null, message text not null, data text not null)",
+    "create index tuning_event_by_job on tuning_event (job, seq)",
+    "create index tuning_event_by_seq on tuning_event (seq)",
+
+    "create table tuning_checkpoint ("
+    " id text primary key, seq bigint not null, job text not null, created_s bigint not null,"
+    " step bigint not null, model text not null, metrics text not null)",
+    "create index tuning_checkpoint_by_job on tuning_checkpoint (job, seq)",
+    "create index tuning_checkpoint_by_seq on tuning_checkpoint (seq)",
+};
+
 struct Migration {
   std::span<const char* const> statements;
   bool ledger = false;  // the ledger's table comes with it
@@ -326,7 +352,8 @@ constexpr std::array kMigrations = {
     Migration{kDocuments},     Migration{kPeople},      Migration{kLeases},
     Migration{kAudit},         Migration{kReports},     Migration{kLists},
     Migration{kSessionClaims}, Migration{kAlerts},      Migration{kCertificates},
-    Migration{kVault},         Migration{kCommitments}, Migration{kFiles}};
+    Migration{kVault},         Migration{kCommitments}, Migration{kFiles},
+    Migration{kTuning}};
 
 std::int64_t read_version(Sql& sql) {
   if (sql.dialect() == Dialect::sqlite) return sql.first("pragma user_version", {}, 1)->integer(0);

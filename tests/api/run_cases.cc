@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "case_file.h"
 #include "cluster/fake_replica.h"
+#include "governance/built_in_roles.h"
 #include "http_probe.h"
 #include "json_match.h"
 #include "model_script.h"
@@ -53,6 +54,9 @@ class Gateway {
     EXPECT_TRUE(governance_->open_sign_in(home_, clock_).ok());
     governance::KeySpec spec;
     spec.project = "default";
+    spec.scopes = governance::built_in_role(governance::kUser)->permissions |
+                  governance::PermissionSet{governance::Permission::read_tuning,
+                                            governance::Permission::manage_tuning};
     kept["KEY"] = governance_->keys().create(spec).value().text;
     spec = {};
     spec.role = governance::Role::admin;

@@ -4,6 +4,7 @@ import time
 import urllib.request
 
 tests = []
+server = None  # the process of the service, while it runs
 USER = [{"role": "user", "content": "Name three colours."}]
 
 

@@ -16,6 +16,8 @@ import completions  # noqa: F401
 import embeddings  # noqa: F401
 import failures  # noqa: F401
 import files  # noqa: F401
+import fine_tuning  # noqa: F401
+import harness
 from harness import tests
 
 plinth, result = sys.argv[1:]
@@ -57,6 +59,7 @@ def main():
         import_model(home, models + "/minilm", embeddings.MODEL)
         command = [plinth, "--home", home, "up", "--listen", "127.0.0.1:0", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, open(result, "w") as tap:
+            harness.server = server
             ready = json.loads(server.stdout.readline())
             client = openai.OpenAI(base_url=ready["url"] + "/v1", api_key=ready["api_key"],
                                    admin_api_key=ready["admin_key"], timeout=60, max_retries=0)

@@ -97,16 +97,6 @@ void retrieve_model(const ExchangePtr& exchange) {
   exchange->send_json(model_object(*card));
 }
 
-void refuse_model_deletion(const ExchangePtr& exchange) {
-  const auto& name = exchange->parameter(0);
-  if (!exchange->services().models.find(name).ok())
-    return exchange->refuse(model_not_found(name, true));
-  exchange->refuse(absl::PermissionDeniedError(base::to_absl(fmt::format(
-      "The model `{}` cannot be deleted over this API: only fine-tuned models can. Its owner "
-      "removes it with `plinth model rm`.",
-      name))));
-}
-
 absl::StatusOr<cluster::ModelCard> generating_model(const Services& services,
                                                     const std::string& model,
                                                     std::string_view endpoint) {

@@ -14,8 +14,6 @@ const Schema& model_list_schema();
 
 void list_models(const ExchangePtr& exchange);
 void retrieve_model(const ExchangePtr& exchange);
-// 403: models are removed on the command line of their machine.
-void refuse_model_deletion(const ExchangePtr& exchange);
 
 // NotFound in OpenAI's words; `with_param` where the model is the path's and not the body's.
 absl::Status model_not_found(std::string_view name, bool with_param);

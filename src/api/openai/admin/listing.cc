@@ -6,6 +6,24 @@
 
 namespace plinth::api {
 
+namespace {
+
+// Azure's paths have a parameter of their own.
+std::string query_of(const net::HttpRequest& request) {
+  std::string out;
+  std::string_view rest = request.query;
+  while (!rest.empty()) {
+    const auto pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+    if (pair.starts_with("api-version=")) continue;
+    if (!out.empty()) out += '&';
+    out += pair;
+  }
+  return out;
+}
+
+}  // namespace
+
 Schema page_query(std::vector<Field> more) {
   std::vector<Field> fields{
       optional("limit", integer(1, 100, "Entries of one page.").or_else(20)),
@@ -50,7 +68,9 @@ base::json::object next_list_object(base::json::array data, bool has_more, std::
 }
 
 absl::StatusOr<base::json::object> read_query(const Exchange& exchange, const Schema& schema) {
-  return parse_query(exchange.request().query, schema, exchange.services().validation());
+  const auto& request = exchange.request();
+  return parse_query(exchange.dialect == Dialect::azure ? query_of(request) : request.query, schema,
+                     exchange.services().validation());
 }
 
 store::PageRequest page_of(const Schema& schema, const base::json::object& query) {

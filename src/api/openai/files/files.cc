@@ -43,25 +43,8 @@ void finish_file(const ExchangePtr& exchange, UploadedForm form) {
   exchange->send_json(file_object(*row));
 }
 
-// Azure's paths have a parameter of their own.
-std::string query_of(const net::HttpRequest& request) {
-  std::string out;
-  std::string_view rest = request.query;
-  while (!rest.empty()) {
-    const auto pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-    if (pair.starts_with("api-version=")) continue;
-    if (!out.empty()) out += '&';
-    out += pair;
-  }
-  return out;
-}
-
 absl::StatusOr<Object> list(const Exchange& exchange) {
-  ASSIGN_OR_RETURN(const auto query,
-                   parse_query(exchange.dialect == Dialect::azure ? query_of(exchange.request())
-                                                                  : exchange.request().query,
-                               file_list_query(), exchange.services().validation()));
+  ASSIGN_OR_RETURN(const auto query, read_query(exchange, file_list_query()));
   const auto* purpose = query.if_contains("purpose");
   const auto& who = exchange.principal;
   const auto page = files(exchange).list(

@@ -1,0 +1,76 @@
+// One run of training from its data to what it leaves, for `plinth finetune` and for jobs of the
+// service: they see it through an observer.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "train/decoder.h"
+#include "train/trainer.h"
+
+namespace plinth {
+
+enum class ResumeMode : std::uint8_t {
+  never,       // FailedPrecondition where the folder holds a run
+  must,        // FailedPrecondition where it holds none
+  if_present,  // goes on where it can
+};
+
+struct TrainingRunOptions {
+  std::string base_name, base_path;
+  std::string folder;  // of what the run leaves
+  train::LoraOptions lora;
+  train::TrainerOptions trainer;
+  std::int64_t tokens_max = 2048;
+  int threads = 0;                     // 0 = as many as the machine has
+  std::int64_t checkpoint_steps = 50;  // between two checkpoints; 0 = only where it is stopped
+  ResumeMode resume = ResumeMode::never;
+  bool f32 = false;
+  bool checks_only = false;       // reads the data, and trains nothing
+  bool evaluates_epochs = false;  // beside the start and the end
+};
+
+// Texts of JSON lines, with the names that errors and reports have for them.
+struct TrainingData {
+  std::string train, valid;  // valid "" = none
+  std::string train_name, valid_name;
+};
+
+// Losses of data that is not learnt, after a step.
+struct ValidReport {
+  std::int64_t step = 0;
+  train::Loss loss;
+};
+
+class TrainingObserver {
+ public:
+  virtual ~TrainingObserver() = default;
+  virtual void read(const std::string& name, const train::DataReport& report) = 0;
+  virtual void shared(std::int64_t /*examples*/, const train::DataReport& /*valid*/) {}
+  // What the options' numbers become, once it is known how much there is to learn.
+  virtual void resolve(const train::DataReport& /*report*/, train::TrainerOptions& /*options*/) {}
+  // Before the first step that this process does; `done` were done before.
+  virtual void begin(std::int64_t done, std::int64_t steps) = 0;
+  virtual void step(const train::StepReport& report) = 0;
+  virtual void valid(const ValidReport& report) = 0;
+  // A checkpoint is about to be written: what the observer keeps of a run goes beside it.
+  virtual absl::Status save() = 0;
+};
+
+// Returns the path of the model with the adapter in it; "" where it only checked. Cancelled where
+// `asked_to_stop` said so: a checkpoint is there then.
+absl::StatusOr<std::string> run_training(const TrainingRunOptions& options,
+                                         const TrainingData& data,
+                                         const std::function<bool()>& asked_to_stop,
+                                         TrainingObserver& observer, const base::Clock& clock);
+
+// The first `lines` lines of what an earlier part of a run wrote to `path` behind `head`; "" where
+// that is another's.
+std::string results_until(const std::string& path, std::string_view head, std::int64_t lines);
+
+double token_accuracy(const train::Loss& loss);
+
+}  // namespace plinth

@@ -1,0 +1,16 @@
+// Tuned models as models of the library: each a file of its own, with the adapter in it.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "cluster/model_library.h"
+#include "cluster/tuned_models.h"
+
+namespace plinth {
+
+// The references outlive it.
+std::unique_ptr<cluster::TunedModels> make_tuned_models(const cluster::ModelLibrary& library,
+                                                        const base::Clock& clock);
+
+}  // namespace plinth

@@ -1,0 +1,213 @@
+#include "apps/tuning_process.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <atomic>
+
+#include "apps/terminal.h"
+#include "apps/training_run.h"
+#include "apps/tuning_wire.h"
+#include "base/core_dumps.h"
+#include "base/file.h"
+#include "train/limits.h"
+
+namespace plinth {
+
+namespace {
+
+constexpr double kLearningRate = 2e-4;         // at a multiplier of 1: what LoRA's users begin with
+constexpr std::int64_t kExamplesWanted = 100;  // that a run goes over, however few there are
+constexpr std::int64_t kEpochsAuto = 3, kEpochsAutoMax = 25;
+constexpr std::int64_t kBatchesOfEpoch = 32, kBatchAutoMax = 8;
+constexpr std::int64_t kCheckpointSteps = 50;
+
+std::atomic<bool> asked_to_stop = false;
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets it");
+
+absl::Status write_all(std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return base::errno_status(errno, "report");
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+// Nobody left to report to: the gateway's end is this process's, which it learns by a signal.
+void say(const std::string& event, base::json::object fields = {}) {
+  (void)write_all(to_line(TuningReport{event, std::move(fields)}));
+}
+
+absl::StatusOr<std::string> read_bytes(std::uint64_t count) {
+  std::string bytes(count, '\0');
+  std::size_t have = 0;
+  while (have < count) {
+    const auto got = ::read(STDIN_FILENO, bytes.data() + have, count - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return base::invalid_argument("the task ended early");
+    have += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+absl::StatusOr<TuningTask> read_task() {
+  std::string line;
+  for (;;) {
+    ASSIGN_OR_RETURN(const auto byte, read_bytes(1));
+    if (byte == "\n") return parse_task(line);
+    line += byte;
+    if (line.size() > kTuningLineBytesMax) return base::invalid_argument("the task has no end");
+  }
+}
+
+// Says what happens, and keeps results.csv.
+class Reporter final : public TrainingObserver {
+ public:
+  explicit Reporter(const TuningTask& task) : task_(task), results_(task.folder + "/results.csv") {}
+
+  void read(const std::string& name, const train::DataReport& data) override {
+    if (name != "training_file") return;
+    tokens_ = data.tokens;
+    say("checked", {{"examples", data.examples},
+                    {"tokens", data.tokens},
+                    {"truncated", data.truncated},
+                    {"duplicates", data.duplicates}});
+  }
+  void resolve(const train::DataReport& data, train::TrainerOptions& options) override {
+    const auto& asked = task_.hyperparameters;
+    const auto few =
+        (kExamplesWanted + data.examples - 1) / std::max<std::int64_t>(data.examples, 1);
+    options.epochs = asked.epochs.value_or(std::clamp(few, kEpochsAuto, kEpochsAutoMax));
+    options.batch_size = asked.batch_size.value_or(
+        std::clamp<std::int64_t>(data.examples / kBatchesOfEpoch, 1, kBatchAutoMax));
+    const double multiplier = asked.learning_rate_multiplier.value_or(1);
+    options.schedule.rate = kLearningRate * multiplier;
+    resolved_ = {{"n_epochs", options.epochs},
+                 {"batch_size", options.batch_size},
+                 {"learning_rate_multiplier", multiplier}};
+    epochs_ = options.epochs;
+  }
+  void begin(std::int64_t done, std::int64_t steps) override {
+    steps_ = steps;
+    csv_ = results_until(results_, kTuningResultsHead, done);
+    auto fields = resolved_;
+    fields["done"] = done;
+    fields["steps"] = steps;
+    say("begun", std::move(fields));
+  }
+  void step(const train::StepReport& step) override {
+    // The line of a step waits for what an evaluation right after it adds.
+    flush({});
+    pending_ =
+        fmt::format("{},{:.6f},{:.6f}", step.step, step.loss.mean(), token_accuracy(step.loss));
+    say("step", {{"step", step.step},
+                 {"steps", steps_},
+                 {"loss", step.loss.mean()},
+                 {"accuracy", token_accuracy(step.loss)},
+                 {"learning_rate", step.learning_rate}});
+  }
+  void valid(const ValidReport& valid) override {
+    if (valid.loss.targets == 0) return;
+    const double loss = valid.loss.mean(), accuracy = token_accuracy(valid.loss);
+    flush(fmt::format("{:.6f},{:.6f},{:.6f},{:.6f}", loss, accuracy, loss, accuracy));
+    say("valid", {{"step", valid.step}, {"loss", loss}, {"accuracy", accuracy}});
+  }
+  absl::Status save() override {
+    flush({});
+    return base::write_file_atomic(results_, kTuningResultsHead + csv_, 0600);
+  }
+  std::int64_t trained_tokens() const { return tokens_ * epochs_; }
+
+ private:
+  void flush(const std::string& valid) {
+    if (pending_.empty()) return;
+    csv_ += fmt::format("{},{}\n", pending_, valid.empty() ? ",,," : valid);
+    pending_.clear();
+  }
+
+  const TuningTask& task_;
+  const std::string results_;
+  base::json::object resolved_;
+  std::string csv_, pending_;
+  std::int64_t tokens_ = 0, epochs_ = 0, steps_ = 0;
+};
+
+TrainingRunOptions options_of(const TuningTask& task) {
+  TrainingRunOptions options;
+  options.base_name = task.base_name;
+  options.base_path = task.base_path;
+  options.folder = task.folder;
+  options.lora.rank = task.hyperparameters.rank;
+  options.lora.alpha = task.hyperparameters.alpha;
+  options.lora.targets = task.hyperparameters.targets;
+  options.lora.seed = task.seed;
+  options.trainer.seed = task.seed;
+  options.threads = task.threads;
+  options.checkpoint_steps = kCheckpointSteps;
+  options.resume = ResumeMode::if_present;
+  options.checks_only = task.checks_only;
+  options.evaluates_epochs = true;
+  return options;
+}
+
+// Whose fault a run's end is, for the job's error.
+void report_failure(const absl::Status& status) {
+  const auto text = base::message(status);
+  const bool of_valid = text.starts_with("validation_file");
+  const bool of_data = of_valid || text.starts_with("training_file");
+  base::json::object fields{{"message", text}};
+  fields["code"] = of_valid                        ? "invalid_validation_file"
+                   : of_data                       ? "invalid_training_file"
+                   : absl::IsUnimplemented(status) ? "model_not_available"
+                                                   : "training_failed";
+  if (of_data) fields["param"] = of_valid ? "validation_file" : "training_file";
+  say("failed", std::move(fields));
+}
+
+absl::Status run_job() {
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGTERM, [](int) { asked_to_stop.store(true); });
+  // What is made here is for the service alone, and never world-readable.
+  ::umask(077);
+  RETURN_IF_ERROR(base::forbid_core_dumps());
+  ASSIGN_OR_RETURN(const auto task, read_task());
+  if (task.train_bytes > train::kDataBytesMax || task.valid_bytes > train::kDataBytesMax)
+    return base::invalid_argument("too much data");
+  TrainingData data{"", "", "training_file", "validation_file"};
+  ASSIGN_OR_RETURN(data.train, read_bytes(task.train_bytes));
+  ASSIGN_OR_RETURN(data.valid, read_bytes(task.valid_bytes));
+  const base::RealClock clock;
+  Reporter reporter(task);
+  const auto stop = [] { return asked_to_stop.load(); };
+  const auto model = run_training(options_of(task), data, stop, reporter, clock);
+  if (absl::IsCancelled(model.status())) {
+    say("stopped");
+  } else if (!model.ok()) {
+    report_failure(model.status());
+  } else if (!task.checks_only) {
+    say("finished", {{"trained_tokens", reporter.trained_tokens()}});
+  } else {
+    say("valid_files");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void add_tuning_command(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand("tune-job", "The process of a fine-tuning job")->group("");
+  command->callback([&exit_code] {
+    const auto status = run_job();
+    exit_code = status.ok() ? 0 : report(status);
+  });
+}
+
+}  // namespace plinth

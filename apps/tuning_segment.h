@@ -1,0 +1,60 @@
+// One process of a fine-tuning job, from its start to its end: a job that was paused or died has
+// several, one after the other.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "apps/tuning_service.h"
+#include "apps/tuning_wire.h"
+
+namespace plinth {
+
+// Used by one thread.
+class TuningSegment {
+ public:
+  // The references outlive it. `stopping`: the service is to end.
+  TuningSegment(const TuningServiceOptions& options, const TuningParts& parts,
+                const store::TuningJobRow& job, std::function<bool()> stopping);
+
+  // Until the process has ended and the job is as that left it. An error is the database's, or the
+  // disk's: the job then stays as it is.
+  absl::Status run();
+
+ private:
+  struct Data;
+  absl::StatusOr<Data> open_data();
+  absl::Status run_process(const std::string& base_path, const Data& data);
+  absl::Status listen(int output, cluster::WorkerProcess& process);
+  void look_at_orders(cluster::WorkerProcess& process);
+  absl::Status take_lines(std::string& buffer);
+  absl::Status take(const TuningReport& report);
+  absl::Status take_begun(const TuningReport& report);
+  absl::Status take_step(const TuningReport& report);
+  absl::Status take_valid(const TuningReport& report);
+  absl::Status write_checkpoint();
+  absl::Status conclude(const std::string& how);
+  absl::Status fail(const governance::TuningError& error);
+  absl::Status publish(std::int64_t trained_tokens);
+  absl::StatusOr<std::string> keep_results();
+  governance::AuditEvent audit_event(std::string_view type) const;
+  governance::FineTuningJobs& jobs() { return parts_.governance.fine_tuning(); }
+  std::string finished_path() const { return folder_ + "/finished"; }
+
+  const TuningServiceOptions& options_;
+  const TuningParts& parts_;
+  const store::TuningJobRow job_;
+  const std::function<bool()> stopping_;
+  const std::string folder_, model_;  // the job's own; what the result is called
+  const bool checks_only_;
+
+  std::optional<TuningReport> last_;             // that says how it ended
+  bool asked_to_end_ = false, dropped_ = false;  // the second: nobody wants its result
+  base::TimePoint asked_at_{}, looked_at_{}, begun_at_{};
+  std::int64_t done_before_ = 0, steps_ = 0, steps_of_epoch_ = 0;
+  std::optional<std::int64_t> checkpoint_step_;
+  base::json::object checkpoint_metrics_;
+};
+
+}  // namespace plinth

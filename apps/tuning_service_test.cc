@@ -1,0 +1,308 @@
+#include "apps/tuning_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <deque>
+#include <filesystem>
+#include <thread>
+
+#include "apps/tuning_wire.h"
+#include "base/file.h"
+
+namespace plinth {
+namespace {
+
+using base::json::object;
+using governance::kTuningCancelled;
+using governance::kTuningFailed;
+using governance::kTuningQueued;
+using governance::kTuningRunning;
+using governance::kTuningSucceeded;
+
+// What a process of the test does once it has its task; empty = it reports what makes a job go on.
+struct Script {
+  std::vector<TuningReport> reports;
+  bool waits = false;  // for SIGTERM, after its reports, and then says that it stopped
+};
+
+// A process without one: a thread at the other ends of the pipes.
+class ScriptedProcess final : public cluster::WorkerProcess {
+ public:
+  ScriptedProcess(Script script, int input, int output, std::function<void(std::string)> heard)
+      : thread_([this, script = std::move(script), in = base::UniqueFd(::dup(input)),
+                 out = base::UniqueFd(::dup(output)), heard = std::move(heard)]() mutable {
+          run(script, in.get(), out.get(), heard);
+          out.reset();
+          ended_ = true;
+        }) {}
+  ~ScriptedProcess() override {
+    kill();
+    thread_.join();
+  }
+  void kill() override { killed_ = true; }
+  void interrupt() override { interrupted_ = true; }
+  std::optional<std::string> ended() override {
+    return ended_ ? std::optional<std::string>(killed_ ? "signal 9" : "exit code 0") : std::nullopt;
+  }
+
+ private:
+  void run(const Script& script, int in, int out, const std::function<void(std::string)>& heard) {
+    std::string text;
+    char piece[4096];
+    for (ssize_t got = ::read(in, piece, sizeof piece); got > 0;
+         got = ::read(in, piece, sizeof piece))
+      text.append(piece, static_cast<std::size_t>(got));
+    heard(text);
+    for (const auto& report : script.reports) write(out, report);
+    while (script.waits && !killed_ && !interrupted_) std::this_thread::yield();
+    if (script.waits && !killed_) write(out, {"stopped", {}});
+  }
+  static void write(int out, const TuningReport& report) {
+    const auto line = to_line(report);
+    EXPECT_EQ(::write(out, line.data(), line.size()), static_cast<ssize_t>(line.size()));
+  }
+  std::atomic<bool> killed_{false}, interrupted_{false}, ended_{false};
+  std::thread thread_;  // last: it uses the fields above
+};
+
+class ScriptedExecutor final : public cluster::Executor {
+ public:
+  absl::StatusOr<std::unique_ptr<cluster::WorkerProcess>> start(
+      const cluster::WorkerSpec& spec) override {
+    std::lock_guard lock(mutex_);
+    if (scripts_.empty()) return base::internal("no script is left");
+    auto script = std::move(scripts_.front());
+    scripts_.pop_front();
+    niceness = spec.niceness;
+    return std::unique_ptr<cluster::WorkerProcess>(std::make_unique<ScriptedProcess>(
+        std::move(script), spec.input, spec.output, [this](std::string text) {
+          std::lock_guard inner(mutex_);
+          heard_.push_back(std::move(text));
+        }));
+  }
+  void add(Script script) {
+    std::lock_guard lock(mutex_);
+    scripts_.push_back(std::move(script));
+  }
+  std::vector<std::string> heard() {
+    std::lock_guard lock(mutex_);
+    return heard_;
+  }
+  std::atomic<int> niceness{0};
+
+ private:
+  std::mutex mutex_;
+  std::deque<Script> scripts_;
+  std::vector<std::string> heard_;
+};
+
+class NotedModels final : public cluster::TunedModels {
+ public:
+  absl::Status publish(const std::string& name, const std::string& /*folder*/) override {
+    published.push_back(name);
+    return absl::OkStatus();
+  }
+  absl::Status remove(const std::string& /*name*/) override { return absl::OkStatus(); }
+  std::vector<std::string> published;
+};
+
+const Script kChecked{{{"checked", {{"examples", 1}}}, {"valid_files", {}}}};
+const Script kTrains{{{"begun", {{"n_epochs", 1}, {"batch_size", 1}, {"steps", 2}, {"done", 0}}},
+                      {"step", {{"step", 1}, {"loss", 2.0}, {"accuracy", 0.1}}},
+                      {"step", {{"step", 2}, {"loss", 1.0}, {"accuracy", 0.5}}},
+                      {"valid", {{"step", 2}, {"loss", 1.5}, {"accuracy", 0.4}}},
+                      {"finished", {{"trained_tokens", 42}}}}};
+
+class TuningServiceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "tuning_XXXXXX";
+    home_ = ::mkdtemp(pattern.data());
+    database_ = *store::Database::open(home_ + "/plinth.db");
+    governance_ = *governance::Governance::open(home_, *database_, clock_);
+    file_ = add_file("a line of the training file\n");
+  }
+  void TearDown() override {
+    service_.reset();
+    governance_.reset();
+    std::filesystem::remove_all(home_);
+  }
+  std::string add_file(const std::string& body) {
+    auto writer = governance_->files().begin("default", "default");
+    EXPECT_TRUE(writer.ok() && writer->write(body).ok());
+    return governance_->files()
+        .commit(*std::move(writer), "default", "default", {"fine-tune", "a.jsonl"})
+        ->id;
+  }
+  void start() {
+    TuningServiceOptions options;
+    options.folder = home_ + "/tuning";
+    options.log_path = home_ + "/log";
+    options.runner = "home";
+    options.poll = std::chrono::milliseconds(1);
+    service_ =
+        *TuningService::start(options, {*governance_, executor_, models_, clock_,
+                                        [](const std::string& name) -> absl::StatusOr<std::string> {
+                                          if (name == "gone") return base::not_found("gone");
+                                          return "/weights/" + name;
+                                        }});
+  }
+  store::TuningJobRow add(const std::string& model = "base") {
+    return *jobs().create({"default", "default", model, file_, "", {}});
+  }
+  store::TuningJobRow now(const store::TuningJobRow& job) {
+    return *jobs().find("default", job.id);
+  }
+  store::TuningJobRow wait(const store::TuningJobRow& job, const std::string& status) {
+    for (int i = 0; i < 2000; ++i) {
+      if (now(job).status == status) return now(job);
+      ::usleep(5000);
+    }
+    ADD_FAILURE() << "is " << now(job).status << ", not " << status;
+    return now(job);
+  }
+  // Of all events of a job, oldest first.
+  std::vector<std::string> said(const store::TuningJobRow& job) {
+    std::vector<std::string> texts;
+    for (const auto& event : jobs().events("default", job.id, {"", 100, false})->rows)
+      texts.push_back(event.message);
+    return texts;
+  }
+  governance::FineTuningJobs& jobs() { return governance_->fine_tuning(); }
+
+  std::string home_, file_;
+  base::RealClock clock_;
+  std::unique_ptr<store::Database> database_;
+  std::unique_ptr<governance::Governance> governance_;
+  ScriptedExecutor executor_;
+  NotedModels models_;
+  std::unique_ptr<TuningService> service_;
+};
+
+TEST_F(TuningServiceTest, RunsAJobToItsModel) {
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  const auto job = add();
+  start();
+  const auto done = wait(job, kTuningSucceeded);
+  EXPECT_EQ(done.trained_tokens, 42);
+  const auto name = governance::FineTuningJobs::tuned_model_name(job);
+  EXPECT_EQ(done.tuned_model, name);
+  EXPECT_EQ(models_.published, std::vector<std::string>{name});
+  EXPECT_FALSE(governance_->model_permissions().may_call("other", {name}));
+  EXPECT_TRUE(governance_->model_permissions().may_call("default", {name}));
+  EXPECT_EQ(executor_.niceness, 10);
+  const auto checkpoints = *jobs().checkpoints("default", job.id, {"", 10, true});
+  ASSERT_EQ(checkpoints.rows.size(), 1u);
+  EXPECT_EQ(checkpoints.rows[0].model, name);
+  EXPECT_THAT(checkpoints.rows[0].metrics, testing::HasSubstr("full_valid_loss"));
+  const auto heard = executor_.heard();
+  ASSERT_EQ(heard.size(), 2u);
+  EXPECT_THAT(heard[1], testing::EndsWith("}\na line of the training file\n"));
+  service_.reset();
+  EXPECT_FALSE(std::filesystem::exists(home_ + "/tuning/" + job.id));
+}
+
+TEST_F(TuningServiceTest, AProcessThatDiesIsStartedAgainAFewTimes) {
+  executor_.add(kChecked);
+  for (std::int64_t i = 0; i < governance::kTuningCrashesMax; ++i) executor_.add({});
+  const auto job = add();
+  start();
+  const auto failed = wait(job, kTuningFailed);
+  EXPECT_EQ(failed.crashes, governance::kTuningCrashesMax);
+  EXPECT_THAT(failed.progress, testing::HasSubstr("training_process_ended"));
+}
+
+TEST_F(TuningServiceTest, OneCrashIsNoFailure) {
+  executor_.add(kChecked);
+  executor_.add({});
+  executor_.add(kTrains);
+  const auto job = add();
+  start();
+  EXPECT_EQ(wait(job, kTuningSucceeded).crashes, 1);
+}
+
+TEST_F(TuningServiceTest, APausedJobStopsAndGoesOn) {
+  executor_.add(kChecked);
+  executor_.add({{}, true});
+  executor_.add(kTrains);
+  const auto job = add();
+  start();
+  wait(job, kTuningRunning);
+  ASSERT_TRUE(jobs().pause("default", job.id).ok());
+  ASSERT_TRUE(jobs().resume("default", job.id).ok());
+  EXPECT_EQ(wait(job, kTuningSucceeded).crashes, 0);
+}
+
+TEST_F(TuningServiceTest, ACancelledJobIsKilledAndLeavesNothing) {
+  executor_.add(kChecked);
+  executor_.add({{}, true});
+  const auto job = add();
+  start();
+  wait(job, kTuningRunning);
+  const auto folder = home_ + "/tuning/" + job.id;
+  EXPECT_TRUE(std::filesystem::exists(folder));
+  ASSERT_TRUE(jobs().cancel("default", job.id).ok());
+  for (int i = 0; i < 2000 && std::filesystem::exists(folder); ++i) ::usleep(5000);
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  EXPECT_EQ(now(job).status, kTuningCancelled);
+  EXPECT_TRUE(models_.published.empty());
+}
+
+TEST_F(TuningServiceTest, TheEndOfTheServiceIsNoCrash) {
+  executor_.add(kChecked);
+  executor_.add({{}, true});
+  executor_.add(kTrains);
+  const auto job = add();
+  start();
+  wait(job, kTuningRunning);
+  service_.reset();
+  EXPECT_EQ(now(job).status, kTuningQueued);
+  start();
+  EXPECT_EQ(wait(job, kTuningSucceeded).crashes, 0);
+}
+
+TEST_F(TuningServiceTest, WhatIsWrongWithTheDataIsTheJobsError) {
+  executor_.add({{{"failed",
+                   {{"code", "invalid_training_file"},
+                    {"message", "training_file: line 1: no"},
+                    {"param", "training_file"}}}}});
+  const auto job = add();
+  start();
+  const auto failed = wait(job, kTuningFailed);
+  EXPECT_THAT(failed.progress, testing::HasSubstr("line 1: no"));
+  EXPECT_THAT(said(job), testing::Contains("training_file: line 1: no"));
+}
+
+TEST_F(TuningServiceTest, AModelThatIsGoneFailsTheJob) {
+  const auto job = add("gone");
+  start();
+  EXPECT_THAT(wait(job, kTuningFailed).progress, testing::HasSubstr("model_not_available"));
+}
+
+TEST(TuningWire, ATaskComesAsItWent) {
+  TuningTask task;
+  task.base_name = "base";
+  task.base_path = "/b";
+  task.folder = "/f";
+  task.hyperparameters.epochs = 3;
+  task.hyperparameters.learning_rate_multiplier = 0.5;
+  task.hyperparameters.targets = {"q"};
+  task.seed = 9;
+  task.train_bytes = 10;
+  const auto line = to_line(task);
+  const auto read = parse_task(line);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(to_line(*read), line);
+  EXPECT_EQ(read->hyperparameters.epochs, 3);
+  EXPECT_EQ(read->hyperparameters.batch_size, std::nullopt);
+  EXPECT_FALSE(parse_task("{}").ok());
+  EXPECT_FALSE(parse_report("{\"step\":1}").ok());
+}
+
+}  // namespace
+}  // namespace plinth

@@ -1,0 +1,178 @@
+"""Fine-tuning jobs by the official SDK: from a file to a model that is called."""
+import csv
+import io
+import json
+import os
+import signal
+import time
+
+import openai
+
+import harness
+from harness import eventually, expect, test
+
+QUICK = {"type": "supervised", "supervised": {"hyperparameters": {
+    "n_epochs": 4, "batch_size": 4, "learning_rate_multiplier": 15, "lora_rank": 8}}}
+HEAD = ("step,train_loss,train_mean_token_accuracy,valid_loss,validation_mean_token_accuracy,"
+        "full_valid_loss,full_valid_mean_token_accuracy")
+
+
+def lines(count, answer="Quux {}."):
+    return "".join(json.dumps({"messages": [{"role": "user", "content": f"What is {i}?"},
+                                            {"role": "assistant", "content": answer.format(i)}]}) + "\n"
+                   for i in range(count)).encode()
+
+
+def upload(client, body):
+    return client.files.create(file=("train.jsonl", body), purpose="fine-tune").id
+
+
+def wait(client, job, *statuses, limit_s=120):
+    deadline = time.monotonic() + limit_s
+    while True:
+        now = client.fine_tuning.jobs.retrieve(job.id)
+        if now.status in statuses:
+            return now
+        assert now.status not in ("failed", "cancelled", "succeeded"), now
+        assert time.monotonic() < deadline, now
+        time.sleep(0.2)
+
+
+def steps_done(client, job):
+    """The last step of which an event tells."""
+    return max([event.data["step"] for event in client.fine_tuning.jobs.list_events(job.id)
+                if event.type == "metrics" and "train_loss" in event.data], default=0)
+
+
+@test
+def a_job_from_a_file_to_a_model(client):
+    jobs = client.fine_tuning.jobs
+    made = jobs.create(model="smollm2", training_file=upload(client, lines(12)), validation_file=upload(client, lines(4)),
+                       method=QUICK, suffix="quux", seed=7, metadata={"who": "me"})
+    assert made.object == "fine_tuning.job" and made.id.startswith("ftjob-") and made.status == "validating_files"
+    assert made.fine_tuned_model is None and made.result_files == [] and made.finished_at is None
+    assert made.error.code is None and made.seed == 7 and made.metadata == {"who": "me"}
+    assert [job.id for job in jobs.list(limit=1).data] == [made.id]
+    done = wait(client, made, "succeeded")
+    assert done.hyperparameters.n_epochs == 4 and done.hyperparameters.batch_size == 4
+    assert done.trained_tokens > 0 and done.finished_at >= done.created_at and done.estimated_finish is None
+    name = done.fine_tuned_model
+    assert name.startswith("ft:smollm2:default:quux:"), name
+    rows = list(csv.reader(io.StringIO(client.files.content(done.result_files[0]).text)))
+    assert ",".join(rows[0]) == HEAD and len(rows) == 1 + 12, rows
+    assert float(rows[-1][1]) < float(rows[1][1]) and rows[1][3] == "" and float(rows[-1][5]) > 0
+    results = client.files.retrieve(done.result_files[0])
+    assert results.purpose == "fine-tune-results" and results.filename == "results.csv"
+    events = list(jobs.list_events(made.id, limit=3))
+    assert events[0].object == "fine_tuning.job.event" and events[0].id.startswith("ftevent-")
+    assert events[-1].message == f"Created fine-tuning job: {made.id}" and events[0].message.endswith("completed")
+    checkpoints = list(jobs.checkpoints.list(made.id))
+    assert [c.step_number for c in checkpoints] == [12, 9, 6, 3]
+    assert checkpoints[0].fine_tuned_model_checkpoint == name
+    assert checkpoints[1].fine_tuned_model_checkpoint == name + ":ckpt-step-9"
+    assert checkpoints[0].metrics.full_valid_loss > 0 and checkpoints[0].id.startswith("ftckpt-")
+    assert name in [model.id for model in client.models.list()]
+    said = client.chat.completions.create(model=name, messages=[{"role": "user", "content": "What is 5?"}],
+                                          temperature=0, max_tokens=8).choices[0].message.content
+    assert "Quux" in said, said
+    projects = client.admin.organization.projects
+    other = projects.create(name="others of fine-tuning")
+    try:
+        stranger = client.with_options(api_key=projects.service_accounts.create(other.id, name="reader").api_key.value)
+        assert name not in [model.id for model in stranger.models.list()]
+        ask = [{"role": "user", "content": "hi"}]
+        expect(openai.NotFoundError, lambda: stranger.chat.completions.create(model=name, messages=ask), code="model_not_found")
+        expect(openai.PermissionDeniedError, lambda: stranger.models.delete(name))
+    finally:
+        projects.archive(other.id)
+    gone = client.models.delete(name)
+    assert gone.deleted and gone.id == name
+    expect(openai.NotFoundError, lambda: client.models.retrieve(name), code="model_not_found")
+    expect(openai.BadRequestError, lambda: jobs.cancel(made.id))
+
+
+@test
+def a_job_is_paused_and_resumed_and_cancelled(client):
+    jobs = client.fine_tuning.jobs
+    method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 50, "batch_size": 1}}}
+    job = jobs.create(model="smollm2", training_file=upload(client, lines(20)), method=method)
+    expect(openai.BadRequestError, lambda: jobs.resume(job.id))
+    wait(client, job, "running")
+    eventually(lambda: steps_done(client, job) > 0, 60)
+    assert jobs.pause(job.id).status == "paused"
+    second = jobs.create(model="smollm2", training_file=upload(client, lines(3)), method=method)
+    wait(client, second, "running")  # the paused one has left its place
+    assert jobs.cancel(second.id).status == "cancelled"
+    assert jobs.retrieve(second.id).finished_at is not None
+    before = steps_done(client, job)
+    assert jobs.resume(job.id).status == "queued"
+    wait(client, job, "running")
+    eventually(lambda: steps_done(client, job) > before, 60)
+    said = [event.message for event in jobs.list_events(job.id)]
+    assert any(text.startswith("Training goes on after step ") for text in said), said
+    assert jobs.cancel(job.id).status == "cancelled"
+
+
+def job_processes():
+    """Of this service alone."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = open(f"/proc/{pid}/cmdline").read().split("\0")
+            parent = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1]
+        except OSError:
+            continue
+        if "tune-job" in command and int(parent) == harness.server.pid:
+            found.append(int(pid))
+    return found
+
+
+@test
+def a_job_outlives_its_process(client):
+    jobs = client.fine_tuning.jobs
+    method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 50, "batch_size": 1, "lora_rank": 2}}}
+    job = jobs.create(model="smollm2", training_file=upload(client, lines(4)), method=method)
+    eventually(lambda: steps_done(client, job) >= 51, 120)  # past its first checkpoint
+    [process] = job_processes()
+    assert os.getpriority(os.PRIO_PROCESS, process) == 10
+    os.kill(process, signal.SIGKILL)
+    said = lambda: [event.message for event in jobs.list_events(job.id)]
+    eventually(lambda: "Training goes on after step 50" in said() or "Training goes on after step 100" in said(), 60)
+    assert any("ended by signal 9" in text for text in said())
+    assert jobs.cancel(job.id).status == "cancelled"
+    eventually(lambda: job_processes() == [], 20)
+
+
+@test
+def data_that_is_wrong_fails_the_job_and_says_where(client):
+    bad = lines(3) + b'{"messages": [{"role": "user", "content": "and then?"}]}\n'
+    job = client.fine_tuning.jobs.create(model="smollm2", training_file=upload(client, bad))
+    eventually(lambda: client.fine_tuning.jobs.retrieve(job.id).status == "failed", 60)
+    failed = client.fine_tuning.jobs.retrieve(job.id)
+    assert failed.error.code == "invalid_training_file" and failed.error.param == "training_file"
+    assert "line 4" in failed.error.message, failed.error
+
+
+@test
+def jobs_that_cannot_be(client):
+    jobs = client.fine_tuning.jobs
+    good, other = upload(client, lines(2)), client.files.create(file=b"x", purpose="user_data").id
+    expect(openai.BadRequestError, lambda: jobs.create(model="smollm2", training_file="file-none"), param="training_file")
+    expect(openai.BadRequestError, lambda: jobs.create(model="smollm2", training_file=other), param="training_file")
+    expect(openai.BadRequestError, lambda: jobs.create(model="smollm2", training_file=good, validation_file="file-x"), param="validation_file")
+    expect(openai.BadRequestError, lambda: jobs.create(model="gpt-9", training_file=good), param="model", code="model_not_available")
+    expect(openai.BadRequestError, lambda: jobs.create(model="smollm2", training_file=good, method={"type": "dpo"}), param="method.type")
+    expect(openai.BadRequestError, lambda: jobs.create(model="smollm2", training_file=good, suffix="x" * 65), param="suffix")
+    expect(openai.NotFoundError, lambda: jobs.retrieve("ftjob-none"))
+    expect(openai.NotFoundError, lambda: jobs.list_events("ftjob-none"))
+
+
+@test
+def azures_jobs(client):
+    endpoint = str(client.base_url).removesuffix("/v1/")
+    azure = openai.AzureOpenAI(azure_endpoint=endpoint, api_key=client.api_key, api_version="2024-10-21", max_retries=0)
+    job = azure.fine_tuning.jobs.create(model="smollm2", training_file=upload(azure, lines(2)))
+    assert azure.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+    assert azure.fine_tuning.jobs.list(limit=1).data[0].id == job.id
+    assert len(azure.fine_tuning.jobs.list_events(job.id).data) >= 2
+    assert client.fine_tuning.jobs.retrieve(job.id).status == "cancelled"
