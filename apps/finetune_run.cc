@@ -28,6 +28,17 @@ constexpr int kCheckpointsKept = 2;
 constexpr std::size_t kResultsBytesMax = 64u << 20;
 constexpr char kResultsHead[] =
     "step,train_loss,train_mean_token_accuracy,learning_rate,gradient_norm\n";
+// Accuracy is of pairs, and a margin is of their rewards.
+constexpr char kPreferenceHead[] =
+    "step,train_loss,train_preference_accuracy,learning_rate,gradient_norm,train_reward_margin\n";
+
+const char* results_head(const FinetuneOptions& options) {
+  return train::prefers(options.trainer.objective.method) ? kPreferenceHead : kResultsHead;
+}
+
+double margin_of(const train::Loss& loss) {
+  return loss.targets == 0 ? 0 : loss.margin / static_cast<double>(loss.targets);
+}
 
 std::atomic<bool> asked_to_stop = false;
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets it");
@@ -45,9 +56,11 @@ double seconds_between(base::TimePoint from, base::TimePoint to) {
 class RunLog {
  public:
   // `results`: of the steps that were done before.
-  RunLog(bool json, std::int64_t done, std::int64_t steps, std::string results,
+  RunLog(const FinetuneOptions& options, std::int64_t done, std::int64_t steps, std::string results,
          const base::Clock& clock)
-      : json_(json),
+      : json_(options.json),
+        prefers_(train::prefers(options.trainer.objective.method)),
+        head_(results_head(options)),
         done_(done),
         steps_(steps),
         clock_(clock),
@@ -59,18 +72,21 @@ class RunLog {
     const double accuracy = report.loss.targets == 0 ? 0
                                                      : static_cast<double>(report.loss.correct) /
                                                            static_cast<double>(report.loss.targets);
-    csv_ += fmt::format("{},{:.6f},{:.6f},{:.6g},{:.6f}\n", report.step, report.loss.mean(),
-                        accuracy, report.learning_rate, report.gradient_norm);
+    csv_ += fmt::format("{},{:.6f},{:.6f},{:.6g},{:.6f}", report.step, report.loss.mean(), accuracy,
+                        report.learning_rate, report.gradient_norm);
+    csv_ += prefers_ ? fmt::format(",{:.6f}\n", margin_of(report.loss)) : "\n";
     const double seconds = seconds_between(begun_, clock_.now());
     const double rate = seconds > 0 ? static_cast<double>(tokens_) / seconds : 0;
     if (json_) {
-      fmt::print("{}\n", base::to_json(base::json::object{{"step", report.step},
-                                                          {"steps", steps_},
-                                                          {"loss", report.loss.mean()},
-                                                          {"accuracy", accuracy},
-                                                          {"learning_rate", report.learning_rate},
-                                                          {"gradient_norm", report.gradient_norm},
-                                                          {"tokens_per_second", rate}}));
+      base::json::object line{{"step", report.step},
+                              {"steps", steps_},
+                              {"loss", report.loss.mean()},
+                              {"accuracy", accuracy},
+                              {"learning_rate", report.learning_rate},
+                              {"gradient_norm", report.gradient_norm},
+                              {"tokens_per_second", rate}};
+      if (prefers_) line["margin"] = margin_of(report.loss);
+      fmt::print("{}\n", base::to_json(line));
       std::fflush(stdout);
       return;
     }
@@ -81,19 +97,22 @@ class RunLog {
     const double left = seconds / static_cast<double>(report.step - done_) *
                         static_cast<double>(steps_ - report.step);
     fmt::print(stderr,
-               "{}step {}/{}  loss {:.4f}  accuracy {:.3f}  {:.0f} tokens/s  {:.0f} s left{}",
-               redraws ? "\r\x1b[K" : "", report.step, steps_, report.loss.mean(), accuracy, rate,
-               left, redraws && report.step != steps_ ? "" : "\n");
+               "{}step {}/{}  loss {:.4f}  accuracy {:.3f}{}  {:.0f} tokens/s  {:.0f} s left{}",
+               redraws ? "\r\x1b[K" : "", report.step, steps_, report.loss.mean(), accuracy,
+               prefers_ ? fmt::format("  margin {:.3f}", margin_of(report.loss)) : "", rate, left,
+               redraws && report.step != steps_ ? "" : "\n");
   }
   void valid(const train::Loss& loss) const {
     if (loss.targets == 0) return;
-    fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}\n", loss.mean(),
-               static_cast<double>(loss.correct) / static_cast<double>(loss.targets));
+    fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}{}\n", loss.mean(),
+               static_cast<double>(loss.correct) / static_cast<double>(loss.targets),
+               prefers_ ? fmt::format(", margin {:.3f}", margin_of(loss)) : "");
   }
-  std::string csv() const { return kResultsHead + csv_; }
+  std::string csv() const { return head_ + csv_; }
 
  private:
-  const bool json_;
+  const bool json_, prefers_;
+  const std::string head_;
   const std::int64_t done_, steps_;
   const base::Clock& clock_;
   const base::TimePoint begun_;
@@ -102,10 +121,11 @@ class RunLog {
 };
 
 // The first `steps` lines of what an earlier part of the run left.
-std::string results_until(const std::string& path, std::int64_t steps) {
-  auto text = base::read_file(path, kResultsBytesMax).value_or("");
-  if (text.compare(0, sizeof kResultsHead - 1, kResultsHead) != 0) return "";
-  text.erase(0, sizeof kResultsHead - 1);
+std::string results_until(const FinetuneOptions& options, std::int64_t steps) {
+  auto text = base::read_file(options.folder + "/results.csv", kResultsBytesMax).value_or("");
+  const std::string_view head = results_head(options);
+  if (text.compare(0, head.size(), head) != 0) return "";
+  text.erase(0, head.size());
   std::size_t end = 0;
   for (; steps > 0 && end != std::string::npos; --steps) {
     end = text.find('\n', end);
@@ -158,19 +178,19 @@ absl::Status run_steps(const FinetuneOptions& options, train::Trainer& trainer, 
 
 absl::StatusOr<train::Dataset> read_data(const std::string& path,
                                          const train::ExampleEncoder& encoder,
-                                         std::int64_t tokens_max) {
+                                         const train::DataOptions& options) {
   ASSIGN_OR_RETURN(const auto text, base::read_file(path, train::kDataBytesMax));
-  auto dataset = train::Dataset::read(text, encoder, {tokens_max});
+  auto dataset = train::Dataset::read(text, encoder, options);
   if (!dataset.ok()) return base::annotate(dataset.status(), path);
   return dataset;
 }
 
-void show_data(const std::string& path, const train::DataReport& report) {
+void show_data(const std::string& path, bool prefers, const train::DataReport& report) {
   fmt::print(stderr,
-             "{}: {} examples of {} tokens, {} of them learnt; the longest has {}, {} were cut, {} "
+             "{}: {} {} of {} tokens, {} of them learnt; the longest has {}, {} were cut, {} "
              "equal earlier ones\n",
-             path, report.examples, report.tokens, report.targets, report.longest, report.truncated,
-             report.duplicates);
+             path, report.examples, prefers ? "pairs" : "examples", report.tokens, report.targets,
+             report.longest, report.truncated, report.duplicates);
 }
 
 absl::StatusOr<std::string> leave(const FinetuneOptions& options,
@@ -198,13 +218,15 @@ absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const b
   }
   const train::ExampleEncoder encoder(*tokenizer, chat_template ? &*chat_template : nullptr,
                                       clock.unix_seconds());
-  const auto tokens_max = std::min<std::int64_t>(options.tokens_max, file->spec.context);
-  ASSIGN_OR_RETURN(const auto data, read_data(options.data, encoder, tokens_max));
-  show_data(options.data, data.report());
+  const train::DataOptions data_options{
+      std::min<std::int64_t>(options.tokens_max, file->spec.context),
+      train::prefers(options.trainer.objective.method)};
+  ASSIGN_OR_RETURN(const auto data, read_data(options.data, encoder, data_options));
+  show_data(options.data, data_options.preferences, data.report());
   std::optional<train::Dataset> valid;
   if (!options.valid.empty()) {
-    ASSIGN_OR_RETURN(valid, read_data(options.valid, encoder, tokens_max));
-    show_data(options.valid, valid->report());
+    ASSIGN_OR_RETURN(valid, read_data(options.valid, encoder, data_options));
+    show_data(options.valid, data_options.preferences, valid->report());
     if (const auto shared = data.shared_with(*valid); shared > 0) {
       fmt::print(stderr, "{} of {} examples of {} are learnt, too: what it says is too good\n",
                  shared, valid->report().examples, options.valid);
@@ -220,10 +242,11 @@ absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const b
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
   train::Trainer trainer(*decoder, data, options.trainer, compute);
+  if (valid) trainer.prepare(*valid);
   RETURN_IF_ERROR(base::make_folders(options.folder));
   RETURN_IF_ERROR(begin_run(options, trainer));
-  RunLog log(options.json, trainer.done(), trainer.steps(),
-             results_until(options.folder + "/results.csv", trainer.done()), clock);
+  RunLog log(options, trainer.done(), trainer.steps(), results_until(options, trainer.done()),
+             clock);
   if (valid) log.valid(trainer.evaluate(*valid));
   RETURN_IF_ERROR(run_steps(options, trainer, log));
   if (valid) log.valid(trainer.evaluate(*valid));

@@ -15,7 +15,7 @@ struct FinetuneOptions {
   std::string data, valid;  // files; valid may be ""
   std::string folder;       // of what the run leaves
   train::LoraOptions lora;
-  train::TrainerOptions trainer;
+  train::TrainerOptions trainer;  // with the method and its beta
   std::int64_t tokens_max = 2048;
   int threads = 0;                     // 0 = as many as the machine has
   std::int64_t checkpoint_steps = 50;  // between two checkpoints; 0 = only where it is stopped

@@ -31,38 +31,43 @@ std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed, std::in
 Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
                  Compute& compute)
     : decoder_(decoder),
-      data_(data),
       options_(options),
       compute_(compute),
+      objective_(objective_of(data)),
       tape_(compute),
       optimizer_(decoder.parameters(), options.adamw),
-      steps_per_epoch_(base::ceil_div(data.report().examples, options.batch_size)),
+      steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
       steps_(steps_per_epoch_ * options.epochs) {}
+
+Objective& Trainer::objective_of(const Dataset& data) {
+  auto& objective = objectives_[&data];
+  if (objective == nullptr) {
+    objective = make_objective(options_.objective, data, decoder_, options_.pass_tokens, compute_);
+  }
+  return *objective;
+}
 
 std::vector<std::size_t> Trainer::batch(std::int64_t step) {
   const auto epoch = step / steps_per_epoch_;
   if (std::exchange(order_epoch_, epoch) != epoch)
-    order_ = shuffled(data_.examples().size(), options_.seed, epoch);
+    order_ = shuffled(static_cast<std::size_t>(objective_.records()), options_.seed, epoch);
   const auto begin = step % steps_per_epoch_ * options_.batch_size;
-  const auto end = std::min(begin + options_.batch_size, data_.report().examples);
+  const auto end = std::min(begin + options_.batch_size, objective_.records());
   return {order_.begin() + begin, order_.begin() + end};
 }
 
-Loss Trainer::passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,
-                     double factor, std::int64_t& tokens) {
+Loss Trainer::passes(Objective& objective, const std::vector<std::size_t>& chosen, double factor,
+                     std::int64_t& tokens) {
   std::vector<std::int64_t> lengths;
-  for (const auto index : chosen)
-    lengths.push_back(static_cast<std::int64_t>(examples[index].ids.size()) - 1);
+  for (const auto record : chosen) lengths.push_back(objective.tokens(record));
+  Pass pass{tape_, decoder_, options_.recompute, factor, 0};
   Loss loss;
   for (const auto& places : pack(lengths, options_.pass_tokens)) {
     std::vector<std::size_t> together;
     for (const auto place : places) together.push_back(chosen[place]);
-    const auto batch = batch_of(examples, together);
-    auto& hidden = decoder_.hidden(tape_, batch, options_.recompute);
-    loss += cross_entropy(tape_, hidden, decoder_.head(), batch, decoder_.head_shape(), factor);
-    tape_.recording() ? tape_.backward() : tape_.clear();
-    tokens += batch.tokens();
+    loss += objective.pass(pass, together);
   }
+  tokens += pass.tokens;
   return loss;
 }
 
@@ -74,11 +79,11 @@ absl::StatusOr<StepReport> Trainer::step() {
   report.epoch = number / steps_per_epoch_;
   report.learning_rate = learning_rate(options_.schedule, number, steps_);
   const auto chosen = batch(number);
-  // By the targets of the whole batch, however it is cut into passes.
-  std::int64_t targets = 0;
-  for (const auto index : chosen) targets += data_.examples()[index].targets();
+  // By the weight of the whole batch, however it is cut into passes.
+  double weight = 0;
+  for (const auto record : chosen) weight += objective_.weight(record);
   decoder_.parameters().clear_gradients();
-  report.loss = passes(data_.examples(), chosen, 1 / static_cast<double>(targets), report.tokens);
+  report.loss = passes(objective_, chosen, 1 / weight, report.tokens);
   report.gradient_norm = gradient_norm(decoder_.parameters(), compute_.threads);
   if (!std::isfinite(report.loss.sum) || !std::isfinite(report.gradient_norm)) {
     return base::failed_precondition(
@@ -93,11 +98,12 @@ absl::StatusOr<StepReport> Trainer::step() {
 }
 
 Loss Trainer::evaluate(const Dataset& data) {
-  std::vector<std::size_t> all(data.examples().size());
+  auto& objective = objective_of(data);
+  std::vector<std::size_t> all(static_cast<std::size_t>(objective.records()));
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::int64_t tokens = 0;
   tape_.set_recording(false);
-  const auto loss = passes(data.examples(), all, 0, tokens);
+  const auto loss = passes(objective, all, 0, tokens);
   tape_.set_recording(true);
   return loss;
 }

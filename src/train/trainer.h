@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "base/status.h"
 #include "train/dataset.h"
 #include "train/decoder.h"
+#include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -23,6 +26,7 @@ struct TrainerOptions {
   double clip_norm = 1;    // of all gradients together; 0 = as they are
   std::uint64_t seed = 1;  // of the order of examples
   Recompute recompute = Recompute::full;
+  ObjectiveOptions objective;
 };
 
 struct StepReport {
@@ -38,7 +42,7 @@ struct StepReport {
 // Not thread-safe.
 class Trainer {
  public:
-  // The references outlive it.
+  // The references outlive it. The decoder as it is now is what preferences are held against.
   Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
           Compute& compute);
 
@@ -48,6 +52,9 @@ class Trainer {
   // The next one. FailedPrecondition where the loss or a gradient is no number any more: nothing of
   // that step has changed a weight.
   absl::StatusOr<StepReport> step();
+  // What evaluate() needs of the model as it is before the first step, of a run that goes on, too:
+  // before resume(). `data` outlives this.
+  void prepare(const Dataset& data) { objective_of(data); }
   // Of data that is not learnt.
   Loss evaluate(const Dataset& data);
 
@@ -65,13 +72,15 @@ class Trainer {
   base::json::object description() const;
   // The examples of a step, by index.
   std::vector<std::size_t> batch(std::int64_t step);
-  Loss passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,
-              double factor, std::int64_t& tokens);
+  Loss passes(Objective& objective, const std::vector<std::size_t>& chosen, double factor,
+              std::int64_t& tokens);
+  Objective& objective_of(const Dataset& data);
 
   Decoder<float>& decoder_;
-  const Dataset& data_;
   const TrainerOptions options_;
   Compute& compute_;
+  std::map<const Dataset*, std::unique_ptr<Objective>> objectives_;  // made when first asked for
+  Objective& objective_;                                             // that is learnt
   Tape<float> tape_;
   AdamW<float> optimizer_;
   std::int64_t steps_per_epoch_ = 0, steps_ = 0;
