@@ -71,6 +71,7 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
   command.add_option("--batch-size", run.trainer.batch_size, "Examples of a step")
       ->check(CLI::Range(1, 256));
   command.add_option("--learning-rate", run.trainer.schedule.rate)->check(CLI::PositiveNumber);
+  command.add_flag("--full", run.full, "The weights themselves learn, not an adapter");
   command.add_option("--rank", run.lora.rank, "Of the adapter")->check(CLI::Range(1, 1024));
   command.add_option("--alpha", run.lora.alpha)->check(CLI::PositiveNumber);
   command.add_flag("--rslora", run.lora.by_root, "Scale by the root of the rank");

@@ -19,6 +19,7 @@
 #include "train/adapter.h"
 #include "train/checkpoint.h"
 #include "train/limits.h"
+#include "train/whole_model.h"
 
 namespace plinth {
 
@@ -196,11 +197,16 @@ void show_data(const std::string& path, bool prefers, const train::DataReport& r
 absl::StatusOr<std::string> leave(const FinetuneOptions& options,
                                   const train::Decoder<float>& decoder, const RunLog& log) {
   RETURN_IF_ERROR(base::write_file_atomic(options.folder + "/results.csv", log.csv()));
-  RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
-                                            options.folder + "/adapter"));
   const auto merged = options.folder + "/model.gguf";
-  RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
-                                           tensor::DType::q8_0, merged));
+  if (options.full) {
+    RETURN_IF_ERROR(train::write_whole_gguf(decoder.parameters(), options.base_path,
+                                            tensor::DType::q8_0, merged));
+  } else {
+    RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
+                                              options.folder + "/adapter"));
+    RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
+                                             tensor::DType::q8_0, merged));
+  }
   std::error_code error;
   std::filesystem::remove_all(options.folder + "/checkpoints", error);  // nothing goes on from here
   return merged;
@@ -239,8 +245,10 @@ absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const b
   const bool bf16 = !options.f32 && tensor::multiplies_bfloat(isa);
   train::Compute compute(threads, isa,
                          bf16 ? tensor::GemmPrecision::bf16 : tensor::GemmPrecision::f32);
+  auto lora = options.lora;
+  if (options.full) lora.rank = 0;
   ASSIGN_OR_RETURN(const auto decoder,
-                   train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
+                   train::Decoder<float>::make(file->spec, file->weights, lora, &compute));
   train::Trainer trainer(*decoder, data, options.trainer, compute);
   if (valid) trainer.prepare(*valid);
   RETURN_IF_ERROR(base::make_folders(options.folder));

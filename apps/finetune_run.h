@@ -12,9 +12,10 @@ namespace plinth {
 
 struct FinetuneOptions {
   std::string base_name, base_path;
-  std::string data, valid;  // files; valid may be ""
-  std::string folder;       // of what the run leaves
-  train::LoraOptions lora;
+  std::string data, valid;        // files; valid may be ""
+  std::string folder;             // of what the run leaves
+  bool full = false;              // the weights themselves learn
+  train::LoraOptions lora;        // where they do not
   train::TrainerOptions trainer;  // with the method and its beta
   std::int64_t tokens_max = 2048;
   int threads = 0;                     // 0 = as many as the machine has
@@ -24,7 +25,7 @@ struct FinetuneOptions {
   bool json = false;
 };
 
-// Leaves an adapter in PEFT's form, the model with the adapter in it, and the losses as CSV.
+// Leaves an adapter in PEFT's form where there is one, the tuned model, and the losses as CSV.
 // Returns the path of that model. SIGINT and SIGTERM leave a checkpoint: Cancelled says how to go
 // on.
 absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock);

@@ -15,6 +15,9 @@ namespace plinth::train {
 
 namespace {
 
+// Of random numbers: apart from those that shuffle, whose streams are epochs.
+constexpr std::uint64_t kDrawStream = std::uint64_t{1} << 63;
+
 // Fisher and Yates, 1938.
 std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed, std::int64_t epoch) {
   std::vector<std::size_t> order(count);
@@ -37,7 +40,18 @@ Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOpti
       tape_(compute),
       optimizer_(decoder.parameters(), options.adamw),
       steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
-      steps_(steps_per_epoch_ * options.epochs) {}
+      steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
+
+Trainer::Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt,
+                 const TrainerOptions& options, Compute& compute)
+    : decoder_(decoder),
+      options_(options),
+      compute_(compute),
+      objective_(*(objectives_[nullptr] = std::move(learnt))),
+      tape_(compute),
+      optimizer_(decoder.parameters(), options.adamw),
+      steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
+      steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
 
 Objective& Trainer::objective_of(const Dataset& data) {
   auto& objective = objectives_[&data];
@@ -48,6 +62,16 @@ Objective& Trainer::objective_of(const Dataset& data) {
 }
 
 std::vector<std::size_t> Trainer::batch(std::int64_t step) {
+  if (options_.steps > 0) {
+    const auto count = static_cast<double>(objective_.records());
+    std::vector<std::size_t> drawn;
+    for (std::int64_t i = 0; i < options_.batch_size; ++i) {
+      const auto at = static_cast<std::uint64_t>(step * options_.batch_size + i);
+      drawn.push_back(
+          static_cast<std::size_t>(base::uniform_at(options_.seed, at, kDrawStream) * count));
+    }
+    return drawn;
+  }
   const auto epoch = step / steps_per_epoch_;
   if (std::exchange(order_epoch_, epoch) != epoch)
     order_ = shuffled(static_cast<std::size_t>(objective_.records()), options_.seed, epoch);
@@ -97,8 +121,9 @@ absl::StatusOr<StepReport> Trainer::step() {
   return report;
 }
 
-Loss Trainer::evaluate(const Dataset& data) {
-  auto& objective = objective_of(data);
+Loss Trainer::evaluate(const Dataset& data) { return evaluate(objective_of(data)); }
+
+Loss Trainer::evaluate(Objective& objective) {
   std::vector<std::size_t> all(static_cast<std::size_t>(objective.records()));
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::int64_t tokens = 0;

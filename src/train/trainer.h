@@ -19,7 +19,8 @@ namespace plinth::train {
 
 struct TrainerOptions {
   std::int64_t epochs = 3;
-  std::int64_t batch_size = 8;      // examples of one step
+  std::int64_t steps = 0;           // not 0: of records drawn at random, and not by epochs
+  std::int64_t batch_size = 8;      // examples of one step, or pairs
   std::int64_t pass_tokens = 2048;  // that go through the model at once
   ScheduleOptions schedule;
   AdamWOptions adamw;
@@ -45,6 +46,8 @@ class Trainer {
   // The references outlive it. The decoder as it is now is what preferences are held against.
   Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
           Compute& compute);
+  Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt, const TrainerOptions& options,
+          Compute& compute);
 
   std::int64_t steps() const { return steps_; }  // of the whole run
   std::int64_t done() const { return optimizer_.steps(); }
@@ -57,6 +60,7 @@ class Trainer {
   void prepare(const Dataset& data) { objective_of(data); }
   // Of data that is not learnt.
   Loss evaluate(const Dataset& data);
+  Loss evaluate(Objective& objective);
 
   // Everything that the rest of the run depends on, into a folder of its own in `folder`
   // (checkpoint.h), of which the newest `keep` are left.
@@ -79,8 +83,9 @@ class Trainer {
   Decoder<float>& decoder_;
   const TrainerOptions options_;
   Compute& compute_;
-  std::map<const Dataset*, std::unique_ptr<Objective>> objectives_;  // made when first asked for
-  Objective& objective_;                                             // that is learnt
+  // Made when first asked for; null: of no dataset.
+  std::map<const Dataset*, std::unique_ptr<Objective>> objectives_;
+  Objective& objective_;  // that is learnt
   Tape<float> tape_;
   AdamW<float> optimizer_;
   std::int64_t steps_per_epoch_ = 0, steps_ = 0;

@@ -31,6 +31,7 @@ base::json::object Trainer::description() const {
   objective_.describe(run);
   const base::json::object options{
       {"epochs", options_.epochs},
+      {"steps", options_.steps},
       {"batch_size", options_.batch_size},
       {"pass_tokens", options_.pass_tokens},
       {"learning_rate", schedule.rate},
