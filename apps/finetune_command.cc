@@ -4,6 +4,7 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <map>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -41,6 +42,24 @@ absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments)
   return install_model(library, model, clock).status();
 }
 
+void add_method(CLI::App& command, train::ObjectiveOptions& objective) {
+  static const std::map<std::string, train::Method> kMethods = {{"sft", train::Method::sft},
+                                                                {"dpo", train::Method::dpo},
+                                                                {"ipo", train::Method::ipo},
+                                                                {"orpo", train::Method::orpo}};
+  command.add_option("--method", objective.method, "sft, or of preferences: dpo, ipo, orpo")
+      ->transform(CLI::CheckedTransformer(kMethods, CLI::ignore_case).description(""))
+      ->option_text("NAME");
+  auto& preference = objective.preference;
+  command.add_option("--beta", preference.beta, "Of preferences: how near to the base they keep")
+      ->capture_default_str()
+      ->check(CLI::Range(1e-6, 1e3));
+  command
+      .add_option("--label-smoothing", preference.label_smoothing,
+                  "Of dpo: how many preferences are the wrong way around")
+      ->check(CLI::Range(0.0, 0.5));
+}
+
 void add_options(CLI::App& command, FinetuneArguments& arguments) {
   auto& files = arguments.run;
   auto& run = arguments.run.run;
@@ -50,10 +69,12 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
   command.add_option("--valid", files.valid, "Examples that are not learnt but looked at");
   command.add_option("--to", run.folder, "Folder for what the run leaves")->required();
   command.add_option("--install", arguments.install, "Install the tuned model under this name");
+  add_method(command, run.trainer.objective);
   command.add_option("--epochs", run.trainer.epochs)->check(CLI::Range(1, 50));
   command.add_option("--batch-size", run.trainer.batch_size, "Examples of a step")
       ->check(CLI::Range(1, 256));
   command.add_option("--learning-rate", run.trainer.schedule.rate)->check(CLI::PositiveNumber);
+  command.add_flag("--full", run.full, "The weights themselves learn, not an adapter");
   command.add_option("--rank", run.lora.rank, "Of the adapter")->check(CLI::Range(1, 1024));
   command.add_option("--alpha", run.lora.alpha)->check(CLI::PositiveNumber);
   command.add_flag("--rslora", run.lora.by_root, "Scale by the root of the rank");

@@ -18,6 +18,17 @@ namespace {
 
 constexpr char kResultsHead[] =
     "step,train_loss,train_mean_token_accuracy,learning_rate,gradient_norm\n";
+// Accuracy is of pairs, and a margin is of their rewards.
+constexpr char kPreferenceHead[] =
+    "step,train_loss,train_preference_accuracy,learning_rate,gradient_norm,train_reward_margin\n";
+
+const char* results_head(const FinetuneOptions& options) {
+  return train::prefers(options.run.trainer.objective.method) ? kPreferenceHead : kResultsHead;
+}
+
+double margin_of(const train::Loss& loss) {
+  return loss.targets == 0 ? 0 : loss.margin / static_cast<double>(loss.targets);
+}
 
 std::atomic<bool> asked_to_stop = false;
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets it");
@@ -36,6 +47,8 @@ class RunLog final : public TrainingObserver {
  public:
   RunLog(const FinetuneOptions& options, const base::Clock& clock)
       : json_(options.json),
+        prefers_(train::prefers(options.run.trainer.objective.method)),
+        head_(results_head(options)),
         results_(options.run.folder + "/results.csv"),
         clock_(clock),
         begun_(clock.now()) {}
@@ -43,10 +56,10 @@ class RunLog final : public TrainingObserver {
   void read(const std::string& name, const train::DataReport& report) override {
     name_ = name;
     fmt::print(stderr,
-               "{}: {} examples of {} tokens, {} of them learnt; the longest has {}, {} were cut, "
+               "{}: {} {} of {} tokens, {} of them learnt; the longest has {}, {} were cut, "
                "{} equal earlier ones\n",
-               name, report.examples, report.tokens, report.targets, report.longest,
-               report.truncated, report.duplicates);
+               name, report.examples, prefers_ ? "pairs" : "examples", report.tokens,
+               report.targets, report.longest, report.truncated, report.duplicates);
   }
   void shared(std::int64_t examples, const train::DataReport& valid) override {
     fmt::print(stderr, "{} of {} examples of {} are learnt, too: what it says is too good\n",
@@ -55,7 +68,7 @@ class RunLog final : public TrainingObserver {
   void begin(std::int64_t done, std::int64_t steps) override {
     done_ = done;
     steps_ = steps;
-    csv_ = results_until(results_, kResultsHead, done);
+    csv_ = results_until(results_, head_, done);
     if (done > 0) fmt::print(stderr, "goes on after step {}\n", done);
     begun_ = clock_.now();
   }
@@ -63,18 +76,21 @@ class RunLog final : public TrainingObserver {
   void step(const train::StepReport& report) override {
     tokens_ += report.tokens;
     const double accuracy = token_accuracy(report.loss);
-    csv_ += fmt::format("{},{:.6f},{:.6f},{:.6g},{:.6f}\n", report.step, report.loss.mean(),
-                        accuracy, report.learning_rate, report.gradient_norm);
+    csv_ += fmt::format("{},{:.6f},{:.6f},{:.6g},{:.6f}", report.step, report.loss.mean(), accuracy,
+                        report.learning_rate, report.gradient_norm);
+    csv_ += prefers_ ? fmt::format(",{:.6f}\n", margin_of(report.loss)) : "\n";
     const double seconds = seconds_between(begun_, clock_.now());
     const double rate = seconds > 0 ? static_cast<double>(tokens_) / seconds : 0;
     if (json_) {
-      fmt::print("{}\n", base::to_json(base::json::object{{"step", report.step},
-                                                          {"steps", steps_},
-                                                          {"loss", report.loss.mean()},
-                                                          {"accuracy", accuracy},
-                                                          {"learning_rate", report.learning_rate},
-                                                          {"gradient_norm", report.gradient_norm},
-                                                          {"tokens_per_second", rate}}));
+      base::json::object line{{"step", report.step},
+                              {"steps", steps_},
+                              {"loss", report.loss.mean()},
+                              {"accuracy", accuracy},
+                              {"learning_rate", report.learning_rate},
+                              {"gradient_norm", report.gradient_norm},
+                              {"tokens_per_second", rate}};
+      if (prefers_) line["margin"] = margin_of(report.loss);
+      fmt::print("{}\n", base::to_json(line));
       std::fflush(stdout);
       return;
     }
@@ -85,20 +101,22 @@ class RunLog final : public TrainingObserver {
     const double left = seconds / static_cast<double>(report.step - done_) *
                         static_cast<double>(steps_ - report.step);
     fmt::print(stderr,
-               "{}step {}/{}  loss {:.4f}  accuracy {:.3f}  {:.0f} tokens/s  {:.0f} s left{}",
-               redraws ? "\r\x1b[K" : "", report.step, steps_, report.loss.mean(), accuracy, rate,
-               left, redraws && report.step != steps_ ? "" : "\n");
+               "{}step {}/{}  loss {:.4f}  accuracy {:.3f}{}  {:.0f} tokens/s  {:.0f} s left{}",
+               redraws ? "\r\x1b[K" : "", report.step, steps_, report.loss.mean(), accuracy,
+               prefers_ ? fmt::format("  margin {:.3f}", margin_of(report.loss)) : "", rate, left,
+               redraws && report.step != steps_ ? "" : "\n");
   }
   void valid(const ValidReport& report) override {
-    if (report.loss.targets == 0) return;
-    fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}\n", report.loss.mean(),
-               token_accuracy(report.loss));
+    const auto& loss = report.loss;
+    if (loss.targets == 0) return;
+    fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}{}\n", loss.mean(), token_accuracy(loss),
+               prefers_ ? fmt::format(", margin {:.3f}", margin_of(loss)) : "");
   }
-  absl::Status save() override { return base::write_file_atomic(results_, kResultsHead + csv_); }
+  absl::Status save() override { return base::write_file_atomic(results_, head_ + csv_); }
 
  private:
-  const bool json_;
-  const std::string results_;
+  const bool json_, prefers_;
+  const std::string head_, results_;
   const base::Clock& clock_;
   base::TimePoint begun_;
   std::string name_;  // of the data that was read last

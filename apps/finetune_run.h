@@ -15,7 +15,7 @@ struct FinetuneOptions {
   bool json = false;
 };
 
-// Leaves an adapter in PEFT's form, the model with the adapter in it, and the losses as CSV.
+// Leaves an adapter in PEFT's form where there is one, the tuned model, and the losses as CSV.
 // Returns the path of that model. SIGINT and SIGTERM leave a checkpoint: Cancelled says how to go
 // on.
 absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock);

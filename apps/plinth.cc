@@ -21,6 +21,7 @@
 #include "apps/run_command.h"
 #include "apps/settings_flags.h"
 #include "apps/terminal.h"
+#include "apps/train_command.h"
 #include "apps/tuning_process.h"
 #include "apps/up_command.h"
 #include "apps/version_command.h"
@@ -111,6 +112,7 @@ int main(int argc, char** argv) {
   plinth::add_model_command(app, home, exit_code);
   plinth::add_finetune_command(app, home, exit_code);
   plinth::add_eval_command(app, home, exit_code);
+  plinth::add_train_command(app, home, exit_code);
   plinth::add_admin_command(app, home, exit_code);
   plinth::add_doctor_command(app, home, exit_code);
   plinth::add_settings_command(app, home, exit_code);

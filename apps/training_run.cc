@@ -12,6 +12,8 @@
 #include "model/tokenizer.h"
 #include "train/adapter.h"
 #include "train/checkpoint.h"
+#include "train/limits.h"
+#include "train/whole_model.h"
 
 namespace plinth {
 
@@ -47,8 +49,8 @@ struct Datasets {
 
 absl::StatusOr<train::Dataset> read_data(const std::string& text, const std::string& name,
                                          const train::ExampleEncoder& encoder,
-                                         std::int64_t tokens_max) {
-  auto dataset = train::Dataset::read(text, encoder, {tokens_max});
+                                         const train::DataOptions& options) {
+  auto dataset = train::Dataset::read(text, encoder, options);
   if (!dataset.ok()) return base::annotate(dataset.status(), name);
   return dataset;
 }
@@ -63,12 +65,13 @@ absl::StatusOr<Datasets> read_all(const TrainingRunOptions& options, const Train
   }
   const train::ExampleEncoder encoder(*tokenizer, chat_template ? &*chat_template : nullptr,
                                       clock.unix_seconds());
-  const auto tokens_max = std::min<std::int64_t>(options.tokens_max, file.spec.context);
-  ASSIGN_OR_RETURN(auto read, read_data(data.train, data.train_name, encoder, tokens_max));
+  const train::DataOptions how{std::min<std::int64_t>(options.tokens_max, file.spec.context),
+                               train::prefers(options.trainer.objective.method)};
+  ASSIGN_OR_RETURN(auto read, read_data(data.train, data.train_name, encoder, how));
   Datasets all{std::move(read), std::nullopt};
   observer.read(data.train_name, all.train.report());
   if (data.valid.empty()) return all;
-  ASSIGN_OR_RETURN(all.valid, read_data(data.valid, data.valid_name, encoder, tokens_max));
+  ASSIGN_OR_RETURN(all.valid, read_data(data.valid, data.valid_name, encoder, how));
   observer.read(data.valid_name, all.valid->report());
   if (const auto shared = all.train.shared_with(*all.valid); shared > 0)
     observer.shared(shared, all.valid->report());
@@ -115,11 +118,16 @@ absl::StatusOr<std::string> leave(const TrainingRunOptions& options,
                                   const train::Decoder<float>& decoder,
                                   TrainingObserver& observer) {
   RETURN_IF_ERROR(observer.save());
-  RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
-                                            options.folder + "/adapter"));
   const auto merged = options.folder + "/model.gguf";
-  RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
-                                           tensor::DType::q8_0, merged));
+  if (options.full) {
+    RETURN_IF_ERROR(train::write_whole_gguf(decoder.parameters(), options.base_path,
+                                            tensor::DType::q8_0, merged));
+  } else {
+    RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
+                                              options.folder + "/adapter"));
+    RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
+                                             tensor::DType::q8_0, merged));
+  }
   std::error_code error;
   std::filesystem::remove_all(checkpoints_of(options), error);  // nothing goes on from here
   return merged;
@@ -131,6 +139,11 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
                                          const std::function<bool()>& asked_to_stop,
                                          TrainingObserver& observer, const base::Clock& clock) {
   auto options = asked;
+  if (options.full) {
+    options.lora.rank = 0;
+    options.trainer.pass_tokens = train::kPassTokensWhole;
+    options.trainer.kept_bytes_max = train::kKeptBytesMaxWhole;
+  }
   ASSIGN_OR_RETURN(const auto file, model::open_model(options.base_path));
   ASSIGN_OR_RETURN(const auto datasets, read_all(options, data, *file, observer, clock));
   observer.resolve(datasets.train.report(), options.trainer);
@@ -145,6 +158,7 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
   train::Trainer trainer(*decoder, datasets.train, options.trainer, compute);
+  if (datasets.valid) trainer.prepare(*datasets.valid);
   RETURN_IF_ERROR(base::make_folders(options.folder));
   RETURN_IF_ERROR(begin_run(options, trainer));
   observer.begin(trainer.done(), trainer.steps());

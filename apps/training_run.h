@@ -22,6 +22,7 @@ enum class ResumeMode : std::uint8_t {
 struct TrainingRunOptions {
   std::string base_name, base_path;
   std::string folder;  // of what the run leaves
+  bool full = false;   // the weights themselves learn, not an adapter
   train::LoraOptions lora;
   train::TrainerOptions trainer;
   std::int64_t tokens_max = 2048;

@@ -168,8 +168,9 @@ class TuningServiceTest : public testing::Test {
   // Of all events of a job, oldest first.
   std::vector<std::string> said(const store::TuningJobRow& job) {
     std::vector<std::string> texts;
-    for (const auto& event : jobs().events("default", job.id, {"", 100, false})->rows)
-      texts.push_back(event.message);
+    const auto events = jobs().events("default", job.id, {"", 100, false});
+    EXPECT_TRUE(events.ok()) << events.status();
+    for (const auto& event : events->rows) texts.push_back(event.message);
     return texts;
   }
   governance::FineTuningJobs& jobs() { return governance_->fine_tuning(); }

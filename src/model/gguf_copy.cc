@@ -23,15 +23,18 @@ std::int64_t rows_of(const GgufTensor& tensor) {
   return tensor.dims.size() > 1 ? tensor.dims[1] : 0;
 }
 
+tensor::DType changed_type(const GgufTensor& tensor, tensor::DType dtype) {
+  return rows_of(tensor) == 0 ? tensor::DType::f32 : dtype;
+}
+
 absl::Status check_change(const std::string& name, const Gguf& table, tensor::DType dtype) {
   const auto found = table.tensors.find(name);
   if (found == table.tensors.end())
     return base::not_found(fmt::format("[gguf] there is no tensor {}", name));
-  if (columns_of(found->second) % tensor::dtype_info(dtype).block_elements == 0)
-    return absl::OkStatus();
+  const auto& info = tensor::dtype_info(changed_type(found->second, dtype));
+  if (columns_of(found->second) % info.block_elements == 0) return absl::OkStatus();
   return base::invalid_argument(fmt::format("[gguf] {}: rows of {} do not divide into blocks of {}",
-                                            name, columns_of(found->second),
-                                            tensor::dtype_info(dtype).name));
+                                            name, columns_of(found->second), info.name));
 }
 
 GgufWriter::Rows changed_rows(const GgufTensor& tensor, const ChangeRow& change,
@@ -84,8 +87,10 @@ absl::Status copy_gguf(const GgufCopy& copy) {
           fmt::format("[gguf] {} has {} dimensions", name, tensor.dims.size()));
     const auto change = copy.changes.find(name);
     const bool changes = change != copy.changes.end();
-    writer.add(name, changes ? copy.dtype : tensor.dtype, rows_of(tensor), columns_of(tensor),
-               changes ? changed_rows(tensor, change->second, copy.dtype) : same_rows(tensor));
+    writer.add(name, changes ? changed_type(tensor, copy.dtype) : tensor.dtype, rows_of(tensor),
+               columns_of(tensor),
+               changes ? changed_rows(tensor, change->second, changed_type(tensor, copy.dtype))
+                       : same_rows(tensor));
   }
   return writer.write(copy.to, nullptr);
 }

@@ -19,7 +19,7 @@ struct GgufCopy {
   std::string to;  // under this name only once it is complete
   // By the tensor's name in the file: "blk.0.attn_q.weight".
   std::map<std::string, ChangeRow> changes;
-  tensor::DType dtype = tensor::DType::q8_0;  // of the matrices that change
+  tensor::DType dtype = tensor::DType::q8_0;  // of the matrices that change; vectors are F32
 };
 
 // Metadata and all other tensors are as they were. NotFound names a tensor that the file lacks;

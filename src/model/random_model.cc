@@ -24,6 +24,7 @@ constexpr RandomModelShape kShapes[] = {
     {"llama-tiny", 2, 256, 4, 2, 512, 1024, 2048},
 };
 
+constexpr std::uint32_t kBytes = 256;
 constexpr std::uint32_t kControlTokens = 2;  // <|begin_of_text|>, <|end_of_text|>
 constexpr char kTemplate[] =
     "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}]\n"
@@ -120,6 +121,12 @@ void add_vocabulary(std::uint32_t vocab, GgufWriter& writer) {
 
 absl::Status check(const RandomModelOptions& options) {
   const auto& shape = options.shape;
+  if (shape.vocab < kBytes + kControlTokens) {
+    return base::invalid_argument(
+        fmt::format("a vocabulary of {} has no room for {} bytes and {} "
+                    "control tokens",
+                    shape.vocab, kBytes, kControlTokens));
+  }
   const std::pair<DType, std::uint32_t> rows[] = {
       {options.linear, shape.width}, {options.linear, shape.ff_width}, {options.head, shape.width}};
   for (const auto& [dtype, columns] : rows) {
@@ -143,8 +150,11 @@ absl::Status write_random_model(const RandomModelOptions& options, const std::st
   Builder builder(options, threads);
   auto& writer = builder.writer;
   writer.set("general.architecture", "llama");
-  writer.set("general.name", fmt::format("random {} {}, seed {}", shape.name,
-                                         tensor::dtype_info(options.linear).name, options.seed));
+  writer.set("general.name",
+             options.title.empty()
+                 ? fmt::format("random {} {}, seed {}", shape.name,
+                               tensor::dtype_info(options.linear).name, options.seed)
+                 : options.title);
   writer.set("llama.block_count", shape.layers);
   writer.set("llama.context_length", shape.context);
   writer.set("llama.embedding_length", shape.width);

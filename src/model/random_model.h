@@ -21,7 +21,7 @@ struct RandomModelShape {
   std::uint32_t heads = 0;
   std::uint32_t kv_heads = 0;
   std::uint32_t ff_width = 0;
-  std::uint32_t vocab = 0;  // 514 at least: bytes, pairs, and two control tokens
+  std::uint32_t vocab = 0;  // 258 at least: bytes, pairs of them, and two control tokens
   std::uint32_t context = 0;
 };
 
@@ -33,6 +33,7 @@ struct RandomModelOptions {
   tensor::DType linear = tensor::DType::q4_0;  // of the layers' matrices
   tensor::DType head = tensor::DType::q6_k;    // of the embedding, which is the head too
   std::uint64_t seed = 1;
+  std::string title = {};  // general.name; "" says that it is random
 };
 
 // Writes the model as GGUF, with a byte-level vocabulary and a chat template: the same bytes for

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/check.h"
 #include "train/limits.h"
 
 namespace plinth::train {
@@ -31,31 +32,78 @@ class Complaints {
   std::string text_;
 };
 
-absl::StatusOr<Example> read_line(std::string_view line, const ExampleEncoder& encoder,
-                                  const DataOptions& options, DataReport& report) {
+// Of a preference two, else one.
+absl::StatusOr<std::vector<Example>> encode(const Record& record, const ExampleEncoder& encoder,
+                                            const DataOptions& options) {
+  if (!options.preferences) {
+    ASSIGN_OR_RETURN(auto example, encoder.encode(record));
+    return std::vector<Example>{std::move(example)};
+  }
+  const auto* preference = std::get_if<PreferenceRecord>(&record);
+  if (preference == nullptr) {
+    return base::invalid_argument(
+        "it is no preference: give it `input`, `preferred_output` and `non_preferred_output`, or "
+        "choose the method sft");
+  }
+  ASSIGN_OR_RETURN(auto pair, encoder.encode_pair(*preference));
+  return std::vector<Example>{std::move(pair.first), std::move(pair.second)};
+}
+
+absl::StatusOr<std::vector<Example>> read_line(std::string_view line, const ExampleEncoder& encoder,
+                                               const DataOptions& options, DataReport& report) {
   if (line.find_first_not_of(" \t\r") == std::string_view::npos)
     return base::invalid_argument("it is empty: take it out");
   ASSIGN_OR_RETURN(const auto record, read_record(line));
-  ASSIGN_OR_RETURN(auto example, encoder.encode(record));
+  ASSIGN_OR_RETURN(auto examples, encode(record, encoder, options));
   const auto most = static_cast<std::size_t>(options.tokens_max);
-  const bool cut = example.ids.size() > most;
-  if (cut) {
-    example.ids.resize(most);
-    example.learnt.resize(most);
+  for (auto& example : examples) {
+    const bool cut = example.ids.size() > most;
+    if (cut) {
+      example.ids.resize(most);
+      example.learnt.resize(most);
+    }
+    if (example.targets() == 0) {
+      return base::invalid_argument(
+          cut ? fmt::format("nothing of its first {} tokens is learnt: shorten what comes before",
+                            most)
+              : "nothing of it is learnt");
+    }
+    report.truncated += cut ? 1 : 0;
   }
-  if (example.targets() == 0) {
-    return base::invalid_argument(
-        cut ? fmt::format("nothing of its first {} tokens is learnt: shorten what comes before",
-                          most)
-            : "nothing of it is learnt");
-  }
-  report.truncated += cut ? 1 : 0;
-  return example;
+  return examples;
 }
 
-using Key = std::pair<std::vector<std::int32_t>, std::vector<bool>>;
-
 }  // namespace
+
+void Dataset::add(std::vector<Example> record) {
+  for (auto& example : record) {
+    const auto tokens = static_cast<std::int64_t>(example.ids.size());
+    report_.tokens += tokens;
+    report_.targets += example.targets();
+    report_.longest = std::max(report_.longest, tokens);
+    examples_.push_back(std::move(example));
+  }
+  report_.examples = static_cast<std::int64_t>(examples_.size() / per_record_);
+}
+
+Dataset::Key Dataset::key(std::size_t record) const {
+  Key key;
+  for (std::size_t part = 0; part < per_record_; ++part) {
+    const auto& example = examples_[record * per_record_ + part];
+    for (std::size_t i = 0; i < example.ids.size(); ++i)
+      key.emplace_back(example.ids[i], example.learnt[i]);
+    key.emplace_back(-1, false);
+  }
+  return key;
+}
+
+Dataset Dataset::of(std::vector<Example> examples, bool preferences) {
+  Dataset dataset;
+  dataset.per_record_ = preferences ? 2 : 1;
+  CHECK(examples.size() % dataset.per_record_ == 0);
+  dataset.add(std::move(examples));
+  return dataset;
+}
 
 absl::StatusOr<Dataset> Dataset::read(std::string_view text, const ExampleEncoder& encoder,
                                       const DataOptions& options) {
@@ -66,6 +114,7 @@ absl::StatusOr<Dataset> Dataset::read(std::string_view text, const ExampleEncode
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark)
     return base::invalid_argument("line 1: it begins with a byte order mark: save it without one");
   Dataset dataset;
+  dataset.per_record_ = options.preferences ? 2 : 1;
   Complaints complaints;
   std::set<Key> seen;
   auto& report = dataset.report_;
@@ -73,32 +122,42 @@ absl::StatusOr<Dataset> Dataset::read(std::string_view text, const ExampleEncode
     const auto end = std::min(text.find('\n'), text.size());
     const auto line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    auto example = read_line(line, encoder, options, report);
-    if (!example.ok()) {
-      complaints.add(number, example.status());
+    auto record = read_line(line, encoder, options, report);
+    if (!record.ok()) {
+      complaints.add(number, record.status());
       continue;
     }
-    const auto tokens = static_cast<std::int64_t>(example->ids.size());
-    report.tokens += tokens;
-    report.targets += example->targets();
-    report.longest = std::max(report.longest, tokens);
-    if (!seen.emplace(example->ids, example->learnt).second) ++report.duplicates;
-    dataset.examples_.push_back(*std::move(example));
+    dataset.add(*std::move(record));
+    if (!seen.insert(dataset.key(static_cast<std::size_t>(report.examples) - 1)).second)
+      ++report.duplicates;
     if (dataset.examples_.size() > kExamplesMax)
       return base::invalid_argument(fmt::format("over {} examples", kExamplesMax));
   }
   RETURN_IF_ERROR(complaints.status());
   if (dataset.examples_.empty()) return base::invalid_argument("the file has no examples");
-  report.examples = static_cast<std::int64_t>(dataset.examples_.size());
   return dataset;
 }
 
 std::int64_t Dataset::shared_with(const Dataset& other) const {
   std::set<Key> ours;
-  for (const auto& example : examples_) ours.emplace(example.ids, example.learnt);
-  return std::count_if(other.examples_.begin(), other.examples_.end(), [&](const auto& example) {
-    return ours.contains({example.ids, example.learnt});
-  });
+  for (std::size_t i = 0; i < examples_.size() / per_record_; ++i) ours.insert(key(i));
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < other.examples_.size() / other.per_record_; ++i)
+    count += ours.contains(other.key(i)) ? 1 : 0;
+  return count;
+}
+
+std::uint64_t Dataset::fingerprint() const {
+  std::uint64_t hash = 14695981039346656037ull;
+  const auto add = [&](std::uint64_t number) { hash = (hash ^ number) * 1099511628211ull; };
+  for (const auto& example : examples_) {
+    add(example.ids.size());
+    for (std::size_t i = 0; i < example.ids.size(); ++i) {
+      add(static_cast<std::uint64_t>(example.ids[i]));
+      add(example.learnt[i] ? 1 : 0);
+    }
+  }
+  return hash;
 }
 
 Batch batch_of(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen) {

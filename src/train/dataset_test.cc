@@ -67,6 +67,30 @@ TEST_F(DatasetTest, AnswersAreLearntToTheTokenThatEndsThem) {
                                                 ">\n");
 }
 
+TEST_F(DatasetTest, PreferencesLearnWhatDiffersAlone) {
+  constexpr char kPair[] =
+      R"({"input":{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},)"
+      R"({"role":"user","content":"c"}]},"preferred_output":[{"role":"assistant","content":"d"}],)"
+      R"("non_preferred_output":[{"role":"assistant","content":"ef"}]})";
+  const auto chat_template = *model::ChatTemplate::parse(kTemplate);
+  const ExampleEncoder encoder(*tokenizer_, &chat_template, 0);
+  const auto text = std::string(kPair) + "\n" + kPair;
+  const auto dataset = Dataset::read(text, encoder, {1000, true});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  ASSERT_EQ(dataset->examples().size(), 4u);
+  EXPECT_EQ(dataset->report().examples, 2);
+  EXPECT_EQ(dataset->report().duplicates, 1);
+  EXPECT_EQ(dataset->shared_with(*dataset), 2);
+  const auto eos = tokenizer_->token_bytes(*tokenizer_->spec().eos, true);
+  EXPECT_THAT(learnt(dataset->examples()[0]), testing::EndsWith("[assistant]<d" + eos + ">\n"));
+  EXPECT_THAT(learnt(dataset->examples()[1]), testing::EndsWith("[assistant]<ef" + eos + ">\n"));
+  EXPECT_THAT(learnt(dataset->examples()[0]), HasSubstr("[assistant]b"));
+  // Each kind for its own method.
+  EXPECT_THAT(error(kPair), HasSubstr("line 1: it is a preference"));
+  EXPECT_THAT(std::string(base::message(Dataset::read(kTwoTurns, encoder, {1000, true}).status())),
+              HasSubstr("line 1: it is no preference"));
+}
+
 TEST_F(DatasetTest, AWeightOfZeroIsNotLearnt) {
   auto line = std::string(kTwoTurns);
   line.insert(line.find("\"content\":\"bc\""), "\"weight\":0,");

@@ -15,6 +15,8 @@ struct Example {
     ids.insert(ids.end(), more.begin(), more.end());
     learnt.insert(learnt.end(), more.size(), is_learnt);
   }
+  // Tokens that go through a model: nothing follows the last.
+  std::int64_t inputs() const { return static_cast<std::int64_t>(ids.size()) - 1; }
   std::int64_t targets() const {
     std::int64_t count = 0;
     for (std::size_t i = 1; i < learnt.size(); ++i) count += learnt[i] ? 1 : 0;

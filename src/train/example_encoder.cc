@@ -41,6 +41,12 @@ std::string ExampleEncoder::text_of(const std::optional<model::TokenId>& id) con
 
 absl::StatusOr<Example> ExampleEncoder::encode(const Record& record) const {
   if (const auto* chat = std::get_if<ChatRecord>(&record)) return encode_chat(*chat);
+  if (std::holds_alternative<PreferenceRecord>(record)) {
+    return base::invalid_argument(
+        "it is a preference, which the method dpo, ipo or orpo learns: give it `messages`, or "
+        "choose "
+        "another method");
+  }
   Example example;
   std::string text;
   if (const auto* completion = std::get_if<CompletionRecord>(&record)) {
@@ -57,6 +63,14 @@ absl::StatusOr<Example> ExampleEncoder::encode(const Record& record) const {
   example.append(learnt, true);
   if (const auto& eos = tokenizer_.spec().eos) example.append({*eos}, true);
   return example;
+}
+
+absl::StatusOr<std::pair<Example, Example>> ExampleEncoder::encode_pair(
+    const PreferenceRecord& record) const {
+  std::pair<Example, Example> pair;
+  ASSIGN_OR_RETURN(pair.first, encode_chat(record.preferred));
+  ASSIGN_OR_RETURN(pair.second, encode_chat(record.other));
+  return pair;
 }
 
 absl::StatusOr<model::RenderedPrompt> ExampleEncoder::render(const ChatRecord& chat,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -22,8 +23,11 @@ class ExampleEncoder {
                  std::int64_t unix_now);
 
   // Of a chat, every answer of the assistant whose weight is not 0, to the token that ends it.
-  // InvalidArgument: a chat for a model without a template, or what the template refuses.
+  // InvalidArgument: a chat for a model without a template, or what the template refuses, or a
+  // preference, which is two examples.
   absl::StatusOr<Example> encode(const Record& record) const;
+  // Of the preferred answer, and of the other.
+  absl::StatusOr<std::pair<Example, Example>> encode_pair(const PreferenceRecord& record) const;
 
  private:
   // A part of a conversation as the template writes it.

@@ -185,6 +185,79 @@ absl::StatusOr<Record> read_sharegpt(object& line) {
   return read_chat(chat);
 }
 
+// Messages after those of `input`, as a chat of both.
+absl::StatusOr<ChatRecord> read_side(const object& line, const object& input,
+                                     std::string_view side) {
+  auto field = fmt::format("{}_output", side);
+  if (!line.contains(field) && line.contains(fmt::format("{}_completion", side)))
+    field = fmt::format("{}_completion", side);
+  const auto* outputs = line.if_contains(field);
+  if (outputs == nullptr || !outputs->is_array() || outputs->get_array().empty()) {
+    return base::invalid_argument(
+        fmt::format("`{}` is no list of messages: give it one message of the assistant", field));
+  }
+  ChatRecord record;
+  for (auto message : input.at("messages").get_array()) {
+    // What comes before is not what is preferred.
+    if (auto* fields = message.if_object();
+        fields != nullptr && fields->contains("role") && fields->at("role") == "assistant") {
+      (*fields)["weight"] = 0;
+    }
+    record.messages.push_back(std::move(message));
+  }
+  bool has_assistant = false;
+  for (std::size_t i = 0; i < record.messages.size(); ++i) {
+    bool unused = false;
+    RETURN_IF_ERROR(read_message(record.messages[i], fmt::format("input.messages[{}]", i), unused));
+  }
+  for (std::size_t i = 0; i < outputs->get_array().size(); ++i) {
+    auto message = outputs->get_array()[i];
+    RETURN_IF_ERROR(read_message(message, fmt::format("{}[{}]", field, i), has_assistant));
+    record.messages.push_back(std::move(message));
+  }
+  if (!has_assistant) {
+    return base::invalid_argument(
+        fmt::format("`{}` has no message of the assistant: end with one", field));
+  }
+  if (const auto* tools = input.if_contains("tools"); tools != nullptr && !tools->is_null()) {
+    if (!tools->is_array()) return base::invalid_argument("`input.tools` is no list");
+    record.tools = *tools;
+  }
+  return record;
+}
+
+absl::StatusOr<Record> read_preference(const object& line) {
+  const auto* stored = line.if_contains("input");
+  const auto* input = stored == nullptr ? nullptr : stored->if_object();
+  if (input == nullptr)
+    return base::invalid_argument(
+        "`input` is no object: give it the `messages` before the answers");
+  const auto* messages = input->if_contains("messages");
+  if (messages == nullptr || !messages->is_array() || messages->get_array().empty())
+    return base::invalid_argument("`input.messages` is no list of messages");
+  if (messages->get_array().size() > kMessagesMax) {
+    return base::invalid_argument(
+        fmt::format("`input.messages` has {} messages, over the limit of {}",
+                    messages->get_array().size(), kMessagesMax));
+  }
+  PreferenceRecord record;
+  ASSIGN_OR_RETURN(record.preferred, read_side(line, *input, "preferred"));
+  ASSIGN_OR_RETURN(record.other, read_side(line, *input, "non_preferred"));
+  if (record.preferred.messages == record.other.messages) {
+    return base::invalid_argument(
+        "`preferred_output` and `non_preferred_output` are the same: there is nothing to prefer");
+  }
+  return Record(std::move(record));
+}
+
+bool is_preference(const object& line) {
+  for (const auto* field : {"preferred_output", "preferred_completion", "non_preferred_output",
+                            "non_preferred_completion"}) {
+    if (line.contains(field)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<Record> read_record(std::string_view line) {
@@ -197,6 +270,7 @@ absl::StatusOr<Record> read_record(std::string_view line) {
     return base::invalid_argument(fmt::format("it is no JSON: {}", base::message(parsed.status())));
   auto* fields = parsed->if_object();
   if (fields == nullptr) return base::invalid_argument("it is no JSON object");
+  if (is_preference(*fields)) return read_preference(*fields);
   if (fields->contains("messages")) return read_chat(*fields);
   if (fields->contains("conversations")) return read_sharegpt(*fields);
   if (fields->contains("instruction")) return read_alpaca(*fields);
@@ -210,7 +284,7 @@ absl::StatusOr<Record> read_record(std::string_view line) {
   }
   return base::invalid_argument(
       "none of `messages`, `prompt` and `completion`, `instruction` and `output`, "
-      "`conversations`, `text` is there");
+      "`conversations`, `text`, `input` and `preferred_output` is there");
 }
 
 }  // namespace plinth::train

@@ -1,5 +1,5 @@
 // One line of a file of examples, whatever its format: OpenAI's chats and completions, Alpaca,
-// ShareGPT, plain text.
+// preferences, ShareGPT, plain text.
 #pragma once
 
 #include <string>
@@ -29,10 +29,17 @@ struct TextRecord {
   std::string text;
 };
 
-using Record = std::variant<ChatRecord, CompletionRecord, TextRecord>;
+// Two ways on from the same messages, of which the first is to be likelier. Answers before them
+// have weight 0.
+struct PreferenceRecord {
+  ChatRecord preferred, other;
+};
+
+using Record = std::variant<ChatRecord, CompletionRecord, TextRecord, PreferenceRecord>;
 
 // The format is what the line's fields say: "messages", "prompt" and "completion", "instruction"
-// and "output" (Taori et al., "Alpaca", 2023), "conversations" (ShareGPT), "text".
+// and "output" (Taori et al., "Alpaca", 2023), "conversations" (ShareGPT), "text"; "input",
+// "preferred_output" and "non_preferred_output", or "..._completion" (OpenAI's preferences).
 // InvalidArgument names the field and how to mend it; the caller adds the line's number.
 absl::StatusOr<Record> read_record(std::string_view line);
 

@@ -57,6 +57,46 @@ TEST(Record, OtherFormatsToo) {
   EXPECT_EQ(std::get<TextRecord>(*plain).text, "once");
 }
 
+TEST(Record, PreferencesAreTwoChats) {
+  for (const std::string field : {"output", "completion"}) {
+    const auto record =
+        read_record(R"({"input":{"messages":[{"role":"user","content":"a"},)"
+                    R"({"role":"assistant","content":"b"},{"role":"user","content":"c"}],)"
+                    R"("tools":[{"type":"function"}]},"preferred_)" +
+                    field + R"(":[{"role":"assistant","content":"d"}],"non_preferred_)" + field +
+                    R"(":[{"role":"assistant","content":"e"}]})");
+    ASSERT_TRUE(record.ok()) << record.status();
+    const auto& pair = std::get<PreferenceRecord>(*record);
+    ASSERT_EQ(pair.preferred.messages.size(), 4u);
+    EXPECT_EQ(pair.preferred.messages[1].at("weight").as_int64(), 0);
+    EXPECT_EQ(text(pair.preferred.messages[3], "content"), "d");
+    EXPECT_EQ(text(pair.other.messages[3], "content"), "e");
+    EXPECT_EQ(pair.other.tools.as_array().size(), 1u);
+  }
+}
+
+TEST(Record, ErrorsOfPreferencesToo) {
+  const std::string input = R"({"input":{"messages":[{"role":"user","content":"a"}]},)";
+  const std::string answer = R"([{"role":"assistant","content":"b"}])";
+  EXPECT_THAT(error(R"({"preferred_output":)" + answer + "}"), HasSubstr("`input` is no object"));
+  EXPECT_THAT(error(R"({"input":{},"preferred_output":)" + answer + "}"),
+              HasSubstr("`input.messages`"));
+  EXPECT_THAT(error(input + R"("preferred_output":)" + answer + "}"),
+              HasSubstr("`non_preferred_output` is no list of messages"));
+  EXPECT_THAT(error(input + R"("preferred_output":[{"role":"user","content":"b"}],)" +
+                    R"("non_preferred_output":)" + answer + "}"),
+              HasSubstr("`preferred_output` has no message of the assistant"));
+  EXPECT_THAT(error(input + R"("preferred_output":[{"role":"assistant","content":""}],)" +
+                    R"("non_preferred_output":)" + answer + "}"),
+              HasSubstr("`preferred_output[0].content` is empty"));
+  EXPECT_THAT(error(R"({"input":{"messages":[{"role":"cat","content":"a"}]},"preferred_output":)" +
+                    answer + R"(,"non_preferred_output":)" + answer + "}"),
+              HasSubstr("`input.messages[0].role`"));
+  EXPECT_THAT(error(input + R"("preferred_output":)" + answer + R"(,"non_preferred_output":)" +
+                    answer + "}"),
+              HasSubstr("the same"));
+}
+
 TEST(Record, ErrorsNameTheFieldAndTheCure) {
   EXPECT_THAT(error("nonsense"), HasSubstr("no JSON"));
   EXPECT_THAT(error("[]"), HasSubstr("no JSON object"));

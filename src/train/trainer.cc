@@ -15,6 +15,9 @@ namespace plinth::train {
 
 namespace {
 
+// Of random numbers: apart from those that shuffle, whose streams are epochs.
+constexpr std::uint64_t kDrawStream = std::uint64_t{1} << 63;
+
 // Fisher and Yates, 1938.
 std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed, std::int64_t epoch) {
   std::vector<std::size_t> order(count);
@@ -31,20 +34,49 @@ std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed, std::in
 Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
                  Compute& compute)
     : decoder_(decoder),
-      data_(data),
       options_(options),
       compute_(compute),
+      objective_(objective_of(data)),
       tape_(compute),
       optimizer_(decoder.parameters(), options.adamw),
-      steps_per_epoch_(base::ceil_div(data.report().examples, options.batch_size)),
-      steps_(steps_per_epoch_ * options.epochs) {}
+      steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
+      steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
+
+Trainer::Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt,
+                 const TrainerOptions& options, Compute& compute)
+    : decoder_(decoder),
+      options_(options),
+      compute_(compute),
+      objective_(*(objectives_[nullptr] = std::move(learnt))),
+      tape_(compute),
+      optimizer_(decoder.parameters(), options.adamw),
+      steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
+      steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
+
+Objective& Trainer::objective_of(const Dataset& data) {
+  auto& objective = objectives_[&data];
+  if (objective == nullptr) {
+    objective = make_objective(options_.objective, data, decoder_, options_.pass_tokens, compute_);
+  }
+  return *objective;
+}
 
 std::vector<std::size_t> Trainer::batch(std::int64_t step) {
+  if (options_.steps > 0) {
+    const auto count = static_cast<double>(objective_.records());
+    std::vector<std::size_t> drawn;
+    for (std::int64_t i = 0; i < options_.batch_size; ++i) {
+      const auto at = static_cast<std::uint64_t>(step * options_.batch_size + i);
+      drawn.push_back(
+          static_cast<std::size_t>(base::uniform_at(options_.seed, at, kDrawStream) * count));
+    }
+    return drawn;
+  }
   const auto epoch = step / steps_per_epoch_;
   if (std::exchange(order_epoch_, epoch) != epoch)
-    order_ = shuffled(data_.examples().size(), options_.seed, epoch);
+    order_ = shuffled(static_cast<std::size_t>(objective_.records()), options_.seed, epoch);
   const auto begin = step % steps_per_epoch_ * options_.batch_size;
-  const auto end = std::min(begin + options_.batch_size, data_.report().examples);
+  const auto end = std::min(begin + options_.batch_size, objective_.records());
   return {order_.begin() + begin, order_.begin() + end};
 }
 
@@ -55,21 +87,23 @@ Recompute Trainer::recompute_for(std::int64_t tokens) const {
   return bytes <= options_.kept_bytes_max ? Recompute::none : Recompute::full;
 }
 
-Loss Trainer::passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,
-                     double factor, std::int64_t& tokens) {
+Loss Trainer::passes(Objective& objective, const std::vector<std::size_t>& chosen, double factor,
+                     std::int64_t& tokens) {
   std::vector<std::int64_t> lengths;
-  for (const auto index : chosen)
-    lengths.push_back(static_cast<std::int64_t>(examples[index].ids.size()) - 1);
+  for (const auto record : chosen) lengths.push_back(objective.tokens(record));
+  Pass pass{tape_, decoder_, Recompute::full, factor, 0};
   Loss loss;
   for (const auto& places : pack(lengths, options_.pass_tokens)) {
     std::vector<std::size_t> together;
-    for (const auto place : places) together.push_back(chosen[place]);
-    const auto batch = batch_of(examples, together);
-    auto& hidden = decoder_.hidden(tape_, batch, recompute_for(batch.tokens()));
-    loss += cross_entropy(tape_, hidden, decoder_.head(), batch, decoder_.head_shape(), factor);
-    tape_.recording() ? tape_.backward() : tape_.clear();
-    tokens += batch.tokens();
+    std::int64_t together_tokens = 0;
+    for (const auto place : places) {
+      together.push_back(chosen[place]);
+      together_tokens += lengths[place];
+    }
+    pass.recompute = recompute_for(together_tokens);
+    loss += objective.pass(pass, together);
   }
+  tokens += pass.tokens;
   return loss;
 }
 
@@ -81,12 +115,12 @@ absl::StatusOr<StepReport> Trainer::step() {
   report.epoch = number / steps_per_epoch_;
   report.learning_rate = learning_rate(options_.schedule, number, steps_);
   const auto chosen = batch(number);
-  // By the targets of the whole batch, however it is cut into passes.
-  std::int64_t targets = 0;
-  for (const auto index : chosen) targets += data_.examples()[index].targets();
+  // By the weight of the whole batch, however it is cut into passes.
+  double weight = 0;
+  for (const auto record : chosen) weight += objective_.weight(record);
   decoder_.parameters().clear_gradients();
   decoder_.pack(compute_);
-  report.loss = passes(data_.examples(), chosen, 1 / static_cast<double>(targets), report.tokens);
+  report.loss = passes(objective_, chosen, 1 / weight, report.tokens);
   report.gradient_norm = gradient_norm(decoder_.parameters(), compute_.threads);
   if (!std::isfinite(report.loss.sum) || !std::isfinite(report.gradient_norm)) {
     return base::failed_precondition(
@@ -101,12 +135,14 @@ absl::StatusOr<StepReport> Trainer::step() {
   return report;
 }
 
-Loss Trainer::evaluate(const Dataset& data) {
-  std::vector<std::size_t> all(data.examples().size());
+Loss Trainer::evaluate(const Dataset& data) { return evaluate(objective_of(data)); }
+
+Loss Trainer::evaluate(Objective& objective) {
+  std::vector<std::size_t> all(static_cast<std::size_t>(objective.records()));
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::int64_t tokens = 0;
   tape_.set_recording(false);
-  const auto loss = passes(data.examples(), all, 0, tokens);
+  const auto loss = passes(objective, all, 0, tokens);
   tape_.set_recording(true);
   return loss;
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "train/dataset.h"
 #include "train/decoder.h"
 #include "train/limits.h"
+#include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -18,7 +21,8 @@ namespace plinth::train {
 
 struct TrainerOptions {
   std::int64_t epochs = 3;
-  std::int64_t batch_size = 8;  // examples of one step
+  std::int64_t steps = 0;       // not 0: of records drawn at random, and not by epochs
+  std::int64_t batch_size = 8;  // examples of one step, or pairs
   // That go through the model at once, where no example is longer: enough that a weight is read for
   // many, and few enough that what their layers leave need not be made again.
   std::int64_t pass_tokens = 512;
@@ -30,6 +34,7 @@ struct TrainerOptions {
   // pass. The bits are the same.
   std::optional<Recompute> recompute;
   std::int64_t kept_bytes_max = kKeptBytesMax;
+  ObjectiveOptions objective;
 };
 
 struct StepReport {
@@ -45,8 +50,10 @@ struct StepReport {
 // Not thread-safe.
 class Trainer {
  public:
-  // The references outlive it.
+  // The references outlive it. The decoder as it is now is what preferences are held against.
   Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
+          Compute& compute);
+  Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt, const TrainerOptions& options,
           Compute& compute);
 
   std::int64_t steps() const { return steps_; }  // of the whole run
@@ -55,8 +62,12 @@ class Trainer {
   // The next one. FailedPrecondition where the loss or a gradient is no number any more: nothing of
   // that step has changed a weight.
   absl::StatusOr<StepReport> step();
+  // What evaluate() needs of the model as it is before the first step, of a run that goes on, too:
+  // before resume(). `data` outlives this.
+  void prepare(const Dataset& data) { objective_of(data); }
   // Of data that is not learnt.
   Loss evaluate(const Dataset& data);
+  Loss evaluate(Objective& objective);
 
   // Everything that the rest of the run depends on, into a folder of its own in `folder`
   // (checkpoint.h), of which the newest `keep` are left.
@@ -73,13 +84,16 @@ class Trainer {
   // The examples of a step, by index.
   std::vector<std::size_t> batch(std::int64_t step);
   Recompute recompute_for(std::int64_t tokens) const;
-  Loss passes(const std::vector<Example>& examples, const std::vector<std::size_t>& chosen,
-              double factor, std::int64_t& tokens);
+  Loss passes(Objective& objective, const std::vector<std::size_t>& chosen, double factor,
+              std::int64_t& tokens);
+  Objective& objective_of(const Dataset& data);
 
   Decoder<float>& decoder_;
-  const Dataset& data_;
   const TrainerOptions options_;
   Compute& compute_;
+  // Made when first asked for; null: of no dataset.
+  std::map<const Dataset*, std::unique_ptr<Objective>> objectives_;
+  Objective& objective_;  // that is learnt
   Tape<float> tape_;
   AdamW<float> optimizer_;
   std::int64_t steps_per_epoch_ = 0, steps_ = 0;

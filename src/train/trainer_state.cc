@@ -1,6 +1,4 @@
 // What the trainer keeps of a run, and how it goes on.
-#include <fmt/format.h>
-
 #include <vector>
 
 #include "train/checkpoint.h"
@@ -9,20 +7,6 @@
 namespace plinth::train {
 
 namespace {
-
-// FNV-1a over the tokens and what of them is learnt.
-std::uint64_t fingerprint(const Dataset& data) {
-  std::uint64_t hash = 14695981039346656037ull;
-  const auto add = [&](std::uint64_t number) { hash = (hash ^ number) * 1099511628211ull; };
-  for (const auto& example : data.examples()) {
-    add(example.ids.size());
-    for (std::size_t i = 0; i < example.ids.size(); ++i) {
-      add(static_cast<std::uint64_t>(example.ids[i]));
-      add(example.learnt[i] ? 1 : 0);
-    }
-  }
-  return hash;
-}
 
 std::vector<CheckpointMatrix> matrices_of(AdamW<float>& optimizer) {
   std::vector<CheckpointMatrix> matrices;
@@ -43,23 +27,27 @@ std::vector<CheckpointMatrix> matrices_of(AdamW<float>& optimizer) {
 
 base::json::object Trainer::description() const {
   const auto& schedule = options_.schedule;
-  return {{"data", fmt::format("{:016x}", fingerprint(data_))},
-          {"examples", data_.report().examples},
-          {"epochs", options_.epochs},
-          {"batch_size", options_.batch_size},
-          {"pass_tokens", options_.pass_tokens},
-          {"learning_rate", schedule.rate},
-          {"least_rate", schedule.least},
-          {"warmup_steps", schedule.warmup_steps},
-          {"decay", static_cast<int>(schedule.decay)},
-          {"beta1", options_.adamw.beta1},
-          {"beta2", options_.adamw.beta2},
-          {"epsilon", options_.adamw.epsilon},
-          {"weight_decay", options_.adamw.weight_decay},
-          {"clip_norm", options_.clip_norm},
-          {"seed", options_.seed},
-          {"isa", tensor::isa_name(compute_.isa)},
-          {"precision", compute_.precision == tensor::GemmPrecision::bf16 ? "bf16" : "f32"}};
+  base::json::object run;
+  objective_.describe(run);
+  const base::json::object options{
+      {"epochs", options_.epochs},
+      {"steps", options_.steps},
+      {"batch_size", options_.batch_size},
+      {"pass_tokens", options_.pass_tokens},
+      {"learning_rate", schedule.rate},
+      {"least_rate", schedule.least},
+      {"warmup_steps", schedule.warmup_steps},
+      {"decay", static_cast<int>(schedule.decay)},
+      {"beta1", options_.adamw.beta1},
+      {"beta2", options_.adamw.beta2},
+      {"epsilon", options_.adamw.epsilon},
+      {"weight_decay", options_.adamw.weight_decay},
+      {"clip_norm", options_.clip_norm},
+      {"seed", options_.seed},
+      {"isa", tensor::isa_name(compute_.isa)},
+      {"precision", compute_.precision == tensor::GemmPrecision::bf16 ? "bf16" : "f32"}};
+  for (const auto& [name, value] : options) run[name] = value;
+  return run;
 }
 
 absl::Status Trainer::save(const std::string& folder, int keep) {

@@ -74,6 +74,30 @@ def an_adapter_is_left_in_pefts_form():
 
 
 @test
+def preferences_are_learnt_by_each_method():
+    with Home() as home:
+        model = home.path + "/tiny.gguf"
+        os.makedirs(home.path)
+        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        pair = {"input": {"messages": [{"role": "user", "content": "a"}]}}
+        for side, said in [("preferred_output", "yes"), ("non_preferred_output", "no?")]:
+            pair[side] = [{"role": "assistant", "content": said}]
+        data = home.write("pairs.jsonl", (json.dumps(pair) + "\n") * 4)
+        for method, first in [("dpo", 0.693147), ("ipo", 6.25), ("orpo", None)]:
+            to = f"{home.path}/{method}"
+            done = home.run("finetune", "--base", model, "--data", data, "--to", to, "--method", method, "--beta", "0.2",
+                            "--epochs", "8", "--batch-size", "2", "--learning-rate", "1e-3")
+            assert "4 pairs" in done.stderr, done.stderr
+            steps = list(csv.DictReader(open(to + "/results.csv")))
+            assert first is None or float(steps[0]["train_loss"]) == first, steps[0]
+            assert float(steps[-1]["train_loss"]) < float(steps[0]["train_loss"]), steps
+            assert float(steps[-1]["train_preference_accuracy"]) == 1, steps[-1]
+            assert float(steps[-1]["train_reward_margin"]) > float(steps[0]["train_reward_margin"]), steps
+        wrong = home.run("finetune", "--base", model, "--data", data, "--to", home.path + "/no", expect=None)
+        assert wrong.returncode != 0 and "line 1: it is a preference" in wrong.stderr, wrong.stderr
+
+
+@test
 def a_run_that_was_killed_goes_on_to_the_same_bytes():
     with Home() as home:
         model = home.path + "/tiny.gguf"

@@ -21,6 +21,7 @@ struct Loss {
   double weight = 0;         // of those weights
   std::int64_t targets = 0;  // how many there were
   std::int64_t correct = 0;  // targets that were the most likely token
+  double margin = 0;         // of pairs (preference.h), the sum
 
   double mean() const { return weight > 0 ? sum / weight : 0; }
   Loss& operator+=(const Loss& other) {
@@ -28,6 +29,7 @@ struct Loss {
     weight += other.weight;
     targets += other.targets;
     correct += other.correct;
+    margin += other.margin;
     return *this;
   }
 };

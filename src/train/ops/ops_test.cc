@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "train/dense_weight.h"
 #include "train/ops/activation.h"
@@ -12,6 +13,7 @@
 #include "train/ops/linear.h"
 #include "train/ops/norm.h"
 #include "train/ops/rope.h"
+#include "train/ops/token_log_probs.h"
 #include "train/testing/gradient_check.h"
 
 namespace plinth::train {
@@ -198,6 +200,32 @@ TEST_F(Ops, Embedding) {
   auto table = weight(0);
   const std::vector<std::int32_t> ids = {3, 9, 3, 0, 3, 9};
   check([&](auto& tape) -> Var<double>& { return embedding(tape, table, ids, 1.7); });
+}
+
+TEST_F(Ops, TokenLogProbs) {
+  array(300, 6);
+  array(11, 6);
+  auto head = weight(1);
+  auto batch = documents({300});
+  for (std::size_t i = 0; i < batch.ids.size(); ++i) {
+    batch.targets[i] = static_cast<std::int32_t>(random_() % 11);
+    batch.weights[i] = i % 3 == 0 ? 0.0f : 1.0f;
+  }
+  base::ThreadPool threads(2);
+  Compute compute(threads);
+  for (const HeadShape shape : {HeadShape{1, 0}, HeadShape{0.7, 2.0}}) {
+    check([&](auto& tape) -> Var<double>& {
+      return token_log_probs(tape, leaf(tape, 0), head, batch, shape);
+    });
+    // Together they are the loss.
+    Tape<double> tape(compute);
+    tape.set_recording(false);
+    const auto& scores = token_log_probs(tape, leaf(tape, 0), head, batch, shape);
+    const auto loss = cross_entropy(tape, leaf(tape, 0), head, batch, shape, 0);
+    EXPECT_NEAR(std::accumulate(scores.value, scores.value + 300, 0.0), -loss.sum, 1e-9);
+    EXPECT_EQ(scores.value[0], 0);
+    EXPECT_LT(scores.value[1], 0);
+  }
 }
 
 // The loss goes back on the spot, so its own differences are taken here.

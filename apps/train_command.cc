@@ -1,0 +1,91 @@
+#include "apps/train_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+
+#include "apps/home.h"
+#include "apps/model_install.h"
+#include "apps/terminal.h"
+#include "apps/train_run.h"
+
+namespace plinth {
+
+namespace {
+
+struct TrainArguments {
+  std::string install;  // "" = the model is not installed
+  TrainOptions run;
+};
+
+absl::Status train_model(const std::string& home_flag, const TrainArguments& arguments) {
+  const base::RealClock clock;
+  ASSIGN_OR_RETURN(const auto trained, run_train(derived(arguments.run), clock));
+  if (arguments.install.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
+  ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
+  ASSIGN_OR_RETURN(auto model, cluster::resolve_model(trained));
+  model.name = arguments.install;
+  return install_model(library, model, clock).status();
+}
+
+void add_options(CLI::App& command, TrainArguments& arguments) {
+  auto& run = arguments.run;
+  auto& trainer = run.trainer;
+  command.add_option("--data", run.data, "Plain text")->required();
+  command.add_option("--to", run.folder, "Folder for what the run leaves")->required();
+  command.add_option("--install", arguments.install, "Install the model under this name");
+  command.add_option("--depth,--layers", run.layers, "All else follows from it")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  command.add_option("--width", run.width, "0: 64 for each layer")->check(CLI::Range(0, 8192));
+  command.add_option("--heads", run.heads, "0: of 64, or 128 from a width of 512 on")
+      ->check(CLI::Range(0, 256));
+  command.add_option("--context", run.context, "Tokens of a window")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 1 << 16));
+  command.add_option("--batch-size", trainer.batch_size, "Windows of a step")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 16));
+  command.add_option("--steps", trainer.steps, "0: 20 tokens for each weight")
+      ->check(CLI::Range(0, 1 << 30));
+  command.add_option("--learning-rate", trainer.schedule.rate, "0: by the width")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--warmup-steps", trainer.schedule.warmup_steps)
+      ->check(CLI::Range(0, 1 << 30));
+  command.add_option("--valid-part", run.valid_part, "Of the text, from its end, is not learnt")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 0.5));
+  command.add_option("--eval-steps", run.eval_steps, "Steps between looks at that part")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 30));
+  command.add_option("--checkpoint-steps", run.checkpoint_steps)
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 30));
+  command.add_option("--seed", trainer.seed);
+  command.add_option("--threads", run.threads)->check(CLI::Range(0, 1024));
+  command.add_flag("--resume", run.resume, "Go on with the run that the folder holds");
+  command.add_flag("--f32", run.f32, "Multiply in fp32 where BF16 would be faster");
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, const std::string& home, int& exit_code) {
+  auto* command = app.add_subcommand("train", "Train a small model from plain text");
+  const auto arguments = std::make_shared<TrainArguments>();  // shared by CLI11's callback
+  auto& trainer = arguments->run.trainer;
+  trainer.batch_size = 16;
+  trainer.schedule = {0, 0.1, 0, train::Decay::cosine};
+  trainer.recompute = train::Recompute::none;
+  add_options(*command, *arguments);
+  command->footer(
+      "\nExample:\n  plinth train --data book.txt --depth 4 --to small --install small");
+  command->callback([arguments, &home, &exit_code] {
+    const auto status = train_model(home, *arguments);
+    exit_code = status.ok() ? 0 : report(status);
+  });
+}
+
+}  // namespace plinth
