@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "apps/bench_adapters.h"
 #include "apps/bench_command.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
@@ -41,6 +42,9 @@ struct BenchModelArguments {
   std::string packed;  // file of packed weights, or ""
   std::string tuning;  // file of choices of blocking, or ""
   bool autotune = true;
+  int adapters = 0;  // so many streams, each with its own, beside as many without
+  int adapter_rank = 16;
+  std::string adapter_folder = "bench-adapters";
   std::string kv_type;  // "" = the mode's own
   bool json = false;
 };
@@ -71,7 +75,8 @@ class ModelBench {
   }
 
   // Best tokens per second of all streams together, over one run of `steps` steps each.
-  absl::StatusOr<double> decode(int count) {
+  // The first streams take an adapter each.
+  absl::StatusOr<double> decode(int count, std::span<const engine::AdapterId> adapters = {}) {
     const int longest = arguments_.context + arguments_.steps;
     const auto streams = make_streams(count, longest);
     double best = 0;
@@ -88,6 +93,7 @@ class ModelBench {
           batch.push_back({std::span(stream.tokens).subspan(static_cast<std::size_t>(at), 1), at,
                            stream.blocks, 1, long_rope(longest)});
         }
+        for (std::size_t a = 0; a < adapters.size(); ++a) batch[a].adapter = adapters[a];
         ASSIGN_OR_RETURN(const double part, timed(batch));
         seconds += part;
       }
@@ -156,10 +162,42 @@ absl::Status check(const BenchModelArguments& arguments, const engine::RunnerInf
   return absl::OkStatus();
 }
 
+using Record = std::function<void(const std::string&, double, const char*)>;
+
+// Streams with an adapter each beside as many without, and all of them without. A step reads the
+// weights once, and each adapter.
+absl::Status bench_adapters(const BenchModelArguments& arguments, const model::DecoderSpec& spec,
+                            double weight_bytes, engine::Runner& runner, ModelBench& bench,
+                            const Record& record) {
+  ASSIGN_OR_RETURN(const auto written,
+                   write_random_adapters(spec, arguments.adapters, arguments.adapter_rank,
+                                         arguments.adapter_folder));
+  std::vector<engine::AdapterId> ids;
+  double adapter_bytes = 0;
+  for (const auto& adapter : written) {
+    ASSIGN_OR_RETURN(const auto loaded, runner.load_adapter(adapter));
+    ids.push_back(loaded.id);
+    adapter_bytes += static_cast<double>(loaded.bytes);
+  }
+  const int streams = 2 * arguments.adapters;
+  ASSIGN_OR_RETURN(const double base_rate, bench.decode(streams));
+  ASSIGN_OR_RETURN(const double rate, bench.decode(streams, ids));
+  record(fmt::format("base_{}", streams), base_rate, "tokens/s");
+  record(fmt::format("adapted_{}", streams), rate, "tokens/s");
+  record("weights_mib", weight_bytes / (1 << 20), "MiB");
+  record("adapters_mib", adapter_bytes / (1 << 20), "MiB");
+  record("base_read", base_rate / streams * weight_bytes / 1e6, "MB/s");
+  record("adapted_read", rate / streams * (weight_bytes + adapter_bytes) / 1e6, "MB/s");
+  return absl::OkStatus();
+}
+
 absl::Status bench_model(const BenchModelArguments& arguments) {
   const base::RealClock clock;
   const auto start = clock.now();
   ASSIGN_OR_RETURN(auto file, model::open_model(arguments.model));
+  const auto spec = file->spec;
+  double weight_bytes = 0;
+  for (const auto& mapping : file->mappings) weight_bytes += static_cast<double>(mapping.size());
   const int threads = arguments.threads > 0
                           ? arguments.threads
                           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -184,6 +222,8 @@ absl::Status bench_model(const BenchModelArguments& arguments) {
   for (const int tokens : arguments.prefill) {
     pages = std::max(pages, ModelBench::pages(1, tokens));
   }
+  pages = std::max(pages,
+                   ModelBench::pages(2 * arguments.adapters, arguments.context + arguments.steps));
   for (const int streams : arguments.streams) {
     pages = std::max(pages, ModelBench::pages(streams, arguments.context + arguments.steps));
   }
@@ -205,6 +245,9 @@ absl::Status bench_model(const BenchModelArguments& arguments) {
   for (const int streams : arguments.streams) {
     ASSIGN_OR_RETURN(const double rate, bench.decode(streams));
     record(fmt::format("decode_{}", streams), rate, "tokens/s");
+  }
+  if (arguments.adapters > 0) {
+    RETURN_IF_ERROR(bench_adapters(arguments, spec, weight_bytes, *runner, bench, record));
   }
   ASSIGN_OR_RETURN(const double first, bench.prefill(arguments.first_token));
   record("first_token_ms", arguments.first_token / first * 1000, "ms");
@@ -241,6 +284,13 @@ void add_bench_model_command(CLI::App& bench, int& exit_code) {
                       "File that keeps the choices of blocking; the second run measures none");
   command->add_flag("--autotune,!--no-autotune", arguments->autotune,
                     "Choose the blocking by measuring");
+  command
+      ->add_option("--adapters", arguments->adapters,
+                   "So many streams with a random adapter each, beside as many without")
+      ->check(CLI::Range(0, 256));
+  command->add_option("--adapter-rank", arguments->adapter_rank, "Their rank")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--adapter-folder", arguments->adapter_folder, "Where they are written");
   command->add_option("--kv-type", arguments->kv_type, "How keys and values are kept")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8"}));
   command->add_flag("--json", arguments->json, "One JSON document on stdout");

@@ -71,6 +71,7 @@ absl::StatusOr<engine::EngineOptions> engine_options(const base::Settings& setti
   engine::EngineOptions options;
   options.context_tokens = static_cast<std::int32_t>(settings.integer("engine.ctx"));
   options.kv_bytes = static_cast<std::size_t>(settings.integer("engine.kv_mib")) << 20;
+  options.adapter_bytes = static_cast<std::size_t>(settings.integer("engine.adapters_mib")) << 20;
   options.step_tokens_max = static_cast<std::int32_t>(settings.integer("engine.step_tokens_max"));
   options.sequences_max = static_cast<std::int32_t>(settings.integer("engine.sequences_max"));
   options.queue_max = static_cast<std::int32_t>(settings.integer("engine.queue_max"));

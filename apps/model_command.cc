@@ -16,6 +16,7 @@
 #include "cluster/model_catalog.h"
 #include "cluster/model_export.h"
 #include "cluster/model_library.h"
+#include "model/adapter_file.h"
 
 namespace plinth {
 
@@ -27,6 +28,7 @@ using cluster::ModelLibrary;
 struct ModelArguments {
   std::string name;
   std::string as;
+  std::string base;
   std::string target;
   bool json = false;
 };
@@ -41,6 +43,7 @@ base::json::object to_object(const InstalledModel& model, const ModelLibrary& li
   return {{"name", model.name},
           {"title", model.title},
           {"kind", model.kind},
+          {"base", model.base},
           {"license", model.license},
           {"bytes", model.bytes()},
           {"pulled", model.pulled_unix_s},
@@ -49,7 +52,23 @@ base::json::object to_object(const InstalledModel& model, const ModelLibrary& li
           {"files", files}};
 }
 
+absl::Status import_adapter(const ModelLibrary& library, const ModelArguments& arguments) {
+  const base::RealClock clock;
+  ASSIGN_OR_RETURN(const auto model,
+                   install_adapter(library, {arguments.as, arguments.base, arguments.name}, clock));
+  if (arguments.json) {
+    fmt::print("{}\n", base::to_json(to_object(model, library)));
+  } else {
+    fmt::print("{} {} over {} ({})\n", styled("installed", "32", Stream::out), model.name,
+               model.base, human_bytes(model.bytes()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status pull(const ModelLibrary& library, const ModelArguments& arguments) {
+  if (!arguments.base.empty() || model::is_adapter(arguments.name)) {
+    return import_adapter(library, arguments);
+  }
   ASSIGN_OR_RETURN(auto wanted, cluster::resolve_model(arguments.name));
   if (!arguments.as.empty()) wanted.name = arguments.as;
   if (!cluster::valid_model_name(wanted.name)) {
@@ -215,13 +234,15 @@ void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
       "  plinth model pull smollm2\n"
       "  plinth model pull hf:Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf --as qwen3-4b\n"
       "  plinth model import ./my-model/\n"
+      "  plinth model import ./adapter/ --base smollm2 --as my-adapter\n"
       "  plinth model export smollm2 smollm2.tar\n"
       "HF_ENDPOINT, HF_TOKEN, PIP_INDEX_URL, https_proxy and SSL_CERT_FILE are honoured.");
   constexpr char kSource[] = "Catalog name, hf:OWNER/REPO/FILE, URL#sha256=DIGEST, or a path";
   add("pull", "Download a model, resuming and checking it", kSource, pull)
       ->add_option("--as", arguments->as, "Install under this name");
-  add("import", "Copy a model file or folder into the home", kSource, pull)
-      ->add_option("--as", arguments->as, "Install under this name");
+  auto* import = add("import", "Copy a model file or folder into the home", kSource, pull);
+  import->add_option("--as", arguments->as, "Install under this name");
+  import->add_option("--base", arguments->base, "It is an adapter over this installed model");
   add("export", "Write a model's files and manifest to a folder or a .tar", "Installed model",
       export_to)
       ->add_option("target", arguments->target, "A new folder, or a file ending in .tar")

@@ -4,7 +4,9 @@
 
 #include "apps/terminal.h"
 #include "cluster/model_puller.h"
+#include "model/adapter_file.h"
 #include "model/encoder_file.h"
+#include "model/model_file.h"
 #include "model/suggested_sampling.h"
 
 namespace plinth {
@@ -26,7 +28,34 @@ cluster::PullOptions pull_options() {
   return options;
 }
 
+absl::Status check_adapter(const std::string& base, const std::string& adapter) {
+  ASSIGN_OR_RETURN(const auto file, model::open_model(base));
+  return model::open_adapter(model::adapter_paths(adapter), file->spec).status();
+}
+
 }  // namespace
+
+absl::StatusOr<cluster::InstalledModel> install_adapter(const cluster::ModelLibrary& library,
+                                                        cluster::AdapterSource source,
+                                                        const base::Clock& clock) {
+  const bool named = !source.base.empty();
+  if (!named) source.base = model::adapter_base_name(source.folder);
+  if (!library.find(source.base).ok()) {
+    return base::invalid_argument(
+        named ? fmt::format("--base {}: no such model is installed", source.base)
+              : fmt::format("{} is an adapter: --base says over which installed model",
+                            source.folder));
+  }
+  ProgressBar bar(clock);
+  const auto http = net::make_http_client();
+  const cluster::PullProgress progress{[](const std::string&) {},
+                                       [&](const std::string& file, std::uint64_t done,
+                                           std::uint64_t total) { bar.update(file, done, total); }};
+  cluster::ModelPuller puller(library, *http, clock, cluster::PullOptions::from_environment());
+  auto installed = cluster::install_adapter(library, puller, source, check_adapter, progress);
+  bar.finish();
+  return installed;
+}
 
 absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrary& library,
                                                       const cluster::CatalogModel& model,

@@ -155,6 +155,10 @@ const std::vector<Setting>& declared_settings() {
        "Memory for each model's keys and values. 0 = a sixteenth of what the machine grants, 128 "
        "MiB at least and 4 GiB at most.",
        "0.1"},
+      {"engine.adapters_mib", "", kInteger, "1024", 0, 1 << 24, "MiB", "",
+       "Memory for the adapters that each model has loaded. A request for one that is not loaded "
+       "loads it; those that were not used for longest leave.",
+       "0.1"},
       {"engine.kv_type", "", kText, "auto", 0, 0, "", "auto|f16|bf16|q8",
        "How keys and values are kept. auto = bf16 where the processor multiplies it, else f16. q8 "
        "halves their memory and what a long context reads, and costs a little accuracy.",

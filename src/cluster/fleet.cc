@@ -10,6 +10,7 @@
 #include "absl/strings/cord.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cluster/adapter_install.h"
 #include "cluster/replica.h"
 #include "cluster/replica_metrics.h"
 
@@ -71,9 +72,10 @@ class FleetImpl final : public Fleet {
   }
 
   absl::Status load(const std::string& name) override {
-    RETURN_IF_ERROR(library_.find(name).status());
+    // An adapter's base is what is loaded; itself it is on first use.
+    ASSIGN_OR_RETURN(const auto route, route_of(name));
     std::unique_lock lock(mutex_);
-    Replica& replica = get(name);
+    Replica& replica = get(route.replica);
     replica.pinned = true;
     supervise_.notify_all();
     changed_.wait(lock, [&] {
@@ -95,27 +97,24 @@ class FleetImpl final : public Fleet {
   }
 
   absl::StatusOr<ModelCard> find(const std::string& name) const override {
-    const auto stamp = library_.stamp(name);
-    {
-      std::lock_guard lock(mutex_);
-      const auto found = cards_.find(name);
-      if (found != cards_.end() && found->second.second == stamp) return found->second.first;
-      if (found != cards_.end()) cards_.erase(found);
-    }
-    ASSIGN_OR_RETURN(const auto model, library_.find(name));
-    auto fresh = card(model);
-    std::lock_guard lock(mutex_);
-    cards_[name] = {fresh, stamp};
-    return fresh;
+    ASSIGN_OR_RETURN(auto known, look_up(name));
+    return std::move(known.card);
   }
 
   std::unique_ptr<Call> generate(protocol::GenerateRequest request, GenerateSink sink) override {
-    return submit(
-        std::make_shared<FleetCall>(next_call_.fetch_add(1), std::move(request), std::move(sink)));
+    auto route = route_of(request.model);
+    if (route.ok()) request.adapter = std::move(route->adapter);
+    auto call =
+        std::make_shared<FleetCall>(next_call_.fetch_add(1), std::move(request), std::move(sink));
+    return submit(std::move(call), route);
   }
   std::unique_ptr<Call> embed(protocol::EmbedRequest request, EmbedSink sink) override {
-    return submit(
-        std::make_shared<FleetCall>(next_call_.fetch_add(1), std::move(request), std::move(sink)));
+    auto route = route_of(request.model);
+    if (route.ok() && !route->adapter.id.empty())
+      route = base::invalid_argument("this model is an adapter; it makes no embeddings");
+    auto call =
+        std::make_shared<FleetCall>(next_call_.fetch_add(1), std::move(request), std::move(sink));
+    return submit(std::move(call), route);
   }
 
   void drain(base::Duration grace) override {
@@ -154,6 +153,69 @@ class FleetImpl final : public Fleet {
     const std::shared_ptr<FleetCall> call_;  // shared with the fleet until its last event
   };
 
+  // Which worker serves a model, and with which adapter.
+  struct Route {
+    std::string replica;
+    protocol::AdapterRef adapter;
+  };
+  // What is known of an installation.
+  struct Known {
+    ModelCard card;
+    Route route;
+    absl::Status served;  // why it cannot be
+    std::optional<InstallStamp> stamp, base_stamp;
+  };
+
+  absl::StatusOr<Known> look_up(const std::string& name) const {
+    const auto stamp = library_.stamp(name);
+    {
+      std::lock_guard lock(mutex_);
+      const auto found = known_.find(name);
+      if (found != known_.end()) {
+        const auto& base = found->second.card.base;
+        const bool same = found->second.stamp == stamp &&
+                          (base.empty() || library_.stamp(base) == found->second.base_stamp);
+        if (same) return found->second;
+        known_.erase(found);
+      }
+    }
+    ASSIGN_OR_RETURN(const auto model, library_.find(name));
+    Known fresh{card(model), {name, {}}, absl::OkStatus(), stamp, {}};
+    if (!model.base.empty()) {
+      fresh.base_stamp = library_.stamp(model.base);
+      fresh.served = find_base(model, fresh);
+    }
+    std::lock_guard lock(mutex_);
+    known_[name] = fresh;
+    return fresh;
+  }
+
+  absl::StatusOr<Route> route_of(const std::string& name) const {
+    ASSIGN_OR_RETURN(auto known, look_up(name));
+    RETURN_IF_ERROR(known.served);
+    return std::move(known.route);
+  }
+
+  // Files go to the worker by their content's names: what is installed in the meantime is another
+  // adapter.
+  absl::Status find_base(const InstalledModel& adapter, Known& known) const {
+    const auto base = library_.find(adapter.base);
+    if (!base.ok()) {
+      return base::failed_precondition(
+          fmt::format("adapter {} is over {}, which is not installed", adapter.name, adapter.base));
+    }
+    if (!base->base.empty() || base->kind == "embeddings" ||
+        base->content() != adapter.base_content) {
+      return base::failed_precondition(
+          fmt::format("adapter {} was installed over another {} than the one that is there now; "
+                      "import it again",
+                      adapter.name, adapter.base));
+    }
+    for (const auto& [key, value] : base->sampling) known.card.sampling.emplace(key, value);
+    known.route = {adapter.base, adapter_ref(library_, adapter)};
+    return absl::OkStatus();
+  }
+
   ModelCard card(const InstalledModel& model) const {
     ModelCard card;
     card.id = model.name;
@@ -161,6 +223,7 @@ class FleetImpl final : public Fleet {
     card.embeds = model.kind == "embeddings";
     card.generates = !card.embeds;
     card.sampling = model.sampling;
+    card.base = model.base;
     return card;
   }
 
@@ -171,9 +234,11 @@ class FleetImpl final : public Fleet {
     return *replica;
   }
 
-  std::unique_ptr<Call> submit(std::shared_ptr<FleetCall> call) {
-    absl::Status refused = find(call->model).status();
+  std::unique_ptr<Call> submit(std::shared_ptr<FleetCall> call,
+                               const absl::StatusOr<Route>& route) {
+    absl::Status refused = route.status();
     if (absl::IsNotFound(refused)) refused = not_installed(call->model);
+    if (refused.ok()) call->replica = route->replica;
     {
       std::lock_guard lock(mutex_);
       if (refused.ok() && draining_) refused = base::unavailable("the server is shutting down");
@@ -185,7 +250,7 @@ class FleetImpl final : public Fleet {
 
   // Called with mutex_ held.
   absl::Status place(const std::shared_ptr<FleetCall>& call) {
-    Replica& replica = get(call->model);
+    Replica& replica = get(call->replica);
     replica.used = clock_.now();
     if (replica.state == ReplicaState::ready && !replica.outdated) {
       dispatch(replica, call);
@@ -214,7 +279,7 @@ class FleetImpl final : public Fleet {
 
   void forget(const FleetCall& call) {
     std::lock_guard lock(mutex_);
-    const auto found = replicas_.find(call.model);
+    const auto found = replicas_.find(call.replica);
     if (found == replicas_.end()) return;
     Replica& replica = *found->second;
     std::erase_if(replica.waiting, [&](const auto& other) { return other->id == call.id; });
@@ -227,7 +292,7 @@ class FleetImpl final : public Fleet {
 
   void commit(const FleetCall& call, std::int32_t pinned_tokens) {
     std::lock_guard lock(mutex_);
-    const auto found = replicas_.find(call.model);
+    const auto found = replicas_.find(call.replica);
     if (found == replicas_.end() || !found->second->calls.contains(call.id)) return;
     found->second->outbox.push_back(
         encode(protocol::ToWorker(protocol::CommitCall{call.id, pinned_tokens})));
@@ -563,7 +628,7 @@ class FleetImpl final : public Fleet {
   std::condition_variable changed_, supervise_;
   std::map<std::string, std::unique_ptr<Replica>> replicas_;  // protected by mutex_, as following
   // With the installation that each describes.
-  mutable std::map<std::string, std::pair<ModelCard, std::optional<InstallStamp>>> cards_;
+  mutable std::map<std::string, Known> known_;
   bool draining_ = false, stopping_ = false;
 
   std::unique_ptr<net::RpcServer> server_;

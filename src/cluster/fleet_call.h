@@ -21,6 +21,7 @@ class FleetCall {
   const protocol::CallId id;
   const std::string model;
   const std::variant<protocol::GenerateRequest, protocol::EmbedRequest> request;  // kept for retry
+  std::string replica;   // whose worker serves it; constant once it is placed
   int attempts = 0;      // protected by the fleet's mutex, as is
   bool started = false;  // whether the client may have seen anything
 

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "cluster/adapter_install.h"
 #include "cluster/fake_executor.h"
 
 namespace plinth::cluster {
@@ -80,6 +81,13 @@ class FleetTest : public ::testing::Test {
     ASSERT_TRUE(
         library_->install({name, name, "chat", "MIT", 1, {{"weights.bin", sha, bytes}}}).ok());
   }
+  void install_adapter(const std::string& name, const std::string& base) {
+    InstalledModel adapter{name,  name, kAdapterKind,
+                           "MIT", 1,    {{"adapter.gguf", std::string(64, 'a'), 1}}};
+    adapter.base = base;
+    adapter.base_content = library_->find(base)->content();
+    ASSERT_TRUE(library_->install(adapter).ok());
+  }
   Fleet& fleet() {
     if (fleet_ == nullptr) {
       auto made = Fleet::create(options_, *library_, executor_, clock_, metrics_);
@@ -137,6 +145,57 @@ TEST_F(FleetTest, LoadsOnFirstUseAndOnce) {
   EXPECT_TRUE(answer("m").ok());
   EXPECT_TRUE(answer("m").ok());
   EXPECT_EQ(executor_.starts("m"), 1);
+}
+
+TEST_F(FleetTest, OneWorkerServesAModelAndTheAdaptersOverIt) {
+  install("m");
+  install_adapter("a", "m");
+  install_adapter("b", "m");
+  for (const char* name : {"m", "a", "b"}) EXPECT_TRUE(answer(name).ok()) << name;
+  EXPECT_EQ(executor_.starts("m"), 1);
+  EXPECT_EQ(executor_.running(), 1);
+  EXPECT_EQ(fleet().find("a")->base, "m");
+  EXPECT_TRUE(fleet().find("a")->generates);
+  EXPECT_EQ(fleet().find("m")->base, "");
+  EXPECT_TRUE(library_->remove("a").ok());
+  EXPECT_TRUE(absl::IsNotFound(answer("a")));
+  EXPECT_TRUE(answer("b").ok());
+}
+
+TEST_F(FleetTest, LoadingAnAdapterLoadsItsBase) {
+  install("m");
+  install_adapter("a", "m");
+  EXPECT_TRUE(fleet().load("a").ok());
+  EXPECT_EQ(executor_.starts("m"), 1);
+}
+
+TEST_F(FleetTest, AnAdapterWhoseBaseIsGoneOrAnotherSaysSo) {
+  install("m");
+  install_adapter("a", "m");
+  EXPECT_TRUE(answer("a").ok());
+  auto other = *library_->find("m");
+  other.files[0].path = "other.bin";
+  ASSERT_TRUE(library_->install(other).ok());
+  auto status = answer("a");
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(base::message(status).find("another m"), std::string::npos) << status;
+  ASSERT_TRUE(library_->remove("m").ok());
+  status = answer("a");
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(base::message(status).find("over m, which is not installed"), std::string::npos);
+}
+
+TEST_F(FleetTest, AnAdapterIsNamedByItsContentWhateverItIsCalled) {
+  install("m");
+  install_adapter("a", "m");
+  install_adapter("b", "m");
+  const auto ref = adapter_ref(*library_, *library_->find("a"));
+  EXPECT_EQ(ref, adapter_ref(*library_, *library_->find("b")));
+  EXPECT_NE(ref.path.find(std::string(64, 'a')), std::string::npos) << "a blob: " << ref.path;
+  EXPECT_EQ(ref.config_path, "");
+  auto other = *library_->find("b");
+  other.files[0].path = "other.gguf";
+  EXPECT_NE(ref.id, adapter_ref(*library_, other).id);
 }
 
 TEST_F(FleetTest, AnUnknownModelIsNotFound) {

@@ -25,6 +25,7 @@ struct CatalogModel {
   std::string license;
   std::vector<CatalogFile> files;
   protocol::SamplingDefaults sampling = {};
+  std::string base = {}, base_content = {};  // of an adapter, as InstalledModel has them
 };
 
 // InvalidArgument names the line or the field. File paths that would leave the model's folder,

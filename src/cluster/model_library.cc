@@ -58,9 +58,13 @@ std::string manifest_text(const InstalledModel& model) {
                                 {"sha256", file.sha256},
                                 {"bytes", static_cast<std::int64_t>(file.bytes)}});
   }
-  const toml::table manifest{
+  toml::table manifest{
       {"name", model.name},       {"title", model.title},          {"kind", model.kind},
       {"license", model.license}, {"pulled", model.pulled_unix_s}, {"file", files}};
+  if (!model.base.empty()) {
+    manifest.insert("base", model.base);
+    manifest.insert("base_content", model.base_content);
+  }
   std::ostringstream out;
   out << manifest << "\n" << sampling_text(model.sampling);
   return out.str();
@@ -77,6 +81,11 @@ absl::StatusOr<InstalledModel> read_manifest(const std::string& path) {
   model.kind = parsed["kind"].value_or(std::string());
   model.license = parsed["license"].value_or(std::string());
   model.pulled_unix_s = parsed["pulled"].value_or(std::int64_t{0});
+  model.base = parsed["base"].value_or(std::string());
+  model.base_content = parsed["base_content"].value_or(std::string());
+  if (!model.base.empty() && !valid_model_name(model.base)) {
+    return base::data_loss(path + ": base is no model's name");
+  }
   auto sampling = read_sampling_table(parsed);
   if (!sampling.ok()) {
     return base::data_loss(fmt::format("{}: {}", path, base::message(sampling.status())));
@@ -105,6 +114,15 @@ std::uint64_t InstalledModel::bytes() const {
   std::uint64_t sum = 0;
   for (const auto& file : files) sum += file.bytes;
   return sum;
+}
+
+std::string InstalledModel::content() const {
+  std::vector<std::string> lines;
+  for (const auto& file : files) lines.push_back(fmt::format("{} {}\n", file.sha256, file.path));
+  std::sort(lines.begin(), lines.end());
+  store::Sha256 digest;
+  for (const auto& line : lines) digest.update(line);
+  return digest.hex();
 }
 
 absl::StatusOr<ModelLibrary> ModelLibrary::open(const std::string& home) {
@@ -145,6 +163,12 @@ std::optional<InstallStamp> ModelLibrary::stamp(const std::string& name) const {
   constexpr std::int64_t kNanosecondsASecond = 1'000'000'000;
   return InstallStamp{manifest.st_ino,
                       manifest.st_mtim.tv_sec * kNanosecondsASecond + manifest.st_mtim.tv_nsec};
+}
+
+std::string ModelLibrary::blob_path(const InstalledModel& model, std::string_view path) const {
+  const auto file = std::find_if(model.files.begin(), model.files.end(),
+                                 [&](const auto& other) { return other.path == path; });
+  return file == model.files.end() ? "" : blobs_.path(file->sha256);
 }
 
 std::string ModelLibrary::open_path(const InstalledModel& model) const {

@@ -29,7 +29,13 @@ struct InstalledModel {
   std::int64_t pulled_unix_s = 0;
   std::vector<InstalledFile> files = {};
   protocol::SamplingDefaults sampling = {};
+  // Of an adapter: the installed model that it is over, and that model's content() when it was
+  // installed. Both are empty for a model of its own.
+  std::string base = {}, base_content = {};
   std::uint64_t bytes() const;
+  // A digest of its files' paths and digests: what is installed anew from the same files has it
+  // too.
+  std::string content() const;
 };
 
 // Letters, digits and "-_.:" not in front: it becomes a folder's name and a client's model id.
@@ -76,6 +82,8 @@ class ModelLibrary {
   // Reads every byte. DataLoss names each file whose digest differs or that is gone.
   absl::Status verify(const InstalledModel& model,
                       const std::function<void(std::uint64_t)>& progress) const;
+  // Where the file of that path is, under a name that is its content's; "" where it has none.
+  std::string blob_path(const InstalledModel& model, std::string_view path) const;
   const store::BlobStore& blobs() const { return blobs_; }
 
  private:

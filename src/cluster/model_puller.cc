@@ -59,6 +59,8 @@ absl::StatusOr<InstalledModel> ModelPuller::pull(const CatalogModel& model,
   installed.kind = model.kind;
   installed.license = model.license;
   installed.sampling = model.sampling;
+  installed.base = model.base;
+  installed.base_content = model.base_content;
   installed.pulled_unix_s = clock_.unix_seconds();
   for (const auto& file : model.files) {
     auto fetched = fetch(file, progress);

@@ -23,6 +23,7 @@ struct ModelCard {
   bool embeds = false;
   std::int32_t context_tokens = 0;  // 0 until loaded
   protocol::SamplingDefaults sampling = {};
+  std::string base = {};  // of an adapter: the model that it is served over
 };
 
 // A call in flight. Destroying it cancels; cancel() is idempotent and safe from any thread.

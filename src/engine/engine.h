@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "engine/adapter_pool.h"
 #include "engine/runner.h"
 #include "model/chat_template.h"
 #include "model/tokenizer.h"
@@ -39,6 +40,8 @@ struct EngineOptions {
   // the shares of a step's time; at least 1 each (sched/fair_queue.h says why these).
   std::int32_t prompt_token_cost = 1, output_token_cost = 2;
   std::map<std::string, std::int32_t> tenant_weights;  // over what their requests say
+  // Of adapters that are loaded; 0: none may be. The least recently used leave first.
+  std::size_t adapter_bytes = std::size_t{1} << 30;
 };
 
 // Called from the engine's loop; must not block, nor call the engine's core. One call carries the
@@ -78,6 +81,8 @@ struct PreparedRequest {
   std::vector<std::int32_t> prompt;
   std::int32_t output_tokens_max = 0;  // of each choice
   PromptPin pin;
+  // Keeps its adapter loaded; null where it has none. Shared with the request that comes of it.
+  std::shared_ptr<const AdapterLease> adapter;
 };
 
 class Engine {

@@ -39,6 +39,7 @@ class Core final : public EngineCore {
         clock_(clock),
         bounds_{context, runner_->info().vocab_size},
         renderer_(*tokenizer_, template_.get(), clock),
+        adapters_(*runner_, options.adapter_bytes),
         scheduler_(blocks,
                    {options.step_tokens_max,
                     options.sequences_max,
@@ -65,8 +66,16 @@ class Core final : public EngineCore {
       prepared.output_tokens_max = *most;
     else
       prepared.status = most.status();
+    if (prepared.status.ok() && !prepared.spec.adapter.id.empty()) {
+      auto lease = adapters_.acquire(prepared.spec.adapter);
+      if (lease.ok())
+        prepared.adapter = *std::move(lease);
+      else
+        prepared.status = lease.status();
+    }
     if (reads_cache(prepared)) {
-      const auto pin = scheduler_.pin(prepared.spec.cache_salt, prepared.prompt, clock_.now());
+      const auto pin = scheduler_.pin(prepared.spec.cache_salt, prepared.spec.adapter.id,
+                                      prepared.prompt, clock_.now());
       prepared.pin = {pin.id, pin.pages * kBlockTokens, false};
     }
     return prepared;
@@ -204,9 +213,15 @@ class Core final : public EngineCore {
     stats_.prompt_tokens += request.usage.prompt_tokens;
     stats_.cached_tokens += cached;
     request.events.push_back(
-        protocol::Admitted{request.usage.prompt_tokens, cached, runner_->info().fingerprint});
+        protocol::Admitted{request.usage.prompt_tokens, cached, fingerprint(request)});
     if (!request.spec.echo) return;
     for (auto& choice : request.choices) choice->output.echo(request.prompt, request.events);
+  }
+
+  std::string fingerprint(const Request& request) const {
+    constexpr std::size_t kDigits = 12;  // enough to tell adapters of one model apart
+    const auto& id = request.spec.adapter.id;
+    return runner_->info().fingerprint + (id.empty() ? "" : "_lora" + id.substr(0, kDigits));
   }
 
   void run(const std::vector<ScheduledChunk>& chunks) {
@@ -223,6 +238,7 @@ class Core final : public EngineCore {
       entry.blocks = choice.blocks;
       entry.long_rope = choice.scope.long_rope;
       entry.prompt = chunk.prompt;
+      if (choice.request.adapter != nullptr) entry.adapter = choice.request.adapter->id();
       entry.logits = choice.request.wants_prompt_rows() ? chunk.tokens : (last ? 1 : 0);
       if (chunk.drafts > 0) {
         entry.tokens = choice.to_compute;
@@ -423,6 +439,7 @@ class Core final : public EngineCore {
   const base::Clock& clock_;
   const ModelBounds bounds_;
   const PromptRenderer renderer_;
+  AdapterPool adapters_;  // before the requests, which hold leases
 
   Scheduler scheduler_;
   Speculator speculator_;

@@ -1,5 +1,8 @@
 #include "engine/fake_runner.h"
 
+#include <mutex>
+#include <set>
+
 #include "base/check.h"
 #include "base/random.h"
 
@@ -12,6 +15,8 @@ constexpr std::int64_t kEmpty = -1;
 constexpr std::int64_t kLongRope = std::int64_t{1} << 32;
 // Beside the token, in a slot of a prompt that is computed apart.
 constexpr std::int64_t kPrompt = std::int64_t{1} << 33;
+// Adapters are counted from this bit on, beside the token that was computed with one.
+constexpr int kAdapterShift = 34;
 // At temperature 1 the favoured one of 256 tokens comes five times of six.
 constexpr float kPeriodBias = 8;
 
@@ -33,10 +38,11 @@ class FakeRunner final : public Runner {
   absl::Status forward(std::span<const BatchEntry> batch, std::span<const float>& logits) override {
     logits_.clear();
     for (const auto& entry : batch) {
+      CHECK(entry.adapter == kNoAdapter || adapters_.has(entry.adapter));
       for (std::size_t i = 0; i < entry.tokens.size(); ++i) {
         slot(entry, entry.position + static_cast<std::int32_t>(i)) =
             entry.tokens[i] | (entry.long_rope ? kLongRope : 0) |
-            (info_.prompts_apart && entry.prompt ? kPrompt : 0);
+            (info_.prompts_apart && entry.prompt ? kPrompt : 0) | adapter_bits(entry);
       }
       CHECK(entry.drafts >= 0 && entry.drafts < static_cast<std::int32_t>(entry.tokens.size()));
       const auto end = entry.position + static_cast<std::int32_t>(entry.tokens.size());
@@ -45,6 +51,12 @@ class FakeRunner final : public Runner {
     logits = logits_;
     return absl::OkStatus();
   }
+  absl::StatusOr<LoadedAdapter> load_adapter(const protocol::AdapterRef& adapter) override {
+    const auto& path = adapter.path;
+    if (path.starts_with("broken")) return base::invalid_argument(path + ": broken");
+    return LoadedAdapter{adapters_.add(), path.size()};
+  }
+  void unload_adapter(AdapterId adapter) override { adapters_.remove(adapter); }
   void clear_blocks(std::span<const BlockId> blocks) override {
     for (const auto block : blocks) {
       for (int i = 0; i < kBlockTokens; ++i) {
@@ -54,6 +66,32 @@ class FakeRunner final : public Runner {
   }
 
  private:
+  class Adapters {
+   public:
+    AdapterId add() {
+      const std::lock_guard lock(mutex_);
+      loaded_.insert(next_);
+      return AdapterId(next_++);
+    }
+    void remove(AdapterId adapter) {
+      const std::lock_guard lock(mutex_);
+      CHECK(loaded_.erase(adapter.value()) == 1);
+    }
+    bool has(AdapterId adapter) const {
+      const std::lock_guard lock(mutex_);
+      return loaded_.contains(adapter.value());
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    std::set<std::int32_t> loaded_;  // protected by mutex_, as is
+    std::int32_t next_ = 0;
+  };
+
+  static std::int64_t adapter_bits(const BatchEntry& entry) {
+    return (std::int64_t{entry.adapter.value()} + 1) << kAdapterShift;
+  }
+
   std::int64_t& slot(const BatchEntry& entry, std::int32_t position) {
     const auto page = static_cast<std::size_t>(position / kBlockTokens);
     CHECK(page < entry.blocks.size());
@@ -67,6 +105,7 @@ class FakeRunner final : public Runner {
       const auto token = slot(entry, p);
       CHECK(token != kEmpty);
       CHECK(((token & kLongRope) != 0) == entry.long_rope);
+      CHECK((token >> kAdapterShift << kAdapterShift) == adapter_bits(entry));
       history = (history ^ static_cast<std::uint64_t>(token)) * 1099511628211ull;
     }
     for (std::int32_t v = 0; v < info_.vocab_size; ++v) {
@@ -79,6 +118,7 @@ class FakeRunner final : public Runner {
   }
   const std::int32_t period_;
   RunnerInfo info_;
+  Adapters adapters_;
   std::vector<std::int64_t> slots_;
   std::vector<float> logits_;
 };

@@ -1,6 +1,7 @@
 // A runner without weights: the logits are a fixed function of the sequence's whole history, read
 // back from the pages it was given, so a page that was lost, shared or misplaced changes the
-// output.
+// output. Any path is an adapter but those that begin with "broken"; it takes as many bytes as its
+// name has, and changes every number.
 #pragma once
 
 #include <memory>

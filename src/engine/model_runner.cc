@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/run/adapted_rows.h"
 #include "engine/run/attention_half.h"
 #include "engine/run/feed_forward.h"
 #include "engine/run/kv_pages.h"
@@ -42,7 +43,8 @@ class ModelRunner final : public Runner {
         spec_(file_->spec),
         options_(options),
         pool_(options.threads, options.pin),
-        context_{spec_, tensor::ops_for(options.isa), pool_},
+        adapted_(options.isa),
+        context_{spec_, tensor::ops_for(options.isa), pool_, &adapted_},
         pages_(spec_, kv_type_of(options)),
         feed_forward_(context_),
         experts_(context_),
@@ -91,18 +93,28 @@ class ModelRunner final : public Runner {
   absl::Status forward(std::span<const BatchEntry> batch, std::span<const float>& logits) override {
     CHECK(attention_.has_value());
     RETURN_IF_ERROR(plan(batch));
+    RETURN_IF_ERROR(adapted_.begin(step_, adapters_));
     embed();
     attention_->begin(step_);
     for (const auto& layer : layers_) {
       attention_->run(layer, step_, x_);
       feed_forward_half(layer);
     }
+    adapted_.end();
     project(batch);
     logits = logits_;
     return absl::OkStatus();
   }
 
   void clear_blocks(std::span<const BlockId> blocks) override { pages_.clear(blocks); }
+
+  absl::StatusOr<LoadedAdapter> load_adapter(const protocol::AdapterRef& adapter) override {
+    ASSIGN_OR_RETURN(const auto file,
+                     model::open_adapter({adapter.path, adapter.config_path}, spec_));
+    const auto packed = pack_adapter(file, spec_);
+    return LoadedAdapter{adapters_.add(packed), packed->bytes};
+  }
+  void unload_adapter(AdapterId adapter) override { adapters_.remove(adapter); }
 
  private:
   // Packed weights are copies: the stored ones would double the model's memory.
@@ -211,6 +223,8 @@ class ModelRunner final : public Runner {
   const model::DecoderSpec& spec_;
   const ModelRunnerOptions options_;
   base::ThreadPool pool_;
+  AdapterSet adapters_;
+  AdaptedRows adapted_;
   const RunContext context_;
   KvPages pages_;
   std::optional<AttentionHalf> attention_;  // since allocate_kv()

@@ -10,10 +10,14 @@
 
 #include "base/named_type.h"
 #include "base/status.h"
+#include "protocol/generate.h"
 
 namespace plinth::engine {
 
 using BlockId = base::NamedType<std::int32_t, struct BlockIdTag>;
+// Of a runner, among the adapters that it has loaded; a number is not used twice.
+using AdapterId = base::NamedType<std::int32_t, struct AdapterIdTag>;
+inline constexpr AdapterId kNoAdapter{-1};
 inline constexpr int kBlockTokens = 16;  // tokens of one KV page
 
 // One sequence's part of a step.
@@ -32,6 +36,12 @@ struct BatchEntry {
   // The last `drafts` of the tokens are guesses: the sequence may go on with others from any of
   // their positions, and then writes those slots of its pages again.
   std::int32_t drafts = 0;
+  AdapterId adapter = kNoAdapter;  // loaded; all tokens of the sequence are computed with it
+};
+
+struct LoadedAdapter {
+  AdapterId id = kNoAdapter;
+  std::size_t bytes = 0;  // of memory
 };
 
 struct RunnerInfo {
@@ -47,7 +57,7 @@ struct RunnerInfo {
   std::string fingerprint;  // of weights, kernels and numeric options
 };
 
-// Used by one thread at a time.
+// Used by one thread at a time, but for adapters, which any thread may load and unload.
 class Runner {
  public:
   virtual ~Runner() = default;
@@ -60,6 +70,12 @@ class Runner {
                                std::span<const float>& logits) = 0;
   // Overwrites the pages with zeros before another tenant may get them (promise 4).
   virtual void clear_blocks(std::span<const BlockId> blocks) = 0;
+  // Errors are those of model/adapter_file.h.
+  virtual absl::StatusOr<LoadedAdapter> load_adapter(const protocol::AdapterRef& /*adapter*/) {
+    return base::unimplemented("this runner takes no adapters");
+  }
+  // No batch names it any more.
+  virtual void unload_adapter(AdapterId /*adapter*/) {}
 };
 
 // Text vectors: encoders (BERT) and pooled decoders.

@@ -56,6 +56,12 @@ inline constexpr std::uint32_t kMatchHeapKibMax = 64u << 10;
 inline constexpr std::size_t kNormalizedBytesMax = 256u << 20;
 // BERT's is 100.
 inline constexpr std::size_t kWordCharsMax = 10'000;
+// Of an adapter: published ones have ranks of 4 to 256; a higher one is no saving.
+inline constexpr std::int64_t kAdapterRankMax = 1024;
+// 4 GiB in fp32: rank 256 on all matrices of a model of 70 billion weights has a third of it.
+inline constexpr std::size_t kAdapterNumbersMax = std::size_t{1} << 30;
+inline constexpr double kAdapterAlphaMax = 1 << 16;      // some multiples of the rank
+inline constexpr std::size_t kAdapterTargetsMax = 4096;  // names, or every module's path
 
 static_assert(kVocabMax <= static_cast<std::int64_t>(kArrayElementsMax));
 

@@ -120,6 +120,9 @@ void put(const GenerateRequest& in, wire::Generate& out) {
   out.set_tenant(in.tenant);
   out.set_tenant_weight(in.tenant_weight);
   out.set_service_class(static_cast<int>(in.service_class));
+  out.set_adapter_id(in.adapter.id);
+  out.set_adapter_path(in.adapter.path);
+  out.set_adapter_config_path(in.adapter.config_path);
 }
 
 absl::Status take(const wire::Generate& in, GenerateRequest& out) {
@@ -130,6 +133,11 @@ absl::Status take(const wire::Generate& in, GenerateRequest& out) {
   if (in.tenant_weight() < 1 || in.tenant_weight() > kTenantWeightMax) return bad("tenant_weight");
   if (in.service_class() < 0 || in.service_class() > static_cast<int>(ServiceClass::batch))
     return bad("service_class");
+  if (in.adapter_id().size() > kAdapterIdBytesMax) return bad("adapter_id");
+  for (const auto* path : {&in.adapter_path(), &in.adapter_config_path()})
+    if (path->size() > kAdapterPathBytesMax || path->find('\0') != std::string::npos)
+      return bad("adapter_path");
+  if (in.adapter_id().empty() != in.adapter_path().empty()) return bad("adapter_path");
   out.request_id = in.request_id();
   out.model = in.model();
   RETURN_IF_ERROR(take(in.prompt(), out.prompt));
@@ -149,6 +157,7 @@ absl::Status take(const wire::Generate& in, GenerateRequest& out) {
   out.tenant = in.tenant();
   out.tenant_weight = in.tenant_weight();
   out.service_class = static_cast<ServiceClass>(in.service_class());
+  out.adapter = {in.adapter_id(), in.adapter_path(), in.adapter_config_path()};
   return absl::OkStatus();
 }
 

@@ -73,6 +73,25 @@ TEST(Codec, AShareOfTheEngineHasBounds) {
   EXPECT_EQ(service_class_named("standard"), ServiceClass::standard);
 }
 
+TEST(Codec, AnAdapterGoesWithItsRequestWithinItsBounds) {
+  const auto sent = [](const AdapterRef& adapter) {
+    auto request = full_request();
+    request.adapter = adapter;
+    return decode_to_worker(encode(ToWorker(StartGenerate{1, request})));
+  };
+  for (const AdapterRef& adapter : {AdapterRef{}, AdapterRef{"id", "/a.gguf", ""},
+                                    AdapterRef{"id", "/a.safetensors", "/a.json"}}) {
+    const auto back = sent(adapter);
+    ASSERT_TRUE(back.ok()) << back.status();
+    EXPECT_EQ(std::get<StartGenerate>(*back).request.adapter, adapter);
+  }
+  EXPECT_FALSE(sent({"id", "", ""}).ok());
+  EXPECT_FALSE(sent({"", "/a", ""}).ok());
+  EXPECT_FALSE(sent({std::string(129, 'x'), "/a", ""}).ok());
+  EXPECT_FALSE(sent({"id", std::string(4097, 'x'), ""}).ok());
+  EXPECT_FALSE(sent({"id", "/a", std::string("/a\0b", 4)}).ok());
+}
+
 TEST(Codec, DeviceTimeGoesBothWaysWithinItsBounds) {
   const auto step_of = [](std::int64_t delta, std::int64_t finished) {
     Step step;

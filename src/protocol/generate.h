@@ -50,6 +50,15 @@ enum class ServiceClass : std::uint8_t { standard, batch };
 // Of the class of that name; every other class is served as standard.
 ServiceClass service_class_named(std::string_view name);
 
+// Low-rank weights that a request's tokens are computed with, beside the worker's own model.
+struct AdapterRef {
+  std::string id;  // of its content: another one is another adapter; "" = none
+  // What the worker opens: a GGUF file, or the tensors and the configuration of a PEFT adapter.
+  std::string path;
+  std::string config_path;  // "" = GGUF
+  bool operator==(const AdapterRef&) const = default;
+};
+
 struct GenerateRequest {
   std::string request_id;
   std::string model;
@@ -74,6 +83,7 @@ struct GenerateRequest {
   std::string tenant;
   std::int32_t tenant_weight = 1;  // shares of the engine, 1 to kTenantWeightMax
   ServiceClass service_class = ServiceClass::standard;
+  AdapterRef adapter;
 };
 
 struct TokenLogprob {

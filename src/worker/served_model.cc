@@ -55,6 +55,9 @@ class GeneratingModel final : public ServedModel {
                   const base::Clock& clock, Outbox& outbox)
       : outbox_(outbox), capacity_(capacity), clock_(clock), engine_(std::move(engine)) {}
 
+  // What is held leases adapters of the engine.
+  ~GeneratingModel() override { held_.clear(); }
+
   protocol::Ready ready() const override {
     return {true, false, engine_->context_tokens(), capacity_};
   }

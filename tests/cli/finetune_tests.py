@@ -57,6 +57,28 @@ def a_task_is_learnt_and_served():
 
 
 @test
+def an_adapter_over_its_base_answers_as_the_merged_model():
+    with Home() as home:
+        home.import_model()
+        data = home.write("train.jsonl", chats(dates(96, 1)))
+        home.run("finetune", "--data", data, "--to", home.path + "/tuned", "--epochs", "1", "--learning-rate", "1e-3",
+                 "--install", "dates", timeout=600)
+        home.run("model", "import", home.path + "/tuned/adapter", "--base", "smollm2", "--as", "dates-adapter")
+        unseen = list(dates(20, 2))
+        questions = [question for question, _ in unseen]
+        with Service(home, "--model", "smollm2") as service:
+            said = {model: answers(service, model, questions) for model in ("dates", "dates-adapter", "smollm2")}
+            request = urllib.request.Request(service.ready["url"] + "/v1/models/dates-adapter", None, {
+                "authorization": "Bearer " + service.ready["api_key"]})
+            card = json.load(urllib.request.urlopen(request, timeout=60))
+            assert card["parent"] == card["root"] == "smollm2", card
+        right = {model: sum(one == answer for one, (_, answer) in zip(texts, unseen)) for model, texts in said.items()}
+        # Roundings differ: the merged matrices are in 8 bits, the base's in 4.
+        same = sum(one == other for one, other in zip(said["dates"], said["dates-adapter"]))
+        assert right["dates-adapter"] >= 16 and right["smollm2"] <= 2 and same >= 15, (right, same, said)
+
+
+@test
 def an_adapter_is_left_in_pefts_form():
     with Home() as home:
         model = home.path + "/tiny.gguf"

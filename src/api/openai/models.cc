@@ -22,7 +22,9 @@ base::json::object model_object(const cluster::ModelCard& card) {
   return {{"id", card.id},
           {"object", "model"},
           {"created", card.created_unix_seconds},
-          {"owned_by", card.owned_by}};
+          {"owned_by", card.owned_by},
+          {"root", card.base.empty() ? card.id : card.base},
+          {"parent", card.base.empty() ? base::json::value() : base::json::value(card.base)}};
 }
 
 // A name that can be called like a model.
@@ -52,7 +54,9 @@ const Schema& model_schema() {
       object("Model",
              {required("id", string("")), required("object", one_string_of({"model"}, "")),
               required("created", integer(0, INT64_MAX, "Seconds since 1970.")),
-              required("owned_by", string(""))},
+              required("owned_by", string("")),
+              optional("root", string("The model that it is served over, or itself.")),
+              optional("parent", string("Of an adapter: that model.").or_null())},
              "");
   return schema;
 }

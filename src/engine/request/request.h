@@ -40,12 +40,14 @@ struct Request {
         prompt(std::move(prepared.prompt)),
         output_tokens_max(prepared.output_tokens_max),
         pin(prepared.pin),
+        adapter(std::move(prepared.adapter)),
         sink(std::move(event_sink)) {}
 
   const protocol::GenerateRequest spec;
   const std::vector<std::int32_t> prompt;
-  const std::int32_t output_tokens_max;  // of each choice
-  const PromptPin pin;                   // redeemed, or none
+  const std::int32_t output_tokens_max;               // of each choice
+  const PromptPin pin;                                // redeemed, or none
+  const std::shared_ptr<const AdapterLease> adapter;  // null = the base; shared with the pool
   const EventSink sink;
   std::uint64_t seed = 0;
   std::vector<std::unique_ptr<Choice>> choices;
@@ -67,6 +69,7 @@ inline Choice::Choice(Request& its_request, std::int32_t choice_index,
     : request(its_request), index(choice_index), output(choice_index, tokenizer, its_request.spec) {
   const protocol::GenerateRequest& spec = its_request.spec;
   scope.salt = spec.cache_salt;
+  scope.adapter = spec.adapter.id;
   owner = {spec.tenant, spec.tenant_weight, spec.service_class};
   tokens.reserve(its_request.prompt.size() +
                  static_cast<std::size_t>(its_request.output_tokens_max) + 1);

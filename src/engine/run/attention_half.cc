@@ -1,5 +1,7 @@
 #include "engine/run/attention_half.h"
 
+#include "engine/run/adapted_rows.h"
+
 namespace plinth::engine {
 
 AttentionHalf::AttentionHalf(const RunContext& context, KvPages& pages, tensor::Isa isa)
@@ -32,6 +34,7 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, Residual& x)
     x.norm(t, weights.attention_norm, normed_.data() + t * d);
   });
   layer.qkv->multiply(activations_, m, qkv_.data(), ld, pool);
+  add_adapted(context_, layer.index, AdaptedInput::attention, normed_.data(), d, qkv_.data(), ld);
   pool.parallel_for(m, 8, [&](std::int64_t begin, std::int64_t end) {
     for (auto t = begin; t < end; ++t) {
       finish_qkv(layer, step.tokens[static_cast<std::size_t>(t)], qkv_.data() + t * ld);
@@ -41,6 +44,8 @@ void AttentionHalf::run(const PackedLayer& layer, const Step& step, Residual& x)
   attention_.run(layer, step, qkv_.data(), ld, attended_.data());
   layer.o->prepare(attended_.data(), q_width_, step.rows(), activations_, pool);
   layer.o->multiply(activations_, m, out_.data(), d, pool);
+  add_adapted(context_, layer.index, AdaptedInput::attended, attended_.data(), q_width_,
+              out_.data(), d);
   x.add_later(out_.data(), weights.o_bias,
               spec.post_norms ? &weights.attention_post_norm : nullptr);
 }

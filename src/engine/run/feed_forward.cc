@@ -1,6 +1,7 @@
 #include "engine/run/feed_forward.h"
 
 #include "base/check.h"
+#include "engine/run/adapted_rows.h"
 
 namespace plinth::engine {
 
@@ -17,10 +18,14 @@ void FeedForward::run(const PackedFeedForward& weights, const float* x, tensor::
     add_bias(weights.in_bias, ff + first, count, up);
     activate(gate, up, count);
   };
-  if (!context_.spec.gated ||
+  // What adapters add to gate and up comes before they are joined.
+  const bool adapted = is_adapted(context_, weights.layer, AdaptedInput::feed_forward) ||
+                       is_adapted(context_, weights.layer, AdaptedInput::inner);
+  if (adapted || !context_.spec.gated ||
       !weights.in->multiply_into(activations_, m, join, *weights.down, inner_activations_, pool)) {
     inner_.resize(static_cast<std::size_t>(m * ld));
     weights.in->multiply(activations_, m, inner_.data(), ld, pool);
+    add_adapted(context_, weights.layer, AdaptedInput::feed_forward, x, d, inner_.data(), ld);
     weights.down->prepare_made(inner_.data(), ld, rows, inner_activations_, pool, [&](int t) {
       float* row = inner_.data() + t * ld;
       add_bias(weights.in_bias, 0, in, row);
@@ -28,6 +33,7 @@ void FeedForward::run(const PackedFeedForward& weights, const float* x, tensor::
     });
   }
   weights.down->multiply(inner_activations_, m, y, d, pool);
+  add_adapted(context_, weights.layer, AdaptedInput::inner, inner_.data(), ld, y, d);
   if (weights.down_bias == nullptr || weights.down_bias->empty()) return;
   for (int t = 0; t < m; ++t) context_.ops.add(y + t * d, weights.down_bias->data(), d);
 }

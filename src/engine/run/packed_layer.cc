@@ -44,6 +44,7 @@ absl::StatusOr<PackedLayer> pack_layer(const model::DecoderSpec& spec,
     bias = weights.gate_bias;
     bias.insert(bias.end(), weights.up_bias.begin(), weights.up_bias.end());
     layer.feed_forward.down_bias = &weights.down_bias;
+    layer.feed_forward.layer = index;
     return layer;
   }
   // A rounding error here would send a token to other experts, so the router is never quantised.

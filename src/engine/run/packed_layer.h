@@ -18,6 +18,7 @@ struct PackedFeedForward {
   Matrix down;                                    // [width, ff]
   std::vector<float> in_bias;                     // [2 * ff or ff], or empty
   const std::vector<float>* down_bias = nullptr;  // [width]; may be empty
+  int layer = -1;                                 // whose adapters apply; -1 = an expert, none
 };
 
 struct PackedLayer {

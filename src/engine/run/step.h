@@ -32,10 +32,13 @@ struct Step {
   }
 };
 
+class AdaptedRows;
+
 struct RunContext {
   const model::DecoderSpec& spec;
   const tensor::Ops& ops;
   base::ThreadPool& pool;
+  AdaptedRows* adapted = nullptr;  // of the step, where the model takes adapters
 };
 
 }  // namespace plinth::engine

@@ -84,10 +84,11 @@ bool Scheduler::outgrows_short_rope(std::size_t tokens) const {
   return static_cast<std::int64_t>(tokens) > options_.short_rope_tokens_max;
 }
 
-Pin Scheduler::pin(const std::string& salt, std::span<const std::int32_t> prompt,
-                   base::TimePoint now) {
+Pin Scheduler::pin(const std::string& salt, const std::string& adapter,
+                   std::span<const std::int32_t> prompt, base::TimePoint now) {
   CacheScope scope;
   scope.salt = salt;
+  scope.adapter = adapter;
   scope.long_rope = outgrows_short_rope(prompt.size());
   return cache_.pin(scope, prompt, static_cast<std::int32_t>(prompt.size()) - 1, now);
 }

@@ -102,7 +102,8 @@ class Scheduler {
 
   // Of a prompt that is not added yet: what the cache has of all but its last token
   // (kv/prefix_cache.h).
-  Pin pin(const std::string& salt, std::span<const std::int32_t> prompt, base::TimePoint now);
+  Pin pin(const std::string& salt, const std::string& adapter, std::span<const std::int32_t> prompt,
+          base::TimePoint now);
   bool redeem(std::uint64_t pin, base::TimePoint now) { return cache_.redeem(pin, now); }
   void unpin(std::uint64_t pin) { cache_.unpin(pin); }
 

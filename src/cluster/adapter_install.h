@@ -1,0 +1,40 @@
+// Adapters as installed models of their own, over a base that is installed too.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/status.h"
+#include "cluster/model_library.h"
+#include "cluster/model_puller.h"
+#include "protocol/generate.h"
+
+namespace plinth::cluster {
+
+// The kind of such a model, in its manifest.
+inline constexpr char kAdapterKind[] = "adapter";
+
+struct AdapterSource {
+  std::string name;    // what clients will call
+  std::string base;    // an installed model
+  std::string folder;  // as PEFT writes it; or a GGUF adapter's file, or what resolve_model() knows
+  std::string license = {};  // "" = as the folder's own, or the base's where it says nothing
+};
+
+// Why the files at `adapter` are no adapter over the model at `base`: reading models is not this
+// room's affair. Null = unchecked until it is loaded.
+using CheckAdapter =
+    std::function<absl::Status(const std::string& base, const std::string& adapter)>;
+
+// Copies the adapter's files into the home and makes it visible at once and whole; replaces a model
+// of that name. NotFound: no such base; FailedPrecondition: the base is an adapter itself or makes
+// embeddings; else the check's error, and nothing is installed.
+absl::StatusOr<InstalledModel> install_adapter(const ModelLibrary& library, ModelPuller& puller,
+                                               const AdapterSource& source,
+                                               const CheckAdapter& check,
+                                               const PullProgress& progress);
+
+// How a worker finds it. The id and the paths are of its content.
+protocol::AdapterRef adapter_ref(const ModelLibrary& library, const InstalledModel& adapter);
+
+}  // namespace plinth::cluster

@@ -1,0 +1,11 @@
+#include "tensor/x86/low_rank_body.h"
+
+namespace plinth::tensor {
+
+namespace {
+struct Tag {};
+}  // namespace
+
+const LowRankKernels kScalarLowRank = LowRankBody<Tag>::kTable;
+
+}  // namespace plinth::tensor
