@@ -108,7 +108,7 @@ class Model {
 
   void hold() {
     auto& one = held_.emplace_back(any_prompt());
-    one.pin = scheduler_->pin(one.salt, one.prompt, now_);
+    one.pin = scheduler_->pin(one.salt, "", one.prompt, now_);
     one.until = now_ + kPinLease;
     const auto tokens = one.pin.pages * kBlockTokens;
     EXPECT_LT(tokens, static_cast<int>(one.prompt.size()));
