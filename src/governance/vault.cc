@@ -25,6 +25,7 @@ SealedFor place_of(const store::DataKeyRow& row) {
 }  // namespace
 
 absl::Status Vault::Impl::read() {
+  std::lock_guard only(reading);
   ASSIGN_OR_RETURN(auto found, store.all());
   ASSIGN_OR_RETURN(const auto gone, store.shredded());
   std::lock_guard lock(mutex);

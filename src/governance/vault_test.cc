@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "absl/strings/escaping.h"
 #include "governance/testing/vault_fixture.h"
@@ -55,6 +57,23 @@ TEST_P(VaultTest, MasterKeyThatOthersMayReadIsRefused) {
   ::chmod(master_path().c_str(), 0600);
   ASSERT_TRUE(base::write_file_atomic(master_path(), "short", 0600).ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(Vault::open(home_, *database_, clock_).status()));
+}
+
+// What others read meanwhile is older than a key that was just made.
+TEST_P(VaultTest, KeysThatAreMadeWhileOthersReadStay) {
+  std::atomic<bool> over = false;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 8; ++i) {
+    readers.emplace_back([&] {
+      while (!over) EXPECT_FALSE(vault_->key("unknown").ok());
+    });
+  }
+  for (int i = 0; i < 100; ++i) {
+    const auto made = vault_->key_for("org" + std::to_string(i), "a");
+    EXPECT_TRUE(made.ok()) << made.status();
+  }
+  over = true;
+  for (auto& reader : readers) reader.join();
 }
 
 TEST_P(VaultTest, EveryProjectHasAKeyOfItsOwnUnderItsOrganizations) {

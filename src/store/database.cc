@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -50,6 +52,23 @@ absl::Status guarded(std::string_view operation, const std::function<absl::Statu
   }
 }
 
+// Of several that open a new database at once one makes the change, and SQLite tells the others at
+// once that it is locked, whatever their timeout.
+void use_write_ahead_log(soci::session& sql) {
+  constexpr int kAttempts = 500;
+  constexpr auto kPause = std::chrono::milliseconds(10);
+  for (int attempt = 1;; ++attempt) {
+    try {
+      std::string mode;
+      sql << "pragma journal_mode=WAL", soci::into(mode);
+      return;
+    } catch (const soci::soci_error&) {
+      if (attempt == kAttempts) throw;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 void open_sqlite(soci::session& sql, const std::string& path, bool writes) {
   sql.open(soci::sqlite3, "dbname=\"" + path + "\" timeout=10");
   if (!writes) {
@@ -57,8 +76,7 @@ void open_sqlite(soci::session& sql, const std::string& path, bool writes) {
     return;
   }
   ::chmod(path.c_str(), 0600);
-  std::string mode;
-  sql << "pragma journal_mode=WAL", soci::into(mode);
+  use_write_ahead_log(sql);
   sql << "pragma synchronous=FULL";
 }
 

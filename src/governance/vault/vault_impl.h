@@ -57,6 +57,7 @@ struct Vault::Impl {
   std::atomic<bool> unsettled{false};    // tombstones wait for settle()
   std::atomic<bool> stale_pages{false};  // bytes of keys that are gone do
 
+  std::mutex reading;        // one read() after the other: an older one never replaces a newer one
   mutable std::mutex mutex;  // never held during a call of the database
   // Protected by mutex, as are all below. Oldest first.
   std::vector<store::DataKeyRow> rows;
