@@ -1,6 +1,8 @@
 #include "apps/finetune_run.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -8,6 +10,7 @@
 #include <cstdio>
 
 #include "apps/terminal.h"
+#include "apps/training_report.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "train/limits.h"
@@ -60,6 +63,10 @@ class RunLog final : public TrainingObserver {
                "{} equal earlier ones\n",
                name, report.examples, prefers_ ? "pairs" : "examples", report.tokens,
                report.targets, report.longest, report.truncated, report.duplicates);
+    report_.facts.emplace_back(
+        name, fmt::format("{} {} of {} tokens, {} of them learnt; {} were cut", report.examples,
+                          prefers_ ? "pairs" : "examples", report.tokens, report.targets,
+                          report.truncated));
   }
   void shared(std::int64_t examples, const train::DataReport& valid) override {
     fmt::print(stderr, "{} of {} examples of {} are learnt, too: what it says is too good\n",
@@ -69,6 +76,7 @@ class RunLog final : public TrainingObserver {
     done_ = done;
     steps_ = steps;
     csv_ = results_until(results_, head_, done);
+    report_.steps = steps_of_csv(csv_);
     if (done > 0) fmt::print(stderr, "goes on after step {}\n", done);
     begun_ = clock_.now();
   }
@@ -81,6 +89,8 @@ class RunLog final : public TrainingObserver {
     csv_ += prefers_ ? fmt::format(",{:.6f}\n", margin_of(report.loss)) : "\n";
     const double seconds = seconds_between(begun_, clock_.now());
     const double rate = seconds > 0 ? static_cast<double>(tokens_) / seconds : 0;
+    report_.steps.push_back({report.step, report.loss.mean(), accuracy, report.learning_rate,
+                             report.gradient_norm, rate});
     if (json_) {
       base::json::object line{{"step", report.step},
                               {"steps", steps_},
@@ -109,9 +119,14 @@ class RunLog final : public TrainingObserver {
   void valid(const ValidReport& report) override {
     const auto& loss = report.loss;
     if (loss.targets == 0) return;
+    report_.facts.emplace_back(
+        fmt::format("unseen, after step {}", report.step),
+        fmt::format("loss {:.4f}, accuracy {:.3f}", loss.mean(), token_accuracy(loss)));
     fmt::print(stderr, "valid: loss {:.4f}, accuracy {:.3f}{}\n", loss.mean(), token_accuracy(loss),
                prefers_ ? fmt::format(", margin {:.3f}", margin_of(loss)) : "");
   }
+  // Of what was said meanwhile.
+  TrainingReport report() const { return report_; }
   absl::Status save() override { return base::write_file_atomic(results_, head_ + csv_); }
 
  private:
@@ -122,7 +137,35 @@ class RunLog final : public TrainingObserver {
   std::string name_;  // of the data that was read last
   std::int64_t done_ = 0, steps_ = 0, tokens_ = 0, tenth_ = -1;
   std::string csv_;
+  TrainingReport report_;
 };
+
+std::string method_of(const TrainingRunOptions& run) {
+  if (run.full) return "all weights";
+  return fmt::format("adapters of rank {}, alpha {}, beside {}{}", run.lora.rank, run.lora.alpha,
+                     fmt::join(run.lora.targets, ", "),
+                     run.lora.keep_stored ? "; the base as it is stored" : "");
+}
+
+absl::Status leave_report(const TrainingRunOptions& run, TrainingReport report,
+                          const base::Clock& clock) {
+  report.title = run.base_name + ", tuned";
+  report.base = run.base_name;
+  report.ended = fmt::format("{:%Y-%m-%d %H:%M} UTC",
+                             fmt::gmtime(static_cast<std::time_t>(clock.unix_seconds())));
+  const auto& trainer = run.trainer;
+  const std::vector<std::pair<std::string, std::string>> settings = {
+      {"what learnt", method_of(run)},
+      {"epochs", std::to_string(trainer.epochs)},
+      {"examples of a step", std::to_string(trainer.batch_size)},
+      {"learning rate", fmt::format("{}", trainer.schedule.rate)},
+      {"tokens of an example, at most", std::to_string(run.tokens_max)},
+      {"seed", std::to_string(trainer.seed)}};
+  report.facts.insert(report.facts.begin(), settings.begin(), settings.end());
+  report.how_to_use = {"plinth model import model.gguf --as my-model",
+                       "plinth up --model my-model"};
+  return write_training_report(run.folder, report);
+}
 
 }  // namespace
 
@@ -135,7 +178,9 @@ absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const b
   }
   RunLog log(options, clock);
   const auto stop = [] { return asked_to_stop.load(); };
-  return run_training(options.run, data, stop, log, clock);
+  ASSIGN_OR_RETURN(auto model, run_training(options.run, data, stop, log, clock));
+  RETURN_IF_ERROR(leave_report(options.run, log.report(), clock));
+  return model;
 }
 
 }  // namespace plinth

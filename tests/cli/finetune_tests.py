@@ -48,6 +48,9 @@ def a_task_is_learnt_and_served():
         assert "96 examples" in done.stderr and "step 12/12" in done.stderr, done.stderr
         steps = list(csv.DictReader(open(home.path + "/tuned/results.csv")))
         assert len(steps) == 12 and float(steps[-1]["train_loss"]) < float(steps[0]["train_loss"]) / 4, steps
+        page, card = open(home.path + "/tuned/report.html").read(), open(home.path + "/tuned/README.md").read()
+        assert page.count("<svg") == 5 and "96 examples" in page and "unseen, after step 12" in page, page[:2000]
+        assert 'base_model: "smollm2"' in card and "| epochs | 1 |" in card, card
         unseen = list(dates(20, 2))
         with Service(home, "--model", "dates") as service:
             for model, least, most in [("smollm2", 0, 2), ("dates", 16, 20)]:
