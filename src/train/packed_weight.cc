@@ -2,8 +2,6 @@
 
 #include <vector>
 
-#include "base/check.h"
-#include "tensor/linear.h"
 #include "train/matmul.h"
 #include "train/parameters.h"
 
@@ -32,8 +30,7 @@ tensor::PackedOperand packed(const tensor::MatrixView& stored, bool transposed, 
 }  // namespace
 
 PackedWeight::PackedWeight(const tensor::MatrixView& stored, Compute& compute)
-    : Weight<float>(stored.rows, stored.columns),
-      stored_(stored),
+    : FrozenWeight(stored),
       forward_(packed(stored, true, compute)),
       backward_(packed(stored, false, compute)) {}
 
@@ -45,18 +42,6 @@ void PackedWeight::multiply(const float* x, std::int64_t m, float* y, bool accum
 void PackedWeight::multiply_back(const float* dy, std::int64_t m, float* dx, bool accumulate,
                                  Compute& compute) const {
   multiply_packed(dy, m, backward_, dx, accumulate, compute);
-}
-
-void PackedWeight::gather(std::span<const std::int32_t> ids, float* out, Compute&) const {
-  tensor::gather_rows(stored_, ids, out);
-}
-
-void PackedWeight::add_gradient(const float*, const float*, std::int64_t, Compute&) {
-  CHECK(learns());
-}
-
-void PackedWeight::scatter_gradient(std::span<const std::int32_t>, const float*, Compute&) {
-  CHECK(learns());
 }
 
 }  // namespace plinth::train

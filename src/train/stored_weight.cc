@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
-#include "base/check.h"
-#include "tensor/linear.h"
 #include "train/rows.h"
 
 namespace plinth::train {
 
 StoredWeight::StoredWeight(const tensor::MatrixView& stored, std::int64_t plain_numbers)
-    : Weight<float>(stored.rows, stored.columns),
-      stored_(stored),
+    : FrozenWeight(stored),
       plain_rows_(std::clamp<std::int64_t>(plain_numbers / stored.columns, 1, stored.rows)) {}
 
 template <typename Body>
@@ -59,18 +56,6 @@ void StoredWeight::multiply_back(const float* dy, std::int64_t m, float* dx, boo
     gemm.accumulate = accumulate || first > 0;
     tensor::gemm(gemm, compute.precision, compute.isa, compute.workspace, compute.threads);
   });
-}
-
-void StoredWeight::gather(std::span<const std::int32_t> ids, float* out, Compute&) const {
-  tensor::gather_rows(stored_, ids, out);
-}
-
-void StoredWeight::add_gradient(const float*, const float*, std::int64_t, Compute&) {
-  CHECK(learns());
-}
-
-void StoredWeight::scatter_gradient(std::span<const std::int32_t>, const float*, Compute&) {
-  CHECK(learns());
 }
 
 }  // namespace plinth::train
