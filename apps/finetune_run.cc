@@ -3,12 +3,11 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 
+#include "apps/stop_signals.h"
 #include "apps/terminal.h"
 #include "apps/training_report.h"
 #include "base/file.h"
@@ -31,14 +30,6 @@ const char* results_head(const FinetuneOptions& options) {
 
 double margin_of(const train::Loss& loss) {
   return loss.targets == 0 ? 0 : loss.margin / static_cast<double>(loss.targets);
-}
-
-std::atomic<bool> asked_to_stop = false;
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets it");
-
-void listen_for_signals() {
-  for (const int signal : {SIGINT, SIGTERM})
-    ::signal(signal, [](int) { asked_to_stop.store(true); });
 }
 
 double seconds_between(base::TimePoint from, base::TimePoint to) {
@@ -170,15 +161,14 @@ absl::Status leave_report(const TrainingRunOptions& run, TrainingReport report,
 }  // namespace
 
 absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock) {
-  listen_for_signals();
+  listen_for_stop();
   TrainingData data{"", "", options.data, options.valid};
   ASSIGN_OR_RETURN(data.train, base::read_file(options.data, train::kDataBytesMax));
   if (!options.valid.empty()) {
     ASSIGN_OR_RETURN(data.valid, base::read_file(options.valid, train::kDataBytesMax));
   }
   RunLog log(options, clock);
-  const auto stop = [] { return asked_to_stop.load(); };
-  ASSIGN_OR_RETURN(auto model, run_training(options.run, data, stop, log, clock));
+  ASSIGN_OR_RETURN(auto model, run_training(options.run, data, asked_to_stop, log, clock));
   RETURN_IF_ERROR(leave_report(options.run, log.report(), clock));
   return model;
 }

@@ -78,7 +78,6 @@ void add_train_command(CLI::App& app, const std::string& home, int& exit_code) {
   auto& trainer = arguments->run.trainer;
   trainer.batch_size = 16;
   trainer.schedule = {0, 0.1, 0, train::Decay::cosine};
-  trainer.recompute = train::Recompute::none;
   add_options(*command, *arguments);
   command->footer(
       "\nExample:\n  plinth train --data book.txt --depth 4 --to small --install small");

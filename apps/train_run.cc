@@ -1,20 +1,18 @@
 #include "apps/train_run.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <numbers>
-#include <thread>
 #include <vector>
 
+#include "apps/stop_signals.h"
+#include "apps/training_run.h"
 #include "base/file.h"
 #include "model/model_file.h"
 #include "model/random_model.h"
-#include "train/checkpoint.h"
 #include "train/limits.h"
 #include "train/token_stream.h"
 #include "train/whole_model.h"
@@ -23,15 +21,10 @@ namespace plinth {
 
 namespace {
 
-constexpr int kCheckpointsKept = 2;
 constexpr std::int64_t kByteTokens = 258;  // and two that control
 constexpr std::int64_t kWideFrom = 512;    // widths whose heads have 128 numbers
 constexpr double kTokensPerWeight = 20;
-constexpr std::size_t kResultsBytesMax = 64u << 20;
 constexpr char kResultsHead[] = "step,train_loss,learning_rate,gradient_norm,valid_loss\n";
-
-std::atomic<bool> asked_to_stop = false;
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets it");
 
 // Gated: three matrices of 8/3 widths are as many weights as two of four.
 std::int64_t ff_width(std::int64_t width) { return (width * 8 / 3 + 31) / 32 * 32; }
@@ -85,47 +78,30 @@ class Run {
       : options_(options), trainer_(trainer), valid_(valid), clock_(clock), begun_(clock.now()) {}
 
   absl::Status begin() {
-    const auto folder = options_.folder + "/checkpoints";
-    ASSIGN_OR_RETURN(const auto newest, train::newest_checkpoint(folder));
-    if (newest.has_value() != options_.resume) {
-      return base::failed_precondition(
-          newest
-              ? fmt::format("{} holds a run that was stopped after step {}: --resume goes on with "
-                            "it, and another folder begins anew",
-                            options_.folder, *newest)
-              : fmt::format("{} holds no run to go on with", options_.folder));
-    }
+    RETURN_IF_ERROR(begin_run(options_.folder,
+                              options_.resume ? ResumeMode::must : ResumeMode::never, trainer_));
     if (!options_.resume) return absl::OkStatus();
-    RETURN_IF_ERROR(trainer_.resume(folder).status());
-    csv_ = base::read_file(options_.folder + "/results.csv", kResultsBytesMax).value_or(csv_);
+    csv_ += results_until(results(), kResultsHead, trainer_.done());
     fmt::print(stderr, "goes on after step {}\n", trainer_.done());
     return absl::OkStatus();
   }
 
   absl::Status steps() {
-    while (trainer_.done() < trainer_.steps()) {
-      if (asked_to_stop.load()) {
-        RETURN_IF_ERROR(save());
-        return absl::CancelledError(base::to_absl(
-            fmt::format("stopped after step {} of {}; the same command with --resume goes on",
-                        trainer_.done(), trainer_.steps())));
-      }
-      ASSIGN_OR_RETURN(const auto report, trainer_.step());
-      tokens_ += report.tokens;
-      show(report);
-      const auto every = options_.checkpoint_steps;
-      if (every > 0 && trainer_.done() != trainer_.steps() && trainer_.done() % every == 0)
-        RETURN_IF_ERROR(save());
-    }
-    return base::write_file_atomic(options_.folder + "/results.csv", csv_);
+    StepsOptions steps;
+    steps.folder = options_.folder;
+    steps.checkpoint_steps = options_.checkpoint_steps;
+    steps.asked_to_stop = asked_to_stop;
+    steps.save = [this] { return save(); };
+    steps.after_step = [this](const train::StepReport& report) { show(report); };
+    RETURN_IF_ERROR(run_steps(steps, trainer_));
+    return save();
   }
 
  private:
-  absl::Status save() {
-    RETURN_IF_ERROR(base::write_file_atomic(options_.folder + "/results.csv", csv_));
-    return trainer_.save(options_.folder + "/checkpoints", kCheckpointsKept);
-  }
+  std::string results() const { return options_.folder + "/results.csv"; }
+  absl::Status save() const { return base::write_file_atomic(results(), csv_); }
   void show(const train::StepReport& report) {
+    tokens_ += report.tokens;
     csv_ += fmt::format("{},{:.6f},{:.6g},{:.6f},", report.step, report.loss.mean(),
                         report.learning_rate, report.gradient_norm);
     if (report.step % options_.eval_steps == 0 || report.step == trainer_.steps()) {
@@ -174,13 +150,10 @@ TrainOptions derived(TrainOptions options) {
 }
 
 absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::Clock& clock) {
-  for (const int signal : {SIGINT, SIGTERM})
-    ::signal(signal, [](int) { asked_to_stop.store(true); });
+  listen_for_stop();
   ASSIGN_OR_RETURN(const auto text, base::read_file(options.data, train::kDataBytesMax));
   RETURN_IF_ERROR(check(options, text.size()));
-  base::ThreadPool threads(
-      options.threads > 0 ? options.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  base::ThreadPool threads(training_threads(options.threads));
   RETURN_IF_ERROR(base::make_folders(options.folder));
   const auto start = options.folder + "/start.gguf", to = options.folder + "/model.gguf";
   RETURN_IF_ERROR(write_start(options, start, threads));
@@ -191,10 +164,7 @@ absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::C
       ids.end() - static_cast<std::ptrdiff_t>(static_cast<double>(ids.size()) * options.valid_part);
   const auto valid =
       train::make_stream_objective({valid_begin, ids.end()}, options.context, options.context);
-  const auto isa = tensor::best_isa();
-  const bool bf16 = !options.f32 && tensor::multiplies_bfloat(isa);
-  train::Compute compute(threads, isa,
-                         bf16 ? tensor::GemmPrecision::bf16 : tensor::GemmPrecision::f32);
+  train::Compute compute(threads, tensor::best_isa(), training_precision(options.f32));
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, {}, &compute));
   fmt::print(stderr, "{} layers of width {}, {} heads, {} weights; {} tokens, {} of them unseen\n",
@@ -209,7 +179,7 @@ absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::C
   RETURN_IF_ERROR(train::write_whole_gguf(decoder->parameters(), start, tensor::DType::q8_0, to));
   std::error_code error;  // nothing goes on from here
   std::filesystem::remove(start, error);
-  std::filesystem::remove_all(options.folder + "/checkpoints", error);
+  std::filesystem::remove_all(checkpoints_of(options.folder), error);
   return to;
 }
 

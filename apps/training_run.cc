@@ -4,14 +4,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
 #include "base/file.h"
 #include "model/chat_template.h"
 #include "model/model_file.h"
 #include "model/tokenizer.h"
 #include "train/adapter.h"
-#include "train/checkpoint.h"
 #include "train/limits.h"
 #include "train/whole_model.h"
 
@@ -19,28 +17,7 @@ namespace plinth {
 
 namespace {
 
-constexpr int kCheckpointsKept = 2;
 constexpr std::size_t kResultsBytesMax = 64u << 20;
-
-std::string checkpoints_of(const TrainingRunOptions& options) {
-  return options.folder + "/checkpoints";
-}
-
-// Goes on, or begins where nothing would be lost.
-absl::Status begin_run(const TrainingRunOptions& options, train::Trainer& trainer) {
-  ASSIGN_OR_RETURN(const auto newest, train::newest_checkpoint(checkpoints_of(options)));
-  if (options.resume == ResumeMode::never && newest) {
-    return base::failed_precondition(
-        fmt::format("{} holds a run that was stopped after step {}: --resume goes on with it, and "
-                    "another folder begins anew",
-                    options.folder, *newest));
-  }
-  if (options.resume == ResumeMode::never) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const bool resumed, trainer.resume(checkpoints_of(options)));
-  if (!resumed && options.resume == ResumeMode::must)
-    return base::failed_precondition(fmt::format("{} holds no run to go on with", options.folder));
-  return absl::OkStatus();
-}
 
 struct Datasets {
   train::Dataset train;
@@ -78,38 +55,27 @@ absl::StatusOr<Datasets> read_all(const TrainingRunOptions& options, const Train
   return all;
 }
 
-absl::Status save(const TrainingRunOptions& options, train::Trainer& trainer,
-                  TrainingObserver& observer) {
-  RETURN_IF_ERROR(observer.save());
-  return trainer.save(checkpoints_of(options), kCheckpointsKept);
-}
-
-absl::Status run_steps(const TrainingRunOptions& options, const Datasets& data,
-                       train::Trainer& trainer, const std::function<bool()>& asked_to_stop,
-                       TrainingObserver& observer) {
+absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets& data,
+                              train::Trainer& trainer, const std::function<bool()>& asked_to_stop,
+                              TrainingObserver& observer) {
   const auto evaluate = [&](std::int64_t step) {
     if (data.valid) observer.valid({step, trainer.evaluate(*data.valid)});
   };
   if (!options.evaluates_epochs || trainer.done() == 0) evaluate(trainer.done());
-  while (trainer.done() < trainer.steps()) {
-    if (asked_to_stop()) {
-      RETURN_IF_ERROR(save(options, trainer, observer));
-      return absl::CancelledError(base::to_absl(
-          fmt::format("stopped after step {} of {}; the same command with --resume goes on",
-                      trainer.done(), trainer.steps())));
-    }
-    ASSIGN_OR_RETURN(const auto report, trainer.step());
-    // Looked at with the weights that the epoch's last step left.
-    const auto of_epoch = trainer.steps() / options.trainer.epochs;
-    const bool ends_epoch = of_epoch > 0 && trainer.done() % of_epoch == 0;
+  const auto of_epoch = trainer.steps() / options.trainer.epochs;
+  StepsOptions steps;
+  steps.folder = options.folder;
+  steps.checkpoint_steps = options.checkpoint_steps;
+  steps.asked_to_stop = asked_to_stop;
+  steps.save = [&] { return observer.save(); };
+  steps.after_step = [&](const train::StepReport& report) {
     observer.step(report);
-    const bool is_last = trainer.done() == trainer.steps();
-    if (options.evaluates_epochs && ends_epoch && !is_last) evaluate(trainer.done());
-    if (options.checkpoint_steps > 0 && !is_last &&
-        trainer.done() % options.checkpoint_steps == 0) {
-      RETURN_IF_ERROR(save(options, trainer, observer));
-    }
-  }
+    // Looked at with the weights that the epoch's last step left.
+    const bool ends_epoch = of_epoch > 0 && trainer.done() % of_epoch == 0;
+    if (options.evaluates_epochs && ends_epoch && trainer.done() != trainer.steps())
+      evaluate(trainer.done());
+  };
+  RETURN_IF_ERROR(run_steps(steps, trainer));
   evaluate(trainer.done());
   return absl::OkStatus();
 }
@@ -129,7 +95,7 @@ absl::StatusOr<std::string> leave(const TrainingRunOptions& options,
                                              tensor::DType::q8_0, merged));
   }
   std::error_code error;
-  std::filesystem::remove_all(checkpoints_of(options), error);  // nothing goes on from here
+  std::filesystem::remove_all(checkpoints_of(options.folder), error);  // nothing goes on from here
   return merged;
 }
 
@@ -148,21 +114,16 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
   ASSIGN_OR_RETURN(const auto datasets, read_all(options, data, *file, observer, clock));
   observer.resolve(datasets.train.report(), options.trainer);
   if (options.checks_only) return "";
-  base::ThreadPool threads(
-      options.threads > 0 ? options.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
-  const auto isa = tensor::best_isa();
-  const bool bf16 = !options.f32 && tensor::multiplies_bfloat(isa);
-  train::Compute compute(threads, isa,
-                         bf16 ? tensor::GemmPrecision::bf16 : tensor::GemmPrecision::f32);
+  base::ThreadPool threads(training_threads(options.threads));
+  train::Compute compute(threads, tensor::best_isa(), training_precision(options.f32));
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
   train::Trainer trainer(*decoder, datasets.train, options.trainer, compute);
   if (datasets.valid) trainer.prepare(*datasets.valid);
   RETURN_IF_ERROR(base::make_folders(options.folder));
-  RETURN_IF_ERROR(begin_run(options, trainer));
+  RETURN_IF_ERROR(begin_run(options.folder, options.resume, trainer));
   observer.begin(trainer.done(), trainer.steps());
-  RETURN_IF_ERROR(run_steps(options, datasets, trainer, asked_to_stop, observer));
+  RETURN_IF_ERROR(run_and_evaluate(options, datasets, trainer, asked_to_stop, observer));
   return leave(options, *decoder, observer);
 }
 

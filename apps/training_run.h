@@ -6,18 +6,13 @@
 #include <optional>
 #include <string>
 
+#include "apps/training_steps.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "train/decoder.h"
 #include "train/trainer.h"
 
 namespace plinth {
-
-enum class ResumeMode : std::uint8_t {
-  never,       // FailedPrecondition where the folder holds a run
-  must,        // FailedPrecondition where it holds none
-  if_present,  // goes on where it can
-};
 
 struct TrainingRunOptions {
   std::string base_name, base_path;

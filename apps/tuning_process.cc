@@ -1,4 +1,5 @@
 #include "apps/tuning_process.h"
+#include "apps/stop_signals.h"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -8,7 +9,6 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <atomic>
 
 #include "apps/terminal.h"
 #include "apps/training_run.h"
@@ -26,9 +26,6 @@ constexpr std::int64_t kExamplesWanted = 100;  // that a run goes over, however 
 constexpr std::int64_t kEpochsAuto = 3, kEpochsAutoMax = 25;
 constexpr std::int64_t kBatchesOfEpoch = 32, kBatchAutoMax = 8;
 constexpr std::int64_t kCheckpointSteps = 50;
-
-std::atomic<bool> asked_to_stop = false;
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets it");
 
 absl::Status write_all(std::string_view text) {
   while (!text.empty()) {
@@ -174,7 +171,7 @@ void report_failure(const absl::Status& status) {
 absl::Status run_job() {
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGTERM, [](int) { asked_to_stop.store(true); });
+  listen_for_stop(false);
   // What is made here is for the service alone, and never world-readable.
   ::umask(077);
   RETURN_IF_ERROR(base::forbid_core_dumps());
@@ -186,8 +183,7 @@ absl::Status run_job() {
   ASSIGN_OR_RETURN(data.valid, read_bytes(task.valid_bytes));
   const base::RealClock clock;
   Reporter reporter(task);
-  const auto stop = [] { return asked_to_stop.load(); };
-  const auto model = run_training(options_of(task), data, stop, reporter, clock);
+  const auto model = run_training(options_of(task), data, asked_to_stop, reporter, clock);
   if (absl::IsCancelled(model.status())) {
     say("stopped");
   } else if (!model.ok()) {

@@ -6,24 +6,10 @@
 #include "model/adapter/adapter_formats.h"
 #include "model/adapter/peft_config.h"
 #include "model/adapter_file.h"
+#include "model/testing/adapter_base.h"
 
 namespace plinth::model {
 namespace {
-
-DecoderSpec small_base(bool half_split = true) {
-  DecoderSpec spec;
-  spec.architecture = "llama";
-  spec.layers = 2;
-  spec.width = 8;
-  spec.heads = 2;
-  spec.kv_heads = 1;
-  spec.head_width = 4;
-  spec.ff_width = 12;
-  spec.rope.dimensions = 4;
-  spec.rope.half_split = half_split;
-  spec.layer.resize(2);
-  return spec;
-}
 
 // Tensors with the numbers that the test gives them.
 class Tensors {
@@ -68,7 +54,7 @@ Tensors query(std::vector<float> b = {}) {
 }
 
 std::string refusal(const base::json::object& config, const Tensors& tensors) {
-  const auto file = read_peft_adapter(config, tensors.peft, small_base());
+  const auto file = read_peft_adapter(config, tensors.peft, small_adapter_base());
   EXPECT_FALSE(file.ok());
   return std::string(base::message(file.status()));
 }
@@ -78,7 +64,7 @@ void expect_says(const std::string& text, std::initializer_list<const char*> par
 }
 
 TEST(PeftAdapter, HasItsFactorInB) {
-  const auto plain = read_peft_adapter(config_with(), query().peft, small_base());
+  const auto plain = read_peft_adapter(config_with(), query().peft, small_adapter_base());
   ASSERT_TRUE(plain.ok()) << plain.status();
   ASSERT_EQ(plain->parts.size(), 1u);
   EXPECT_EQ(plain->base_name, "my-base");
@@ -87,7 +73,7 @@ TEST(PeftAdapter, HasItsFactorInB) {
   EXPECT_FLOAT_EQ(plain->parts[0].b[0], 0.5f * 8 / 2);
   EXPECT_FLOAT_EQ(plain->parts[0].a[0], 0.5f);
   const auto root =
-      read_peft_adapter(config_with(R"(, "use_rslora": true)"), query().peft, small_base());
+      read_peft_adapter(config_with(R"(, "use_rslora": true)"), query().peft, small_adapter_base());
   EXPECT_FLOAT_EQ(root->parts[0].b[0], 0.5f * 8 / std::sqrt(2.0f));
 }
 
@@ -102,9 +88,9 @@ TEST(PeftAdapter, RowsOfQueriesAreInTheBasesOrder) {
     }
     return rows;
   };
-  const auto halves = read_peft_adapter(config_with(), query(b).peft, small_base(true));
+  const auto halves = read_peft_adapter(config_with(), query(b).peft, small_adapter_base(true));
   EXPECT_EQ(first(*halves), (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7}));
-  const auto pairs = read_peft_adapter(config_with(), query(b).peft, small_base(false));
+  const auto pairs = read_peft_adapter(config_with(), query(b).peft, small_adapter_base(false));
   EXPECT_EQ(first(*pairs), (std::vector<int>{0, 2, 1, 3, 4, 6, 5, 7}));
 }
 
@@ -116,7 +102,7 @@ TEST(PeftAdapter, WhatIsNoPlainAdapterIsRefusedByName) {
            {R"(, "rank_pattern": {"q_proj": 4})", "rank_pattern"},
            {R"(, "alpha_pattern": {"q_proj": 4})", "alpha_pattern"},
        }) {
-    const auto file = read_peft_adapter(config_with(extra), query().peft, small_base());
+    const auto file = read_peft_adapter(config_with(extra), query().peft, small_adapter_base());
     EXPECT_TRUE(absl::IsUnimplemented(file.status())) << names;
     expect_says(std::string(base::message(file.status())), {names.c_str()});
   }
@@ -166,7 +152,7 @@ TEST(PeftAdapter, NumbersThatAreNotFiniteAreRefused) {
 }
 
 TEST(PeftAdapter, ExpertsAreRefused) {
-  auto base = small_base();
+  auto base = small_adapter_base();
   base.layer[0].experts = true;
   Tensors tensors;
   tensors.add(kLayer + "mlp.down_proj.lora_A.weight", 2, 12);
@@ -190,35 +176,36 @@ TEST(GgufAdapter, IsReadAsLlamaCppWritesIt) {
   std::vector<float> b;
   for (int row = 0; row < 8; ++row) b.insert(b.end(), 2, static_cast<float>(row) / 4);
   const auto tensors = gguf_query(b);
-  const auto same = read_gguf_adapter(tensors.gguf, small_base(false));
+  const auto same = read_gguf_adapter(tensors.gguf, small_adapter_base(false));
   ASSERT_TRUE(same.ok()) << same.status();
   EXPECT_FLOAT_EQ(same->parts[0].b[2], 1) << "the factor is 8 / 2, and rows stay";
   EXPECT_FLOAT_EQ(same->parts[0].b[4], 2);
-  const auto halves = read_gguf_adapter(tensors.gguf, small_base(true));
+  const auto halves = read_gguf_adapter(tensors.gguf, small_adapter_base(true));
   EXPECT_FLOAT_EQ(halves->parts[0].b[2], 2) << "the permutation is undone";
   EXPECT_FLOAT_EQ(halves->parts[0].b[4], 1);
   auto without = gguf_query();
   without.gguf.metadata["adapter.lora.alpha"] = 0.0;
-  EXPECT_FLOAT_EQ(read_gguf_adapter(without.gguf, small_base())->parts[0].b[0], 0.5f);
+  EXPECT_FLOAT_EQ(read_gguf_adapter(without.gguf, small_adapter_base())->parts[0].b[0], 0.5f);
 }
 
 TEST(GgufAdapter, AnotherArchitectureKindOrTensorIsRefused) {
   auto tensors = gguf_query();
   tensors.gguf.metadata["general.architecture"] = std::string_view("qwen2");
-  expect_says(read_gguf_adapter(tensors.gguf, small_base()).status().ToString(),
+  expect_says(read_gguf_adapter(tensors.gguf, small_adapter_base()).status().ToString(),
               {"qwen2", "the base is \"llama\""});
   tensors = gguf_query();
   tensors.gguf.metadata["adapter.type"] = std::string_view("control");
-  EXPECT_TRUE(absl::IsUnimplemented(read_gguf_adapter(tensors.gguf, small_base()).status()));
+  EXPECT_TRUE(
+      absl::IsUnimplemented(read_gguf_adapter(tensors.gguf, small_adapter_base()).status()));
   tensors = gguf_query();
   tensors.gguf.metadata["general.type"] = std::string_view("model");
-  EXPECT_FALSE(read_gguf_adapter(tensors.gguf, small_base()).ok());
+  EXPECT_FALSE(read_gguf_adapter(tensors.gguf, small_adapter_base()).ok());
   tensors = gguf_query();
   tensors.gguf.metadata["adapter.lora.alpha"] = std::nan("");
-  EXPECT_FALSE(read_gguf_adapter(tensors.gguf, small_base()).ok());
+  EXPECT_FALSE(read_gguf_adapter(tensors.gguf, small_adapter_base()).ok());
   tensors = gguf_query();
   tensors.add("token_embd.weight.lora_a", 2, 8);
-  expect_says(read_gguf_adapter(tensors.gguf, small_base()).status().ToString(),
+  expect_says(read_gguf_adapter(tensors.gguf, small_adapter_base()).status().ToString(),
               {"token_embd.weight.lora_a"});
 }
 

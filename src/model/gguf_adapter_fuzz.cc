@@ -4,36 +4,13 @@
 #include <cstdlib>
 
 #include "model/adapter/adapter_formats.h"
-
-namespace {
-
-plinth::model::DecoderSpec small_base() {
-  plinth::model::DecoderSpec spec;
-  spec.architecture = "llama";
-  spec.layers = 2;
-  spec.width = 8;
-  spec.heads = 2;
-  spec.kv_heads = 1;
-  spec.head_width = 4;
-  spec.ff_width = 12;
-  spec.rope.dimensions = 4;
-  spec.layer.resize(2);
-  return spec;
-}
-
-}  // namespace
+#include "model/testing/adapter_base.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto gguf = plinth::model::parse_gguf({data, size});
   if (!gguf.ok()) return 0;
-  const auto base = small_base();
+  const auto base = plinth::model::small_adapter_base();
   const auto file = plinth::model::read_gguf_adapter(*gguf, base);
-  if (!file.ok()) return 0;
-  for (const auto& part : file->parts) {
-    const auto rank = static_cast<size_t>(part.rank);
-    if (part.layer < 0 || part.layer >= base.layers) std::abort();
-    if (part.a.size() != rank * static_cast<size_t>(part.inputs)) std::abort();
-    if (part.b.size() != rank * static_cast<size_t>(part.outputs)) std::abort();
-  }
+  if (file.ok() && !plinth::model::parts_fit(*file, base)) std::abort();
   return 0;
 }

@@ -159,6 +159,35 @@ def a_run_that_was_killed_goes_on_to_the_same_bytes():
 
 
 @test
+def a_model_is_trained_from_text_and_goes_on_where_it_was_stopped():
+    with Home() as home:
+        data = home.write("text.txt", "the cat sat on the mat. " * 400)
+
+        def arguments(folder):
+            return ["train", "--data", data, "--to", home.path + folder + "/m", "--depth", "1", "--context", "64", "--batch-size", "4",
+                    "--steps", "60", "--eval-steps", "1", "--learning-rate", "3e-3", "--seed", "7"]
+
+        home.run(*arguments("/whole"), "--install", "cat")  # a model is titled by its folder
+        steps = list(csv.DictReader(open(home.path + "/whole/m/results.csv")))
+        assert len(steps) == 60 and float(steps[-1]["valid_loss"]) < 1 < 4 < float(steps[0]["train_loss"]), steps
+        process = home.start(*arguments("/part"))
+        for line in process.stderr:
+            if line.startswith("step 20/"):
+                break
+        process.send_signal(signal.SIGTERM)
+        left = process.communicate(timeout=60)[1]
+        assert process.returncode == 1 and "--resume goes on" in left, left
+        assert "holds a run that was stopped" in home.run(*arguments("/part"), expect=1).stderr
+        home.run(*arguments("/part"), "--resume")
+        for name in ["model.gguf", "results.csv"]:
+            with open(home.path + "/whole/m/" + name, "rb") as whole, open(home.path + "/part/m/" + name, "rb") as other:
+                assert whole.read() == other.read(), name
+        assert "holds no run to go on with" in home.run(*arguments("/none"), "--resume", expect=1).stderr
+        short = home.write("short.txt", "abc")
+        assert "too few for windows" in home.run("train", "--data", short, "--to", home.path + "/no", expect=1).stderr
+
+
+@test
 def what_cannot_be_learnt_is_named():
     with Home() as home:
         home.import_model()

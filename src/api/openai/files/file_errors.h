@@ -13,9 +13,6 @@ namespace plinth::api {
 // room is 400 with the code storage_limit_exceeded: retrying helps nobody.
 absl::Status file_error(const absl::Status& status, std::string_view param);
 
-// OK where the caller acts in a project: files are a project's.
-absl::Status check_has_project(const Exchange& exchange);
-
 // Runs `work` where it may wait for the disk, once the caller was found to have a project.
 void run_on_files(const ExchangePtr& exchange, std::function<void()> work,
                   WorkQueue::Lane lane = WorkQueue::Lane::usual);

@@ -1,4 +1,5 @@
 #include "api/openai/files/files.h"
+#include "api/openai/project_errors.h"
 
 #include <fmt/format.h>
 
@@ -131,7 +132,7 @@ void retrieve_file_content(const ExchangePtr& exchange) {
 }
 
 absl::Status find_file(Exchange& exchange) {
-  RETURN_IF_ERROR(check_has_project(exchange));
+  RETURN_IF_ERROR(check_has_project(exchange, "Files"));
   return find(exchange).status();
 }
 

@@ -4,14 +4,13 @@
 
 #include <array>
 
-#include "absl/strings/cord.h"
 #include "api/error_map.h"
 #include "api/openai/admin/listing.h"
 #include "api/openai/fine_tuning/job_objects.h"
 #include "api/openai/models.h"
+#include "api/openai/project_errors.h"
 #include "base/log.h"
 #include "governance/refusal.h"
-#include "protocol/generate.h"
 
 namespace plinth::api {
 
@@ -27,26 +26,9 @@ FineTuningJobs& jobs(const Exchange& exchange) {
 
 // As clients should see it.
 absl::Status tuning_error(const absl::Status& status, std::string_view param) {
-  switch (status.code()) {
-    case absl::StatusCode::kNotFound: {
-      auto named = status;
-      named.SetPayload(protocol::kParamPayload, absl::Cord(base::to_absl(param)));
-      return named;
-    }
-    // Another request would be let through, once a job is over.
-    case absl::StatusCode::kResourceExhausted:
-      return governance::refuse(base::message(status), {governance::RefusalKind::requests, {}});
-    // The state of a job is not the server's trouble.
-    case absl::StatusCode::kFailedPrecondition:
-      return base::invalid_argument(base::message(status));
-    default:
-      return status;
-  }
-}
-
-absl::Status check_has_project(const Exchange& exchange) {
-  if (!exchange.principal.project.empty()) return absl::OkStatus();
-  return absl::PermissionDeniedError("Fine-tuning belongs to a project: use a key of one.");
+  if (!absl::IsResourceExhausted(status)) return error_at(status, param);
+  // Another request would be let through, once a job is over.
+  return governance::refuse(base::message(status), {governance::RefusalKind::requests, {}});
 }
 
 absl::Status check_file(const Exchange& exchange, const std::string& id, std::string_view param) {
@@ -107,7 +89,7 @@ std::string text_or_empty(const Object& body, std::string_view name) {
 }
 
 absl::StatusOr<Object> create(Exchange& exchange) {
-  RETURN_IF_ERROR(check_has_project(exchange));
+  RETURN_IF_ERROR(check_has_project(exchange, "Fine-tuning jobs"));
   ASSIGN_OR_RETURN(const auto body, read_body(exchange, tuning_request_schema()));
   governance::TuningSpec spec;
   spec.organization = exchange.principal.organization;
@@ -137,14 +119,14 @@ using Act = absl::StatusOr<TuningJobRow> (FineTuningJobs::*)(const std::string&,
                                                              const std::string&);
 
 absl::StatusOr<Object> act(const Exchange& exchange, Act act) {
-  RETURN_IF_ERROR(check_has_project(exchange));
+  RETURN_IF_ERROR(check_has_project(exchange, "Fine-tuning jobs"));
   const auto row = (jobs(exchange).*act)(exchange.principal.project, exchange.parameter(0));
   if (!row.ok()) return tuning_error(row.status(), "fine_tune_id");
   return tuning_job_object(*row);
 }
 
 absl::StatusOr<store::PageRequest> newest_first(const Exchange& exchange) {
-  RETURN_IF_ERROR(check_has_project(exchange));
+  RETURN_IF_ERROR(check_has_project(exchange, "Fine-tuning jobs"));
   ASSIGN_OR_RETURN(const auto query, read_query(exchange, tuning_page_query()));
   auto page = page_of(tuning_page_query(), query);
   page.descending = true;
