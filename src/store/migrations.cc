@@ -312,7 +312,8 @@ constexpr const char* kFiles[] = {
 
     // A part is a body in `content`, too.
     "create table upload_part ("
-    " id text primary key, upload text not null, bytes bigint not null, created_s bigint not null)",
+    " id text primary key, upload text not null, bytes bigint not null,"
+    " created_s bigint not null)",
     "create index upload_part_by_upload on upload_part (upload)",
 };
 
