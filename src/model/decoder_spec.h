@@ -22,6 +22,22 @@ enum class NormKind {
 
 enum class Activation { silu, gelu_tanh, gelu_erf };
 
+// What model files say about scaling; a field that a kind does not use is ignored.
+struct RopeScaling {
+  std::string kind = "default";  // default, linear, llama3, yarn, longrope
+  double factor = 1;
+  std::int32_t original_context = 0;
+  double attention_factor = 0;  // 0 = as the scaling's paper gives it
+  // Llama 3: wavelengths above original_context / low_frequency are stretched in full.
+  double low_frequency = 1, high_frequency = 4;
+  // YaRN: pairs that turn more than beta_fast times over the original context are kept.
+  double beta_fast = 32, beta_slow = 1;
+  double mscale = 0, mscale_all_dim = 0;  // DeepSeek's form of YaRN's attention factor; 0 = unset
+  bool truncate = true;                   // YaRN's borders are rounded to whole pairs
+  // LongRoPE: [dimensions / 2], divisors within and beyond the original context.
+  std::vector<double> short_factors, long_factors;
+};
+
 // Rotary positions with every scaling already in the frequencies (decoder/rope_scaling.h).
 struct RopeSpec {
   std::int32_t dimensions = 0;  // of each head, from its start
@@ -33,6 +49,9 @@ struct RopeSpec {
   std::int32_t original_context = 0;
   // Multiplies cosines and sines (YaRN and LongRoPE).
   float attention_factor = 1;
+  // What the file says of it, where it says no divisors: for those who write it again.
+  double theta = 0;
+  RopeScaling scaling;
 };
 
 enum class LayerRope : std::uint8_t { none, global, local };

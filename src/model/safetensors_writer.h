@@ -1,11 +1,13 @@
-// Writes safetensors of fp32 matrices, array by array. Format: github.com/huggingface/safetensors.
+// Writes safetensors, array by array. Format: github.com/huggingface/safetensors.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "tensor/dtype.h"
 
 namespace plinth::model {
 
@@ -17,5 +19,16 @@ struct NamedMatrix {
 
 // The whole file, durable and under its name only once it is complete.
 absl::Status write_safetensors(const std::string& path, const std::vector<NamedMatrix>& matrices);
+
+// An array whose rows are made when they are written.
+struct RowArray {
+  std::string name;
+  std::vector<std::int64_t> shape;  // a vector is one row
+  std::function<void(std::int64_t row, float* numbers)> row;
+};
+
+// The same, rounded to `dtype`: F32, F16 or BF16.
+absl::Status write_safetensors(const std::string& path, const std::vector<RowArray>& arrays,
+                               tensor::DType dtype);
 
 }  // namespace plinth::model

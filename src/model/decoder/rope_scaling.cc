@@ -128,6 +128,8 @@ absl::Status set_rope_frequencies(double theta, const RopeScaling& scaling,
   const double attention = scaling.attention_factor;
   RETURN_IF_ERROR(
       needs(attention >= 0 && attention <= kRopeFactorMax, scaling, "attention factor", attention));
+  rope.theta = theta;
+  rope.scaling = scaling;
   rope.frequencies.clear();
   for (int i = 0; i < rope.dimensions / 2; ++i) {
     rope.frequencies.push_back(std::pow(theta, -2.0 * i / rope.dimensions));

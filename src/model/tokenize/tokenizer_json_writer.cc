@@ -1,0 +1,147 @@
+#include "model/tokenize/tokenizer_json_writer.h"
+
+#include <set>
+
+#include "model/tokenize/families.h"
+
+namespace plinth::model {
+
+namespace {
+
+namespace json = base::json;
+
+const std::string& text_of(const TokenizerSpec& spec, TokenId id) {
+  return spec.tokens[static_cast<std::size_t>(id)];
+}
+
+json::value normalizer(const TokenizerSpec& spec) {
+  if (spec.normalizer.empty()) return nullptr;
+  return json::object{{"type", "NFC"}};
+}
+
+// Splits one after the other; the bytes of what is left are spelt last.
+json::value pre_tokenizer(const TokenizerSpec& spec) {
+  json::array parts;
+  for (const auto& step : spec.pre_tokenizer) {
+    parts.push_back({{"type", "Split"},
+                     {"pattern", {{step.regex ? "Regex" : "String", step.pattern}}},
+                     {"behavior", "Isolated"},
+                     {"invert", false}});
+  }
+  parts.push_back({{"type", "ByteLevel"},
+                   {"add_prefix_space", false},
+                   {"trim_offsets", true},
+                   {"use_regex", false}});
+  return json::object{{"type", "Sequence"}, {"pretokenizers", parts}};
+}
+
+json::value post_processor(const TokenizerSpec& spec) {
+  auto before = spec.before, after = spec.after;
+  if (before.empty() && after.empty()) {
+    if (spec.add_bos && spec.bos) before.push_back(*spec.bos);
+    if (spec.add_eos && spec.eos) after.push_back(*spec.eos);
+  }
+  if (before.empty() && after.empty()) return nullptr;
+  json::object tokens;
+  const auto piece = [&](TokenId id) {
+    const auto& text = text_of(spec, id);
+    tokens[text] =
+        json::object{{"id", text}, {"ids", json::array{id}}, {"tokens", json::array{text}}};
+    return json::object{{"SpecialToken", {{"id", text}, {"type_id", 0}}}};
+  };
+  const auto sequence = [&](const char* name) {
+    return json::object{{"Sequence", {{"id", name}, {"type_id", 0}}}};
+  };
+  json::array single, pair;
+  for (const auto id : before) single.push_back(piece(id));
+  single.push_back(sequence("A"));
+  for (const auto id : after) single.push_back(piece(id));
+  pair = single;
+  pair.push_back(sequence("B"));
+  return json::object{{"type", "TemplateProcessing"},
+                      {"single", single},
+                      {"pair", pair},
+                      {"special_tokens", tokens}};
+}
+
+json::array added_tokens(const TokenizerSpec& spec) {
+  json::array all;
+  for (const auto& added : spec.added) {
+    all.push_back({{"id", added.id},
+                   {"content", added.text},
+                   {"single_word", added.single_word},
+                   {"lstrip", added.lstrip},
+                   {"rstrip", added.rstrip},
+                   {"normalized", added.normalized},
+                   {"special", added.special}});
+  }
+  return all;
+}
+
+json::object bpe(const TokenizerSpec& spec) {
+  json::object vocab;
+  vocab.reserve(spec.tokens.size());
+  for (std::size_t id = 0; id < spec.tokens.size(); ++id) vocab[spec.tokens[id]] = id;
+  json::array merges;
+  merges.reserve(spec.merges.size());
+  for (const auto& merge : spec.merges) merges.push_back(json::array{merge.left, merge.right});
+  return {{"type", "BPE"},
+          {"dropout", nullptr},
+          {"unk_token", nullptr},
+          {"continuing_subword_prefix", nullptr},
+          {"end_of_word_suffix", nullptr},
+          {"fuse_unk", spec.fuse_unk},
+          {"byte_fallback", false},
+          {"ignore_merges", spec.ignore_merges},
+          {"vocab", vocab},
+          {"merges", merges}};
+}
+
+absl::Status check(const TokenizerSpec& spec) {
+  if (spec.kind != TokenizerKind::byte_level_bpe)
+    return base::unimplemented("[export] a tokenizer other than byte-level BPE is not written");
+  for (const auto& step : spec.pre_tokenizer) {
+    if (step.kind != PreTokenizerStep::Kind::split || step.invert ||
+        step.behavior != PreTokenizerStep::Behavior::isolated)
+      return base::unimplemented("[export] a step of the tokenizer is not written");
+  }
+  if (spec.normalizer.size() > 1 ||
+      (spec.normalizer.size() == 1 && spec.normalizer[0].kind != NormalizerStep::Kind::nfc))
+    return base::unimplemented("[export] a normalizer other than NFC is not written");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<json::object> tokenizer_json(TokenizerSpec spec) {
+  RETURN_IF_ERROR(fill_stages(spec));
+  RETURN_IF_ERROR(check(spec));
+  return json::object{{"version", "1.0"},
+                      {"truncation", nullptr},
+                      {"padding", nullptr},
+                      {"added_tokens", added_tokens(spec)},
+                      {"normalizer", normalizer(spec)},
+                      {"pre_tokenizer", pre_tokenizer(spec)},
+                      {"post_processor", post_processor(spec)},
+                      {"decoder",
+                       {{"type", "ByteLevel"},
+                        {"add_prefix_space", true},
+                        {"trim_offsets", true},
+                        {"use_regex", true}}},
+                      {"model", bpe(spec)}};
+}
+
+json::object tokenizer_config_json(const TokenizerSpec& spec) {
+  json::object config{{"tokenizer_class", "PreTrainedTokenizerFast"},
+                      {"clean_up_tokenization_spaces", false}};
+  const std::pair<const char*, std::optional<TokenId>> names[] = {{"bos_token", spec.bos},
+                                                                  {"eos_token", spec.eos},
+                                                                  {"unk_token", spec.unk},
+                                                                  {"pad_token", spec.pad}};
+  for (const auto& [name, id] : names) {
+    if (id) config[name] = text_of(spec, *id);
+  }
+  return config;
+}
+
+}  // namespace plinth::model
