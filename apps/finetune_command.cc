@@ -69,6 +69,8 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
   command.add_option("--valid", files.valid, "Examples that are not learnt but looked at");
   command.add_option("--to", run.folder, "Folder for what the run leaves")->required();
   command.add_option("--install", arguments.install, "Install the tuned model under this name");
+  command.add_flag("--safetensors", run.safetensors,
+                   "Leave the tuned model for Hugging Face's transformers, too");
   add_method(command, run.trainer.objective);
   command.add_option("--epochs", run.trainer.epochs)->check(CLI::Range(1, 50));
   command.add_option("--batch-size", run.trainer.batch_size, "Examples of a step")

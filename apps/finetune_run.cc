@@ -2,8 +2,10 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
 #include <fmt/ranges.h>
 #include <unistd.h>
+#include <filesystem>
 
 #include <cstdio>
 
@@ -138,8 +140,8 @@ std::string method_of(const TrainingRunOptions& run) {
                      run.lora.keep_stored ? "; the base as it is stored" : "");
 }
 
-absl::Status leave_report(const TrainingRunOptions& run, TrainingReport report,
-                          const base::Clock& clock) {
+absl::Status leave_report(const TrainingRunOptions& run, const std::string& model,
+                          TrainingReport report, const base::Clock& clock) {
   report.title = run.base_name + ", tuned";
   report.base = run.base_name;
   report.ended = fmt::format("{:%Y-%m-%d %H:%M} UTC",
@@ -153,7 +155,8 @@ absl::Status leave_report(const TrainingRunOptions& run, TrainingReport report,
       {"tokens of an example, at most", std::to_string(run.tokens_max)},
       {"seed", std::to_string(trainer.seed)}};
   report.facts.insert(report.facts.begin(), settings.begin(), settings.end());
-  report.how_to_use = {"plinth model import model.gguf --as my-model",
+  report.how_to_use = {fmt::format("plinth model import {} --as my-model",
+                                   std::filesystem::path(model).filename().string()),
                        "plinth up --model my-model"};
   return write_training_report(run.folder, report);
 }
@@ -169,7 +172,7 @@ absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const b
   }
   RunLog log(options, clock);
   ASSIGN_OR_RETURN(auto model, run_training(options.run, data, asked_to_stop, log, clock));
-  RETURN_IF_ERROR(leave_report(options.run, log.report(), clock));
+  RETURN_IF_ERROR(leave_report(options.run, model, log.report(), clock));
   return model;
 }
 

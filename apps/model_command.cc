@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "apps/home.h"
+#include "apps/model_convert.h"
 #include "apps/model_install.h"
 #include "apps/model_summary.h"
 #include "apps/terminal.h"
@@ -30,6 +31,7 @@ struct ModelArguments {
   std::string as;
   std::string base;
   std::string target;
+  ConvertOptions convert;  // of an export; format "": its files as they are
   bool json = false;
 };
 
@@ -187,20 +189,27 @@ absl::Status remove(const ModelLibrary& library, const ModelArguments& arguments
 
 absl::Status export_to(const ModelLibrary& library, const ModelArguments& arguments) {
   ASSIGN_OR_RETURN(const auto model, library.find(arguments.name));
-  const base::RealClock clock;
-  ProgressBar bar(clock);
-  const auto status = cluster::export_model(
-      library, model, arguments.target,
-      [&](std::uint64_t done) { bar.update("exporting", done, model.bytes()); });
-  bar.finish();
-  RETURN_IF_ERROR(status);
+  if (arguments.convert.format.empty()) {
+    if (!arguments.convert.type.empty())
+      return base::invalid_argument("--type needs --format gguf or safetensors");
+    const base::RealClock clock;
+    ProgressBar bar(clock);
+    const auto status = cluster::export_model(
+        library, model, arguments.target,
+        [&](std::uint64_t done) { bar.update("exporting", done, model.bytes()); });
+    bar.finish();
+    RETURN_IF_ERROR(status);
+  } else {
+    RETURN_IF_ERROR(convert_model(library, model, arguments.convert, arguments.target));
+  }
   if (arguments.json) {
     fmt::print("{}\n",
                base::to_json(base::json::object{
                    {"name", model.name}, {"target", arguments.target}, {"exported", true}}));
   } else {
+    const bool as_is = arguments.convert.format.empty();
     fmt::print("{} {} ({}, licence {})\n", styled("exported", "32", Stream::out), arguments.target,
-               human_bytes(model.bytes()), model.license);
+               as_is ? human_bytes(model.bytes()) : arguments.convert.format, model.license);
   }
   return absl::OkStatus();
 }
@@ -236,6 +245,7 @@ void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
       "  plinth model import ./my-model/\n"
       "  plinth model import ./adapter/ --base smollm2 --as my-adapter\n"
       "  plinth model export smollm2 smollm2.tar\n"
+      "  plinth model export my-adapter merged --format safetensors\n"
       "HF_ENDPOINT, HF_TOKEN, PIP_INDEX_URL, https_proxy and SSL_CERT_FILE are honoured.");
   constexpr char kSource[] = "Catalog name, hf:OWNER/REPO/FILE, URL#sha256=DIGEST, or a path";
   add("pull", "Download a model, resuming and checking it", kSource, pull)
@@ -243,10 +253,15 @@ void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
   auto* import = add("import", "Copy a model file or folder into the home", kSource, pull);
   import->add_option("--as", arguments->as, "Install under this name");
   import->add_option("--base", arguments->base, "It is an adapter over this installed model");
-  add("export", "Write a model's files and manifest to a folder or a .tar", "Installed model",
-      export_to)
-      ->add_option("target", arguments->target, "A new folder, or a file ending in .tar")
+  auto* out = add("export", "Write a model's files and manifest to a folder or a .tar",
+                  "Installed model", export_to);
+  out->add_option("target", arguments->target, "A new folder, or a file ending in .tar")
       ->required();
+  out->add_option("--format", arguments->convert.format,
+                  "gguf, or safetensors: a folder for transformers; adapters with their base")
+      ->check(CLI::IsMember({"gguf", "safetensors"}))
+      ->option_text("NAME");
+  out->add_option("--type", arguments->convert.type, "Of matrices there: q4_0, q8_0, bf16, ...");
   add("list", "Installed models and the catalog", nullptr, list);
   add("show", "One installed model: files, digests, licence", "Installed model", show);
   add("verify", "Read every byte and compare sha256", "Installed model", verify);

@@ -37,6 +37,8 @@ void add_options(CLI::App& command, TrainArguments& arguments) {
   command.add_option("--data", run.data, "Plain text")->required();
   command.add_option("--to", run.folder, "Folder for what the run leaves")->required();
   command.add_option("--install", arguments.install, "Install the model under this name");
+  command.add_flag("--safetensors", run.safetensors,
+                   "Leave the model for Hugging Face's transformers, too");
   command.add_option("--depth,--layers", run.layers, "All else follows from it")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));

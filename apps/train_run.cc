@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "apps/stop_signals.h"
+#include "apps/trained_model.h"
 #include "apps/training_run.h"
 #include "base/file.h"
 #include "model/model_file.h"
 #include "model/random_model.h"
 #include "train/limits.h"
 #include "train/token_stream.h"
-#include "train/whole_model.h"
 
 namespace plinth {
 
@@ -155,9 +155,10 @@ absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::C
   RETURN_IF_ERROR(check(options, text.size()));
   base::ThreadPool threads(training_threads(options.threads));
   RETURN_IF_ERROR(base::make_folders(options.folder));
-  const auto start = options.folder + "/start.gguf", to = options.folder + "/model.gguf";
+  const auto start = options.folder + "/start.gguf";
   RETURN_IF_ERROR(write_start(options, start, threads));
   ASSIGN_OR_RETURN(const auto file, model::open_model(start));
+  ASSIGN_OR_RETURN(const auto forms, model_forms(start, *file, options.safetensors));
   ASSIGN_OR_RETURN(const auto tokenizer, model::make_tokenizer(file->tokenizer));
   ASSIGN_OR_RETURN(const auto ids, tokenizer->encode(text, {}));
   const auto valid_begin =
@@ -176,7 +177,8 @@ absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::C
   Run run(options, trainer, *valid, clock);
   RETURN_IF_ERROR(run.begin());
   RETURN_IF_ERROR(run.steps());
-  RETURN_IF_ERROR(train::write_whole_gguf(decoder->parameters(), start, tensor::DType::q8_0, to));
+  ASSIGN_OR_RETURN(const auto to,
+                   write_model(forms, {start, options.folder, {}}, *file, decoder->parameters()));
   std::error_code error;  // nothing goes on from here
   std::filesystem::remove(start, error);
   std::filesystem::remove_all(checkpoints_of(options.folder), error);

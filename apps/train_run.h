@@ -24,6 +24,7 @@ struct TrainOptions {
   std::int64_t checkpoint_steps = 500;
   bool resume = false;
   bool f32 = false;
+  bool safetensors = false;  // also the model as Hugging Face's transformers loads it
 };
 
 // What is 0 by the model's size: 20 tokens for each weight (Hoffmann et al., "Training

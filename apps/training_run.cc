@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/trained_model.h"
 #include "base/file.h"
 #include "model/chat_template.h"
 #include "model/model_file.h"
@@ -80,23 +81,21 @@ absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets&
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> leave(const TrainingRunOptions& options,
+absl::StatusOr<std::string> leave(const TrainingRunOptions& options, const ModelForms& forms,
+                                  const model::ModelFile& file,
                                   const train::Decoder<float>& decoder,
                                   TrainingObserver& observer) {
   RETURN_IF_ERROR(observer.save());
-  const auto merged = options.folder + "/model.gguf";
-  if (options.full) {
-    RETURN_IF_ERROR(train::write_whole_gguf(decoder.parameters(), options.base_path,
-                                            tensor::DType::q8_0, merged));
-  } else {
+  if (!options.full) {
     RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
                                               options.folder + "/adapter"));
-    RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
-                                             tensor::DType::q8_0, merged));
   }
+  ASSIGN_OR_RETURN(const auto model,
+                   write_model(forms, {options.base_path, options.folder, options.lora}, file,
+                               decoder.parameters()));
   std::error_code error;
   std::filesystem::remove_all(checkpoints_of(options.folder), error);  // nothing goes on from here
-  return merged;
+  return model;
 }
 
 }  // namespace
@@ -111,6 +110,7 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
     options.trainer.kept_bytes_max = train::kKeptBytesMaxWhole;
   }
   ASSIGN_OR_RETURN(const auto file, model::open_model(options.base_path));
+  ASSIGN_OR_RETURN(const auto forms, model_forms(options.base_path, *file, options.safetensors));
   ASSIGN_OR_RETURN(const auto datasets, read_all(options, data, *file, observer, clock));
   observer.resolve(datasets.train.report(), options.trainer);
   if (options.checks_only) return "";
@@ -124,7 +124,7 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
   RETURN_IF_ERROR(begin_run(options.folder, options.resume, trainer));
   observer.begin(trainer.done(), trainer.steps());
   RETURN_IF_ERROR(run_and_evaluate(options, datasets, trainer, asked_to_stop, observer));
-  return leave(options, *decoder, observer);
+  return leave(options, forms, *file, *decoder, observer);
 }
 
 std::string results_until(const std::string& path, std::string_view head, std::int64_t lines) {

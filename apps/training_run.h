@@ -25,6 +25,7 @@ struct TrainingRunOptions {
   std::int64_t checkpoint_steps = 50;  // between two checkpoints; 0 = only where it is stopped
   ResumeMode resume = ResumeMode::never;
   bool f32 = false;
+  bool safetensors = false;       // also the model as Hugging Face's transformers loads it
   bool checks_only = false;       // reads the data, and trains nothing
   bool evaluates_epochs = false;  // beside the start and the end
 };
@@ -56,7 +57,7 @@ class TrainingObserver {
   virtual absl::Status save() = 0;
 };
 
-// Returns the path of the model with the adapter in it; "" where it only checked. Cancelled where
+// Returns the path of the tuned model; "" where it only checked. Cancelled where
 // `asked_to_stop` said so: a checkpoint is there then.
 absl::StatusOr<std::string> run_training(const TrainingRunOptions& options,
                                          const TrainingData& data,

@@ -43,6 +43,14 @@ absl::StatusOr<AdapterFile> read_adapter(const AdapterPaths& paths, const Decode
 
 }  // namespace
 
+void AdapterPart::add_row(std::int64_t row, float* numbers) const {
+  for (std::int64_t r = 0; r < rank; ++r) {
+    const float scale = b[static_cast<std::size_t>(row * rank + r)];
+    const float* from = a.data() + r * inputs;
+    for (std::int64_t i = 0; i < inputs; ++i) numbers[i] += scale * from[i];
+  }
+}
+
 std::size_t AdapterFile::bytes() const {
   std::size_t sum = 0;
   for (const auto& part : parts) sum += (part.a.size() + part.b.size()) * sizeof(float);

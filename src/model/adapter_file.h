@@ -24,6 +24,11 @@ struct AdapterPart {
   std::int64_t inputs = 0, outputs = 0;
   std::vector<float> a;  // [rank, inputs]
   std::vector<float> b;  // [outputs, rank], times the adapter's factor; rows as the base has them
+
+  // Adds row `row` of B A. numbers: [inputs].
+  void add_row(std::int64_t row, float* numbers) const;
+  // The matrix as llama.cpp's files name it: "blk.0.attn_q.weight".
+  std::string gguf_name() const;
 };
 
 struct AdapterFile {

@@ -27,14 +27,16 @@ tensor::DType changed_type(const GgufTensor& tensor, tensor::DType dtype) {
   return rows_of(tensor) == 0 ? tensor::DType::f32 : dtype;
 }
 
-absl::Status check_change(const std::string& name, const Gguf& table, tensor::DType dtype) {
-  const auto found = table.tensors.find(name);
-  if (found == table.tensors.end())
-    return base::not_found(fmt::format("[gguf] there is no tensor {}", name));
-  const auto& info = tensor::dtype_info(changed_type(found->second, dtype));
-  if (columns_of(found->second) % info.block_elements == 0) return absl::OkStatus();
+// Of what is stored anew.
+absl::Status check_type(const std::string& name, const GgufTensor& tensor, tensor::DType dtype) {
+  const auto& info = tensor::dtype_info(dtype);
+  if (columns_of(tensor) % info.block_elements == 0) return absl::OkStatus();
   return base::invalid_argument(fmt::format("[gguf] {}: rows of {} do not divide into blocks of {}",
-                                            name, columns_of(found->second), info.name));
+                                            name, columns_of(tensor), info.name));
+}
+
+bool is_outer(const std::string& name) {
+  return name == "token_embd.weight" || name == "output.weight";
 }
 
 GgufWriter::Rows changed_rows(const GgufTensor& tensor, const ChangeRow& change,
@@ -73,8 +75,10 @@ absl::Status copy_gguf(const GgufCopy& copy) {
       *table.integer("general.alignment") != GgufWriter::kAlignment) {
     return base::unimplemented(fmt::format("[gguf] {}: general.alignment", copy.from));
   }
-  for (const auto& change : copy.changes)
-    RETURN_IF_ERROR(check_change(change.first, table, copy.dtype));
+  for (const auto& change : copy.changes) {
+    if (!table.tensors.contains(change.first))
+      return base::not_found(fmt::format("[gguf] there is no tensor {}", change.first));
+  }
   std::uint64_t metadata_end = set->files[0].bytes().size();
   for (const auto& entry : table.tensors)
     metadata_end = std::min(metadata_end, entry.second.entry_offset);
@@ -85,12 +89,17 @@ absl::Status copy_gguf(const GgufCopy& copy) {
     if (tensor.dims.size() > 2)
       return base::unimplemented(
           fmt::format("[gguf] {} has {} dimensions", name, tensor.dims.size()));
+    static const ChangeRow kNone = [](std::int64_t, float*) {};
     const auto change = copy.changes.find(name);
     const bool changes = change != copy.changes.end();
-    writer.add(name, changes ? changed_type(tensor, copy.dtype) : tensor.dtype, rows_of(tensor),
-               columns_of(tensor),
-               changes ? changed_rows(tensor, change->second, changed_type(tensor, copy.dtype))
-                       : same_rows(tensor));
+    if (!changes && (!copy.all || rows_of(tensor) == 0)) {
+      writer.add(name, tensor.dtype, rows_of(tensor), columns_of(tensor), same_rows(tensor));
+      continue;
+    }
+    const auto dtype = changed_type(tensor, copy.all && is_outer(name) ? copy.outer : copy.dtype);
+    RETURN_IF_ERROR(check_type(name, tensor, dtype));
+    writer.add(name, dtype, rows_of(tensor), columns_of(tensor),
+               changed_rows(tensor, changes ? change->second : kNone, dtype));
   }
   return writer.write(copy.to, nullptr);
 }

@@ -20,6 +20,8 @@ struct GgufCopy {
   // By the tensor's name in the file: "blk.0.attn_q.weight".
   std::map<std::string, ChangeRow> changes;
   tensor::DType dtype = tensor::DType::q8_0;  // of the matrices that change; vectors are F32
+  bool all = false;                           // every matrix is stored so, changed or not
+  tensor::DType outer = tensor::DType::q8_0;  // where all are: of the embedding and the head
 };
 
 // Metadata and all other tensors are as they were. NotFound names a tensor that the file lacks;

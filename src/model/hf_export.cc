@@ -171,6 +171,12 @@ absl::Status write_json(const std::string& path, const base::json::object& objec
 
 }  // namespace
 
+absl::Status check_hf_folder(const ModelFile& model) {
+  RETURN_IF_ERROR(
+      hf_config(model.spec, model.weights, model.tokenizer, tensor::DType::bf16).status());
+  return tokenizer_json(model.tokenizer).status();
+}
+
 absl::Status write_hf_folder(const ModelFile& model, const DecoderWeights& weights,
                              tensor::DType dtype, const std::string& folder) {
   const auto& spec = model.spec;

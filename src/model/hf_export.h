@@ -9,9 +9,11 @@
 
 namespace plinth::model {
 
+// Unimplemented names what transformers' class for the architecture has no place for.
+absl::Status check_hf_folder(const ModelFile& model);
+
 // `weights` in place of the file's own, which may be theirs; quantised ones are made plain.
-// dtype: F32, F16 or BF16. Unimplemented names what transformers' class for the architecture has no
-// place for; files that were written by then stay.
+// dtype: F32, F16 or BF16. What check_hf_folder() refuses writes nothing.
 absl::Status write_hf_folder(const ModelFile& model, const DecoderWeights& weights,
                              tensor::DType dtype, const std::string& folder);
 

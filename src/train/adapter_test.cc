@@ -12,7 +12,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/gguf_copy.h"
+#include "model/hf_export.h"
 #include "model/model_file.h"
+#include "train/trained_weights.h"
 
 namespace plinth::train {
 namespace {
@@ -117,6 +119,34 @@ TEST_F(AdapterTest, PeftTakesTheAdapterToHuggingFacesWeights) {
                 parameter.value.size() * sizeof(float));
   }
   EXPECT_LT(distance(logits(*other), logits(*adapted)), 1e-5);
+}
+
+// What transformers loads, of a GGUF file and of a folder.
+TEST_F(AdapterTest, AFolderWithTheAdapterInItAnswersAsTheAdapterDid) {
+  for (const auto& path : {kLlama + "/model.gguf", kLlama}) {
+    const auto adapted = open(path, lora_);
+    fill(*adapted);
+    const auto base = *model::open_model(path);
+    const auto made = trained_weights(adapted->parameters(), lora_, base->weights);
+    const auto status =
+        model::write_hf_folder(*base, made.weights, tensor::DType::f32, folder_ + "/hf");
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_LT(distance(logits(*open(folder_ + "/hf", {})), logits(*adapted)), 1e-5);
+  }
+}
+
+TEST_F(AdapterTest, AFolderHasTheWeightsThatLearnt) {
+  for (const std::string name : {"llama", "gpt2", "qwen2", "qwen3"}) {
+    const auto path = kLlama + "/../" + name + "/model.gguf";
+    const auto whole = open(path, {});
+    fill(*whole);
+    const auto base = *model::open_model(path);
+    const auto made = trained_weights(whole->parameters(), {}, base->weights);
+    const auto status =
+        model::write_hf_folder(*base, made.weights, tensor::DType::f32, folder_ + "/hf");
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_LT(distance(logits(*open(folder_ + "/hf", {})), logits(*whole)), 1e-5) << name;
+  }
 }
 
 TEST_F(AdapterTest, ACopyThatCannotBeIsRefused) {

@@ -1,6 +1,7 @@
 """plinth finetune: a task that the default model fails, learnt, installed and served; and files that are wrong."""
 import csv
 import json
+import math
 import os
 import random
 import signal
@@ -96,6 +97,62 @@ def an_adapter_is_left_in_pefts_form():
         with open(home.path + "/out/adapter/adapter_model.safetensors", "rb") as file:
             header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         assert len(header) == 2 * 2 * 2, list(header)
+
+
+def perplexity(home, model, data):
+    return math.exp(home.json("eval", "--model", model, "--data", data)["loss"])
+
+
+@test
+def what_was_tuned_is_exported_with_its_base():
+    with Home() as home:
+        model = home.path + "/tiny.gguf"
+        os.makedirs(home.path)
+        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        home.run("model", "import", model, "--as", "tiny")
+        data = home.write("data.jsonl", '{"text": "the cat sat on the mat"}\n' * 8)
+        home.run("finetune", "--base", "tiny", "--data", data, "--to", home.path + "/out", "--epochs", "10", "--learning-rate",
+                 "1e-2", "--targets", "q,k,v,o,gate,up,down", "--safetensors", "--install", "merged")
+        home.run("model", "import", home.path + "/out/adapter", "--base", "tiny", "--as", "adapter")
+        exported = {}
+        for source, form, kind in [("tiny", "gguf", "q4_0"), ("tiny", "safetensors", "f32"), ("adapter", "gguf", "f32"),
+                                   ("adapter", "safetensors", "f32"), ("merged", "safetensors", "bf16")]:
+            name = f"{source}-{form}"
+            target = f"{home.path}/{name}" + (".gguf" if form == "gguf" else "")
+            home.run("model", "export", source, target, "--format", form, "--type", kind)
+            home.run("model", "import", target, "--as", name)
+            exported[name] = perplexity(home, name, data)
+        home.run("model", "import", home.path + "/out/safetensors", "--as", "left")
+        before, after = perplexity(home, "tiny", data), perplexity(home, "merged", data)
+        assert after < before / 4, (before, after)
+        assert os.path.getsize(home.path + "/tiny-gguf.gguf") < 0.7 * os.path.getsize(model)
+        for name, expected, part in [("tiny-safetensors", before, 1e-2), ("tiny-gguf", before, 0.2),
+                                     ("adapter-safetensors", exported["adapter-gguf"], 1e-4), ("adapter-gguf", after, 2e-2),
+                                     ("merged-safetensors", after, 2e-2)]:
+            assert abs(exported[name] / expected - 1) < part, (name, before, after, exported)
+        assert abs(perplexity(home, "left", data) / exported["adapter-gguf"] - 1) < 2e-2
+        for wrong, said in [(["--format", "gguf", "--type", "x"], "--type x"),
+                            (["--format", "safetensors", "--type", "q8_0"], "--type q8_0"), (["--type", "q8_0"], "--type needs")]:
+            done = home.run("model", "export", "tiny", home.path + "/no", *wrong, expect=1)
+            assert said in done.stderr and not os.path.exists(home.path + "/no"), (wrong, done.stderr)
+        assert "is there already" in home.run("model", "export", "tiny", home.path + "/out", "--format", "gguf", expect=1).stderr
+
+
+@test
+def all_weights_of_a_folder_learn():
+    with Home() as home:
+        base = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/architecture/gpt2")
+        data = home.write("data.jsonl", '{"text": "ab ba ab ba"}\n' * 4)
+
+        def first_loss(base, to, *more):
+            home.run("finetune", "--base", base, "--data", data, "--to", home.path + to, "--full", *more)
+            return float(next(csv.DictReader(open(home.path + to + "/results.csv")))["train_loss"])
+
+        before = first_loss(base, "/out", "--epochs", "40", "--learning-rate", "1e-2", "--install", "gpt2-tuned")
+        assert not os.path.exists(home.path + "/out/model.gguf") and os.path.exists(home.path + "/out/safetensors/config.json")
+        assert "import safetensors --as" in open(home.path + "/out/README.md").read()
+        after = first_loss("gpt2-tuned", "/again", "--epochs", "1")
+        assert after < 0.1 < 5 < before, (before, after)
 
 
 @test

@@ -2,6 +2,7 @@
 // and ".lora_b" [outputs, rank], with the base's permutation of q and k in B.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -87,6 +88,12 @@ absl::StatusOr<AdapterFile> read_gguf_adapter(const Gguf& gguf, const DecoderSpe
   // llama.cpp takes an alpha of 0 for a factor of 1.
   return builder.finish(
       [&](std::int32_t rank) -> absl::StatusOr<double> { return alpha == 0 ? 1.0 : alpha / rank; });
+}
+
+std::string AdapterPart::gguf_name() const {
+  const auto* const found = std::find_if(std::begin(kMatrices), std::end(kMatrices),
+                                         [&](const auto& entry) { return entry.second == matrix; });
+  return fmt::format("blk.{}.{}.weight", layer, found->first);
 }
 
 }  // namespace plinth::model
