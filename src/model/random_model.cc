@@ -94,28 +94,61 @@ class Builder {
 };
 
 // All bytes, then pairs of bytes, then a pair and a byte: different texts by construction.
-void add_vocabulary(std::uint32_t vocab, GgufWriter& writer) {
-  std::vector<std::string> letters, tokens, merges;
+TokenizerSpec made_up(std::uint32_t vocab) {
+  TokenizerSpec spec;
+  spec.pre = "llama-bpe";
+  std::vector<std::string> letters;
   for (const auto point : byte_alphabet()) append_utf8(letters.emplace_back(), point);
-  tokens = letters;
+  spec.tokens = letters;
   const std::size_t plain = vocab - kControlTokens;
-  for (std::size_t parent = 0; tokens.size() < plain; ++parent) {
-    for (std::size_t i = 0; i < letters.size() && tokens.size() < plain; ++i) {
-      const std::string first = tokens[parent];
-      merges.push_back(first + " " + letters[i]);
-      tokens.push_back(first + letters[i]);
+  for (std::size_t parent = 0; spec.tokens.size() < plain; ++parent) {
+    for (std::size_t i = 0; i < letters.size() && spec.tokens.size() < plain; ++i) {
+      const std::string first = spec.tokens[parent];
+      spec.merges.push_back({first, letters[i]});
+      spec.tokens.push_back(first + letters[i]);
     }
   }
-  tokens.insert(tokens.end(), {"<|begin_of_text|>", "<|end_of_text|>"});
-  std::vector<std::int32_t> types(vocab, 1);
-  types[plain] = types[plain + 1] = 3;
+  spec.tokens.insert(spec.tokens.end(), {"<|begin_of_text|>", "<|end_of_text|>"});
+  spec.types.assign(vocab, TokenType::normal);
+  spec.types[plain] = spec.types[plain + 1] = TokenType::control;
+  spec.bos = static_cast<TokenId>(plain);
+  spec.eos = static_cast<TokenId>(plain + 1);
+  return spec;
+}
+
+// GGUF's numbers for the types of tokens.
+std::int32_t gguf_token_type(TokenType type) {
+  switch (type) {
+    case TokenType::unknown:
+      return 2;
+    case TokenType::control:
+      return 3;
+    case TokenType::user_defined:
+      return 4;
+    case TokenType::unused:
+      return 5;
+    case TokenType::byte:
+      return 6;
+    case TokenType::normal:
+      break;
+  }
+  return 1;
+}
+
+void add_tokenizer(const TokenizerSpec& spec, GgufWriter& writer) {
+  std::vector<std::string> merges;
+  for (const auto& merge : spec.merges) merges.push_back(merge.left + " " + merge.right);
+  std::vector<std::int32_t> types(spec.tokens.size(), 1);
+  for (std::size_t i = 0; i < spec.types.size(); ++i) types[i] = gguf_token_type(spec.types[i]);
+  for (const auto& added : spec.added)
+    types[static_cast<std::size_t>(added.id)] = added.special ? 3 : 4;
   writer.set("tokenizer.ggml.model", "gpt2");
-  writer.set("tokenizer.ggml.pre", "llama-bpe");
-  writer.set("tokenizer.ggml.tokens", tokens);
+  writer.set("tokenizer.ggml.pre", spec.pre);
+  writer.set("tokenizer.ggml.tokens", spec.tokens);
   writer.set("tokenizer.ggml.token_type", types);
   writer.set("tokenizer.ggml.merges", merges);
-  writer.set("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(plain));
-  writer.set("tokenizer.ggml.eos_token_id", static_cast<std::uint32_t>(plain + 1));
+  if (spec.bos) writer.set("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(*spec.bos));
+  if (spec.eos) writer.set("tokenizer.ggml.eos_token_id", static_cast<std::uint32_t>(*spec.eos));
   writer.set("tokenizer.chat_template", kTemplate);
 }
 
@@ -126,6 +159,15 @@ absl::Status check(const RandomModelOptions& options) {
         fmt::format("a vocabulary of {} has no room for {} bytes and {} "
                     "control tokens",
                     shape.vocab, kBytes, kControlTokens));
+  }
+  if (const auto* const given = options.tokenizer; given != nullptr) {
+    if (given->kind != TokenizerKind::byte_level_bpe || given->pre.empty())
+      return base::unimplemented(
+          "a tokenizer other than byte-level BPE, or of no family that GGUF has a name for");
+    if (given->tokens.size() != shape.vocab) {
+      return base::invalid_argument(fmt::format("{} tokens for a vocabulary of {}",
+                                                given->tokens.size(), shape.vocab));
+    }
   }
   const std::pair<DType, std::uint32_t> rows[] = {
       {options.linear, shape.width}, {options.linear, shape.ff_width}, {options.head, shape.width}};
@@ -165,7 +207,7 @@ absl::Status write_random_model(const RandomModelOptions& options, const std::st
   writer.set("llama.rope.freq_base", 500'000.0f);
   writer.set("llama.rope.dimension_count", shape.width / shape.heads);
   writer.set("llama.vocab_size", shape.vocab);
-  add_vocabulary(shape.vocab, writer);
+  add_tokenizer(options.tokenizer != nullptr ? *options.tokenizer : made_up(shape.vocab), writer);
 
   const std::int64_t width = shape.width, ff = shape.ff_width;
   const std::int64_t kv = width / shape.heads * shape.kv_heads;

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "base/thread_pool.h"
+#include "model/tokenizer_spec.h"
 #include "tensor/dtype.h"
 
 namespace plinth::model {
@@ -34,11 +35,14 @@ struct RandomModelOptions {
   tensor::DType head = tensor::DType::q6_k;    // of the embedding, which is the head too
   std::uint64_t seed = 1;
   std::string title = {};  // general.name; "" says that it is random
+  // With as many tokens as the shape says; null = made up, byte by byte.
+  const TokenizerSpec* tokenizer = nullptr;
 };
 
 // Writes the model as GGUF, with a byte-level vocabulary and a chat template: the same bytes for
 // the same options everywhere. Weights are normal with the deviation that keeps activations near 1.
-// InvalidArgument where a type's blocks do not divide a row.
+// InvalidArgument where a type's blocks do not divide a row; Unimplemented for a tokenizer other
+// than byte-level BPE of a family that GGUF has a name for.
 absl::Status write_random_model(const RandomModelOptions& options, const std::string& path,
                                 base::ThreadPool& threads,
                                 const std::function<void(std::uint64_t, std::uint64_t)>& progress);
