@@ -8,7 +8,7 @@
 
 #include "apps/home.h"
 #include "apps/model_install.h"
-#include "apps/terminal.h"
+#include "apps/ranks.h"
 #include "apps/train_run.h"
 
 namespace plinth {
@@ -17,13 +17,15 @@ namespace {
 
 struct TrainArguments {
   std::string install;  // "" = the model is not installed
+  int ranks = 0;
   TrainOptions run;
 };
 
-absl::Status train_model(const std::string& home_flag, const TrainArguments& arguments) {
+absl::Status train_model(const std::string& home_flag, const TrainArguments& arguments,
+                         train::Collective& ranks) {
   const base::RealClock clock;
-  ASSIGN_OR_RETURN(const auto trained, run_train(derived(arguments.run), clock));
-  if (arguments.install.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto trained, run_train(derived(arguments.run), clock, ranks));
+  if (arguments.install.empty() || ranks.place().rank != 0) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   ASSIGN_OR_RETURN(auto model, cluster::resolve_model(trained));
@@ -65,7 +67,7 @@ void add_options(CLI::App& command, TrainArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 30));
   command.add_option("--seed", trainer.seed);
-  command.add_option("--threads", run.threads)->check(CLI::Range(0, 1024));
+  add_rank_options(command, run.threads, arguments.ranks);
   command.add_flag("--resume", run.resume, "Go on with the run that the folder holds");
   command.add_flag("--f32", run.f32, "Multiply in fp32 where BF16 would be faster");
 }
@@ -82,8 +84,9 @@ void add_train_command(CLI::App& app, const std::string& home, int& exit_code) {
   command->footer(
       "\nExample:\n  plinth train --data book.txt --depth 4 --to small --install small");
   command->callback([arguments, &home, &exit_code] {
-    const auto status = train_model(home, *arguments);
-    exit_code = status.ok() ? 0 : report(status);
+    exit_code = run_ranked({arguments->ranks, nullptr, [&](train::Collective& ranks) {
+                              return train_model(home, *arguments, ranks);
+                            }});
   });
 }
 

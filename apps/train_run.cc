@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "model/model_file.h"
 #include "model/random_model.h"
+#include "train/agreement.h"
 #include "train/limits.h"
 #include "train/token_stream.h"
 #include "train/whole_model.h"
@@ -75,14 +76,19 @@ class Run {
  public:
   Run(const TrainOptions& options, train::Trainer& trainer, train::Objective& valid,
       const base::Clock& clock)
-      : options_(options), trainer_(trainer), valid_(valid), clock_(clock), begun_(clock.now()) {}
+      : options_(options),
+        trainer_(trainer),
+        valid_(valid),
+        clock_(clock),
+        speaks_(trainer.ranks().place().rank == 0),
+        begun_(clock.now()) {}
 
   absl::Status begin() {
     RETURN_IF_ERROR(begin_run(options_.folder,
                               options_.resume ? ResumeMode::must : ResumeMode::never, trainer_));
     if (!options_.resume) return absl::OkStatus();
     csv_ += results_until(results(), kResultsHead, trainer_.done());
-    fmt::print(stderr, "goes on after step {}\n", trainer_.done());
+    if (speaks_) fmt::print(stderr, "goes on after step {}\n", trainer_.done());
     return absl::OkStatus();
   }
 
@@ -92,35 +98,40 @@ class Run {
     steps.checkpoint_steps = options_.checkpoint_steps;
     steps.asked_to_stop = asked_to_stop;
     steps.save = [this] { return save(); };
-    steps.after_step = [this](const train::StepReport& report) { show(report); };
+    steps.after_step = [this](const train::StepReport& report) { return show(report); };
     RETURN_IF_ERROR(run_steps(steps, trainer_));
-    return save();
+    return speaks_ ? save() : absl::OkStatus();
   }
 
  private:
   std::string results() const { return options_.folder + "/results.csv"; }
   absl::Status save() const { return base::write_file_atomic(results(), csv_); }
-  void show(const train::StepReport& report) {
+  absl::Status show(const train::StepReport& report) {
     tokens_ += report.tokens;
     csv_ += fmt::format("{},{:.6f},{:.6g},{:.6f},", report.step, report.loss.mean(),
                         report.learning_rate, report.gradient_norm);
     if (report.step % options_.eval_steps == 0 || report.step == trainer_.steps()) {
       const double seconds = std::chrono::duration<double>(clock_.now() - begun_).count();
-      const double loss = trainer_.evaluate(valid_).mean();
+      ASSIGN_OR_RETURN(const auto valid, trainer_.evaluate(valid_));
+      const double loss = valid.mean();
       csv_ += fmt::format("{:.6f}", loss);
-      fmt::print(stderr,
-                 "step {}/{}  loss {:.4f}  valid {:.4f}, {:.4f} bits per byte  {:.1f} s  {:.0f} "
-                 "tokens/s\n",
-                 report.step, trainer_.steps(), report.loss.mean(), loss, loss / std::numbers::ln2,
-                 seconds, static_cast<double>(tokens_) / seconds);
+      if (speaks_) {
+        fmt::print(stderr,
+                   "step {}/{}  loss {:.4f}  valid {:.4f}, {:.4f} bits per byte  {:.1f} s  {:.0f} "
+                   "tokens/s\n",
+                   report.step, trainer_.steps(), report.loss.mean(), loss,
+                   loss / std::numbers::ln2, seconds, static_cast<double>(tokens_) / seconds);
+      }
     }
     csv_ += "\n";
+    return absl::OkStatus();
   }
 
   const TrainOptions& options_;
   train::Trainer& trainer_;
   train::Objective& valid_;
   const base::Clock& clock_;
+  const bool speaks_;
   const base::TimePoint begun_;
   std::int64_t tokens_ = 0;
   std::string csv_ = kResultsHead;
@@ -149,14 +160,17 @@ TrainOptions derived(TrainOptions options) {
   return options;
 }
 
-absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::Clock& clock) {
+absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::Clock& clock,
+                                      train::Collective& ranks) {
   listen_for_stop();
   ASSIGN_OR_RETURN(const auto text, base::read_file(options.data, train::kDataBytesMax));
   RETURN_IF_ERROR(check(options, text.size()));
-  base::ThreadPool threads(training_threads(options.threads));
+  base::ThreadPool threads(training_threads(options.threads, ranks));
   RETURN_IF_ERROR(base::make_folders(options.folder));
+  const bool writes = ranks.place().rank == 0;
   const auto start = options.folder + "/start.gguf", to = options.folder + "/model.gguf";
-  RETURN_IF_ERROR(write_start(options, start, threads));
+  RETURN_IF_ERROR(
+      train::agree(ranks, writes ? write_start(options, start, threads) : absl::OkStatus()));
   ASSIGN_OR_RETURN(const auto file, model::open_model(start));
   ASSIGN_OR_RETURN(const auto tokenizer, model::make_tokenizer(file->tokenizer));
   ASSIGN_OR_RETURN(const auto ids, tokenizer->encode(text, {}));
@@ -167,15 +181,19 @@ absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::C
   train::Compute compute(threads, tensor::best_isa(), training_precision(options.f32));
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, {}, &compute));
-  fmt::print(stderr, "{} layers of width {}, {} heads, {} weights; {} tokens, {} of them unseen\n",
-             options.layers, options.width, options.heads, weights_of(options), ids.size(),
-             ids.end() - valid_begin);
+  if (writes) {
+    fmt::print(stderr,
+               "{} layers of width {}, {} heads, {} weights; {} tokens, {} of them unseen\n",
+               options.layers, options.width, options.heads, weights_of(options), ids.size(),
+               ids.end() - valid_begin);
+  }
   train::Trainer trainer(
       *decoder, train::make_stream_objective({ids.begin(), valid_begin}, options.context, 1),
-      options.trainer, compute);
+      options.trainer, compute, &ranks);
   Run run(options, trainer, *valid, clock);
   RETURN_IF_ERROR(run.begin());
   RETURN_IF_ERROR(run.steps());
+  if (!writes) return to;
   RETURN_IF_ERROR(train::write_whole_gguf(decoder->parameters(), start, tensor::DType::q8_0, to));
   std::error_code error;  // nothing goes on from here
   std::filesystem::remove(start, error);

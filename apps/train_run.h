@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "train/collective.h"
 #include "train/trainer.h"
 
 namespace plinth {
@@ -20,7 +21,7 @@ struct TrainOptions {
   double valid_part = 0.1;
   std::int64_t eval_steps = 500;  // between two looks at that part
   train::TrainerOptions trainer;  // 0 steps, a rate of 0: by the model's size
-  int threads = 0;                // 0 = as many as the machine has
+  int threads = 0;                // of a rank; 0 = its part of what the machine has
   std::int64_t checkpoint_steps = 500;
   bool resume = false;
   bool f32 = false;
@@ -31,7 +32,9 @@ struct TrainOptions {
 TrainOptions derived(TrainOptions options);
 
 // Leaves model.gguf, whose tokens are bytes, and results.csv. Returns the path of that model.
-// SIGINT and SIGTERM leave a checkpoint: Cancelled says how to go on.
-absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::Clock& clock);
+// SIGINT and SIGTERM leave a checkpoint: Cancelled says how to go on. On every rank, which all see
+// the same files; rank 0 writes.
+absl::StatusOr<std::string> run_train(const TrainOptions& options, const base::Clock& clock,
+                                      train::Collective& ranks);
 
 }  // namespace plinth
