@@ -12,7 +12,8 @@
 #include "apps/finetune_run.h"
 #include "apps/home.h"
 #include "apps/model_install.h"
-#include "apps/terminal.h"
+#include "apps/ranks.h"
+#include "train/agreement.h"
 
 namespace plinth {
 
@@ -23,20 +24,33 @@ struct FinetuneArguments {
   std::string install;  // "" = the model with the adapter in it is not installed
   FinetuneOptions run;
   bool resume = false;
+  int ranks = 0;
 };
 
-// The base is installed or pulled where it is no path.
-absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments) {
+// The base is installed or pulled where it is no path. Returns its name.
+absl::StatusOr<std::string> install_base(const std::string& home_flag,
+                                         const FinetuneArguments& arguments) {
   const base::RealClock clock;
   ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
-  ASSIGN_OR_RETURN(const auto name, ensure_installed(library, arguments.base, clock));
+  return ensure_installed(library, arguments.base, clock);
+}
+
+absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments,
+                      train::Collective& ranks) {
+  const base::RealClock clock;
+  const bool first = ranks.place().rank == 0;
+  const auto ready = first ? install_base(home_flag, arguments).status() : absl::OkStatus();
+  RETURN_IF_ERROR(train::agree(ranks, ready));
+  ASSIGN_OR_RETURN(const auto name, install_base(home_flag, arguments));
+  ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
+  ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   ASSIGN_OR_RETURN(const auto installed, library.find(name));
   arguments.run.run.base_name = name;
   arguments.run.run.base_path = library.open_path(installed);
   arguments.run.run.resume = arguments.resume ? ResumeMode::must : ResumeMode::never;
-  ASSIGN_OR_RETURN(const auto merged, run_finetune(arguments.run, clock));
-  if (arguments.install.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto merged, run_finetune(arguments.run, clock, ranks));
+  if (arguments.install.empty() || !first) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto model, cluster::resolve_model(merged));
   model.name = arguments.install;
   return install_model(library, model, clock).status();
@@ -87,7 +101,7 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
   command.add_option("--tokens-max", run.tokens_max, "Of an example; longer ones are cut")
       ->check(CLI::Range(2, 1 << 20));
   command.add_option("--seed", run.trainer.seed);
-  command.add_option("--threads", run.threads)->check(CLI::Range(0, 1024));
+  add_rank_options(command, run.threads, arguments.ranks);
   command
       .add_option("--checkpoint-steps", run.checkpoint_steps,
                   "Steps between checkpoints; 0: only where it is stopped")
@@ -111,8 +125,9 @@ void add_finetune_command(CLI::App& app, const std::string& home, int& exit_code
       "  plinth finetune --data chats.jsonl --to tuned --install my-model\n"
       "  plinth up --model my-model");
   command->callback([arguments, &home, &exit_code] {
-    const auto status = finetune(home, *arguments);
-    exit_code = status.ok() ? 0 : report(status);
+    exit_code =
+        run_ranked({arguments->ranks, [&] { return install_base(home, *arguments).status(); },
+                    [&](train::Collective& ranks) { return finetune(home, *arguments, ranks); }});
   });
 }
 

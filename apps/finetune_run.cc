@@ -133,6 +133,16 @@ class RunLog final : public TrainingObserver {
   TrainingReport report_;
 };
 
+// Of a rank that has nothing to say.
+class Silent final : public TrainingObserver {
+ public:
+  void read(const std::string&, const train::DataReport&) override {}
+  void begin(std::int64_t, std::int64_t) override {}
+  void step(const train::StepReport&) override {}
+  void valid(const ValidReport&) override {}
+  absl::Status save() override { return absl::OkStatus(); }
+};
+
 std::string method_of(const TrainingRunOptions& run) {
   if (run.full) return "all weights";
   return fmt::format("adapters of rank {}, alpha {}, beside {}{}", run.lora.rank, run.lora.alpha,
@@ -163,15 +173,19 @@ absl::Status leave_report(const TrainingRunOptions& run, const std::string& mode
 
 }  // namespace
 
-absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock) {
+absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock,
+                                         train::Collective& ranks) {
   listen_for_stop();
   TrainingData data{"", "", options.data, options.valid};
   ASSIGN_OR_RETURN(data.train, base::read_file(options.data, train::kDataBytesMax));
   if (!options.valid.empty()) {
     ASSIGN_OR_RETURN(data.valid, base::read_file(options.valid, train::kDataBytesMax));
   }
+  Silent silent;
+  if (ranks.place().rank != 0)
+    return run_training(options.run, data, asked_to_stop, silent, clock, ranks);
   RunLog log(options, clock);
-  ASSIGN_OR_RETURN(auto model, run_training(options.run, data, asked_to_stop, log, clock));
+  ASSIGN_OR_RETURN(auto model, run_training(options.run, data, asked_to_stop, log, clock, ranks));
   RETURN_IF_ERROR(leave_report(options.run, model, log.report(), clock));
   return model;
 }

@@ -18,6 +18,7 @@ struct FinetuneOptions {
 // Leaves an adapter in PEFT's form where there is one, the tuned model, and the losses as CSV.
 // Returns the path of that model. SIGINT and SIGTERM leave a checkpoint: Cancelled says how to go
 // on.
-absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock);
+absl::StatusOr<std::string> run_finetune(const FinetuneOptions& options, const base::Clock& clock,
+                                         train::Collective& ranks);
 
 }  // namespace plinth

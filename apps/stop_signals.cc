@@ -14,9 +14,12 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets i
 }  // namespace
 
 void listen_for_stop(bool on_interrupt) {
-  const auto handler = [](int) { stop.store(true); };
-  if (on_interrupt) ::signal(SIGINT, handler);
-  ::signal(SIGTERM, handler);
+  if (on_interrupt) listen_for_stop_by(SIGINT);
+  listen_for_stop_by(SIGTERM);
+}
+
+void listen_for_stop_by(int signal) {
+  ::signal(signal, [](int) { stop.store(true); });
 }
 
 bool asked_to_stop() { return stop.load(); }

@@ -4,11 +4,12 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <filesystem>
 #include <memory>
 
 #include "apps/home.h"
 #include "apps/model_install.h"
-#include "apps/terminal.h"
+#include "apps/ranks.h"
 #include "apps/train_run.h"
 
 namespace plinth {
@@ -17,15 +18,23 @@ namespace {
 
 struct TrainArguments {
   std::string install;  // "" = the model is not installed
+  int ranks = 0;
   TrainOptions run;
 };
 
-absl::Status train_model(const std::string& home_flag, const TrainArguments& arguments) {
+absl::Status train_model(const std::string& home_flag, const TrainArguments& arguments,
+                         train::Collective& ranks) {
   const base::RealClock clock;
-  ASSIGN_OR_RETURN(const auto trained, run_train(derived(arguments.run), clock));
-  if (arguments.install.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
+  auto run = arguments.run;
+  std::error_code error;
+  if (!run.text.tokenizer.empty() && !std::filesystem::exists(run.text.tokenizer, error)) {
+    ASSIGN_OR_RETURN(const auto installed, library.find(run.text.tokenizer));
+    run.text.tokenizer = library.open_path(installed);
+  }
+  ASSIGN_OR_RETURN(const auto trained, run_train(run, clock, ranks));
+  if (arguments.install.empty() || ranks.place().rank != 0) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto model, cluster::resolve_model(trained));
   model.name = arguments.install;
   return install_model(library, model, clock).status();
@@ -34,7 +43,13 @@ absl::Status train_model(const std::string& home_flag, const TrainArguments& arg
 void add_options(CLI::App& command, TrainArguments& arguments) {
   auto& run = arguments.run;
   auto& trainer = run.trainer;
-  command.add_option("--data", run.data, "Plain text")->required();
+  command.add_option("--data", run.text.data, "Plain text, or tokens (.bin)")->required();
+  command.add_option("--valid", run.text.valid, "The same, not learnt but looked at");
+  command.add_option("--tokenizer", run.text.tokenizer, "Take that of this model, by name or path");
+  command
+      .add_option("--vocab", run.text.vocab,
+                  "Learn so many tokens from the text; 0: its tokens are bytes")
+      ->check(CLI::Range(258, 1 << 20));
   command.add_option("--to", run.folder, "Folder for what the run leaves")->required();
   command.add_option("--install", arguments.install, "Install the model under this name");
   command.add_flag("--safetensors", run.safetensors,
@@ -57,7 +72,9 @@ void add_options(CLI::App& command, TrainArguments& arguments) {
       ->check(CLI::NonNegativeNumber);
   command.add_option("--warmup-steps", trainer.schedule.warmup_steps)
       ->check(CLI::Range(0, 1 << 30));
-  command.add_option("--valid-part", run.valid_part, "Of the text, from its end, is not learnt")
+  command
+      .add_option("--valid-part", run.text.valid_part,
+                  "Without --valid: of the data, from its end, is not learnt")
       ->capture_default_str()
       ->check(CLI::Range(0.001, 0.5));
   command.add_option("--eval-steps", run.eval_steps, "Steps between looks at that part")
@@ -67,7 +84,7 @@ void add_options(CLI::App& command, TrainArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 30));
   command.add_option("--seed", trainer.seed);
-  command.add_option("--threads", run.threads)->check(CLI::Range(0, 1024));
+  add_rank_options(command, run.threads, arguments.ranks);
   command.add_flag("--resume", run.resume, "Go on with the run that the folder holds");
   command.add_flag("--f32", run.f32, "Multiply in fp32 where BF16 would be faster");
 }
@@ -84,8 +101,9 @@ void add_train_command(CLI::App& app, const std::string& home, int& exit_code) {
   command->footer(
       "\nExample:\n  plinth train --data book.txt --depth 4 --to small --install small");
   command->callback([arguments, &home, &exit_code] {
-    const auto status = train_model(home, *arguments);
-    exit_code = status.ok() ? 0 : report(status);
+    exit_code = run_ranked({arguments->ranks, nullptr, [&](train::Collective& ranks) {
+                              return train_model(home, *arguments, ranks);
+                            }});
   });
 }
 

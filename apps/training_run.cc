@@ -59,10 +59,13 @@ absl::StatusOr<Datasets> read_all(const TrainingRunOptions& options, const Train
 absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets& data,
                               train::Trainer& trainer, const std::function<bool()>& asked_to_stop,
                               TrainingObserver& observer) {
-  const auto evaluate = [&](std::int64_t step) {
-    if (data.valid) observer.valid({step, trainer.evaluate(*data.valid)});
+  const auto evaluate = [&]() -> absl::Status {
+    if (!data.valid) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const auto loss, trainer.evaluate(*data.valid));
+    observer.valid({trainer.done(), loss});
+    return absl::OkStatus();
   };
-  if (!options.evaluates_epochs || trainer.done() == 0) evaluate(trainer.done());
+  if (!options.evaluates_epochs || trainer.done() == 0) RETURN_IF_ERROR(evaluate());
   const auto of_epoch = trainer.steps() / options.trainer.epochs;
   StepsOptions steps;
   steps.folder = options.folder;
@@ -73,12 +76,11 @@ absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets&
     observer.step(report);
     // Looked at with the weights that the epoch's last step left.
     const bool ends_epoch = of_epoch > 0 && trainer.done() % of_epoch == 0;
-    if (options.evaluates_epochs && ends_epoch && trainer.done() != trainer.steps())
-      evaluate(trainer.done());
+    const bool looks = options.evaluates_epochs && ends_epoch && trainer.done() != trainer.steps();
+    return looks ? evaluate() : absl::OkStatus();
   };
   RETURN_IF_ERROR(run_steps(steps, trainer));
-  evaluate(trainer.done());
-  return absl::OkStatus();
+  return evaluate();
 }
 
 absl::StatusOr<std::string> leave(const TrainingRunOptions& options, const ModelForms& forms,
@@ -102,7 +104,8 @@ absl::StatusOr<std::string> leave(const TrainingRunOptions& options, const Model
 
 absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const TrainingData& data,
                                          const std::function<bool()>& asked_to_stop,
-                                         TrainingObserver& observer, const base::Clock& clock) {
+                                         TrainingObserver& observer, const base::Clock& clock,
+                                         train::Collective& ranks) {
   auto options = asked;
   if (options.full) {
     options.lora.rank = 0;
@@ -114,16 +117,17 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
   ASSIGN_OR_RETURN(const auto datasets, read_all(options, data, *file, observer, clock));
   observer.resolve(datasets.train.report(), options.trainer);
   if (options.checks_only) return "";
-  base::ThreadPool threads(training_threads(options.threads));
+  base::ThreadPool threads(training_threads(options.threads, ranks));
   train::Compute compute(threads, tensor::best_isa(), training_precision(options.f32));
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
-  train::Trainer trainer(*decoder, datasets.train, options.trainer, compute);
+  train::Trainer trainer(*decoder, datasets.train, options.trainer, compute, &ranks);
   if (datasets.valid) trainer.prepare(*datasets.valid);
   RETURN_IF_ERROR(base::make_folders(options.folder));
   RETURN_IF_ERROR(begin_run(options.folder, options.resume, trainer));
   observer.begin(trainer.done(), trainer.steps());
   RETURN_IF_ERROR(run_and_evaluate(options, datasets, trainer, asked_to_stop, observer));
+  if (ranks.place().rank != 0) return "";
   return leave(options, forms, *file, *decoder, observer);
 }
 

@@ -21,7 +21,7 @@ struct TrainingRunOptions {
   train::LoraOptions lora;
   train::TrainerOptions trainer;
   std::int64_t tokens_max = 2048;
-  int threads = 0;                     // 0 = as many as the machine has
+  int threads = 0;                     // of a rank; 0 = its part of what the machine has
   std::int64_t checkpoint_steps = 50;  // between two checkpoints; 0 = only where it is stopped
   ResumeMode resume = ResumeMode::never;
   bool f32 = false;
@@ -57,12 +57,14 @@ class TrainingObserver {
   virtual absl::Status save() = 0;
 };
 
-// Returns the path of the tuned model; "" where it only checked. Cancelled where
-// `asked_to_stop` said so: a checkpoint is there then.
+// Returns the path of the tuned model, on rank 0; "" where it only checked. Cancelled where
+// `asked_to_stop` said so: a checkpoint is there then. On every rank, which all see the same files;
+// rank 0 writes, and its observer alone is asked to save.
 absl::StatusOr<std::string> run_training(const TrainingRunOptions& options,
                                          const TrainingData& data,
                                          const std::function<bool()>& asked_to_stop,
-                                         TrainingObserver& observer, const base::Clock& clock);
+                                         TrainingObserver& observer, const base::Clock& clock,
+                                         train::Collective& ranks);
 
 // The first `lines` lines of what an earlier part of a run wrote to `path` behind `head`; "" where
 // that is another's.

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <thread>
 
+#include "train/agreement.h"
 #include "train/checkpoint.h"
 
 namespace plinth {
@@ -14,14 +17,19 @@ namespace {
 constexpr int kCheckpointsKept = 2;
 
 absl::Status save(const StepsOptions& options, train::Trainer& trainer) {
-  RETURN_IF_ERROR(options.save());
+  const bool keeps = trainer.ranks().place().rank == 0;
+  RETURN_IF_ERROR(train::agree(trainer.ranks(), keeps ? options.save() : absl::OkStatus()));
   return trainer.save(checkpoints_of(options.folder), kCheckpointsKept);
 }
 
 }  // namespace
 
-int training_threads(int asked) {
-  return asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+int training_threads(int asked, const train::Collective& ranks) {
+  if (asked > 0) return asked;
+  const int usable = static_cast<int>(std::thread::hardware_concurrency());
+  // A launcher that binds has already divided them.
+  const bool bound = usable < ::sysconf(_SC_NPROCESSORS_ONLN);
+  return std::max(1, bound ? usable : usable / ranks.ranks_here());
 }
 
 tensor::GemmPrecision training_precision(bool f32) {
@@ -32,12 +40,14 @@ tensor::GemmPrecision training_precision(bool f32) {
 std::string checkpoints_of(const std::string& folder) { return folder + "/checkpoints"; }
 
 absl::Status begin_run(const std::string& folder, ResumeMode resume, train::Trainer& trainer) {
-  ASSIGN_OR_RETURN(const auto newest, train::newest_checkpoint(checkpoints_of(folder)));
-  if (resume == ResumeMode::never && newest) {
+  RETURN_IF_ERROR(trainer.meet());
+  const auto newest = train::newest_checkpoint(checkpoints_of(folder));
+  RETURN_IF_ERROR(train::agree(trainer.ranks(), newest.status()));
+  if (resume == ResumeMode::never && *newest) {
     return base::failed_precondition(
         fmt::format("{} holds a run that was stopped after step {}: --resume goes on with it, and "
                     "another folder begins anew",
-                    folder, *newest));
+                    folder, **newest));
   }
   if (resume == ResumeMode::never) return absl::OkStatus();
   ASSIGN_OR_RETURN(const bool resumed, trainer.resume(checkpoints_of(folder)));
@@ -48,14 +58,15 @@ absl::Status begin_run(const std::string& folder, ResumeMode resume, train::Trai
 
 absl::Status run_steps(const StepsOptions& options, train::Trainer& trainer) {
   while (trainer.done() < trainer.steps()) {
-    if (options.asked_to_stop()) {
+    ASSIGN_OR_RETURN(const bool stops, train::any(trainer.ranks(), options.asked_to_stop()));
+    if (stops) {
       RETURN_IF_ERROR(save(options, trainer));
       return absl::CancelledError(base::to_absl(
           fmt::format("stopped after step {} of {}; the same command with --resume goes on",
                       trainer.done(), trainer.steps())));
     }
     ASSIGN_OR_RETURN(const auto report, trainer.step());
-    options.after_step(report);
+    RETURN_IF_ERROR(options.after_step(report));
     const bool is_last = trainer.done() == trainer.steps();
     if (options.checkpoint_steps > 0 && !is_last &&
         trainer.done() % options.checkpoint_steps == 0) {

@@ -183,7 +183,8 @@ absl::Status run_job() {
   ASSIGN_OR_RETURN(data.valid, read_bytes(task.valid_bytes));
   const base::RealClock clock;
   Reporter reporter(task);
-  const auto model = run_training(options_of(task), data, asked_to_stop, reporter, clock);
+  const auto model =
+      run_training(options_of(task), data, asked_to_stop, reporter, clock, *train::alone());
   if (absl::IsCancelled(model.status())) {
     say("stopped");
   } else if (!model.ok()) {

@@ -21,6 +21,8 @@ pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules(ARGON2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+# Training in several processes; the program itself neither needs nor loads it (decision 0024).
+pkg_check_modules(MPI IMPORTED_TARGET ompi-c)
 
 # Debian's SOCI and prometheus-cpp ship no pkg-config file.
 find_library(SOCI_CORE soci_core REQUIRED)

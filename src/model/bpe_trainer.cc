@@ -174,7 +174,8 @@ absl::StatusOr<TokenizerSpec> train_bpe(std::string_view text, const BpeTraining
   spec.pre = options.pre;
   auto stages = spec;
   RETURN_IF_ERROR(fill_stages(stages));
-  ASSIGN_OR_RETURN(const auto pieces, pieces_of(text, stages));
+  const bool learns = options.vocab > kBytes + std::size(kControls);
+  ASSIGN_OR_RETURN(const auto pieces, pieces_of(learns ? text : "", stages));
   std::vector<std::pair<std::uint32_t, std::size_t>> letters;
   for (std::size_t byte = 0; byte < kBytes; ++byte)
     letters.emplace_back(byte_alphabet()[byte], byte);

@@ -165,8 +165,8 @@ absl::Status check(const RandomModelOptions& options) {
       return base::unimplemented(
           "a tokenizer other than byte-level BPE, or of no family that GGUF has a name for");
     if (given->tokens.size() != shape.vocab) {
-      return base::invalid_argument(fmt::format("{} tokens for a vocabulary of {}",
-                                                given->tokens.size(), shape.vocab));
+      return base::invalid_argument(
+          fmt::format("{} tokens for a vocabulary of {}", given->tokens.size(), shape.vocab));
     }
   }
   const std::pair<DType, std::uint32_t> rows[] = {

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "model/bpe_trainer.h"
 #include "model/model_file.h"
 
 namespace plinth::model {
@@ -55,6 +56,32 @@ TEST(RandomModel, IsReadBackInEveryType) {
     // 1 / sqrt(512) over the root of two halves of two layers.
     EXPECT_NEAR(std::sqrt(square / (512.0 * static_cast<double>(down.rows))), 0.0221, 0.002);
   }
+}
+
+TEST(RandomModel, TakesATokenizer) {
+  base::ThreadPool threads(1);
+  const TemporaryFile temporary("random_tokenizer");
+  const auto learnt = train_bpe("the cat sat on the mat, the cat sat", {280, "smollm"});
+  ASSERT_TRUE(learnt.ok()) << learnt.status();
+  RandomModelOptions options{tiny(), DType::q8_0, DType::q8_0, 1};
+  options.tokenizer = &*learnt;
+  EXPECT_TRUE(absl::IsInvalidArgument(write_random_model(options, temporary.path, threads, {})));
+  options.shape.vocab = static_cast<std::uint32_t>(learnt->tokens.size());
+  ASSERT_TRUE(write_random_model(options, temporary.path, threads, {}).ok());
+  const auto file = open_model(temporary.path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->tokenizer.tokens, learnt->tokens);
+  EXPECT_EQ((*file)->tokenizer.bos, learnt->bos);
+  EXPECT_EQ((*file)->tokenizer.end_of_generation, learnt->end_of_generation);
+  const auto one = make_tokenizer(*learnt), other = make_tokenizer((*file)->tokenizer);
+  ASSERT_TRUE(one.ok() && other.ok()) << one.status() << other.status();
+  const EncodeOptions control{.parse_special = true};
+  const std::string text = "the cat 42<|end_of_text|> sat";
+  EXPECT_EQ((*one)->encode(text, control), (*other)->encode(text, control));
+  auto unnamed = *learnt;
+  unnamed.pre = "";
+  options.tokenizer = &unnamed;
+  EXPECT_TRUE(absl::IsUnimplemented(write_random_model(options, temporary.path, threads, {})));
 }
 
 TEST(RandomModel, TheSameSeedGivesTheSameBytes) {

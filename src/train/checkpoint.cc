@@ -72,7 +72,11 @@ absl::Status copy_matrix(const model::SafetensorsTable& table, const CheckpointM
     return base::data_loss(fmt::format("[checkpoint] {} of {} by {} is not there", matrix.name,
                                        matrix.rows, matrix.columns));
   }
-  std::memcpy(matrix.values, found->second.data, found->second.bytes);
+  const auto end = matrix.end < 0 ? matrix.rows * matrix.columns : matrix.end;
+  if (end == matrix.begin) return absl::OkStatus();
+  const auto offset = static_cast<std::size_t>(matrix.begin) * sizeof(float);
+  std::memcpy(matrix.values, found->second.data + offset,
+              static_cast<std::size_t>(end - matrix.begin) * sizeof(float));
   return absl::OkStatus();
 }
 

@@ -19,6 +19,8 @@ struct CheckpointMatrix {
   std::string name;
   std::int64_t rows = 0, columns = 0;
   float* values = nullptr;  // [rows, columns]
+  // What is read of it, row-major, and to `values`; end -1: all.
+  std::int64_t begin = 0, end = -1;
 };
 
 // Durable when this returns OK; then the newest `keep` are left, and whatever is not done goes.

@@ -34,9 +34,11 @@ class DenseDecoder final : public Decoder<T> {
     embedding_ = weight_of("embedding", weights.embedding, tied);
     if (spec.learned_positions) positions_ = weight_of("positions", weights.positions, false);
     for (std::int32_t i = 0; i < spec.layers; ++i) {
+      begins_.push_back(this->parameters_.all().size());
       layers_.push_back(
           load_layer(fmt::format("layers.{}.", i), weights.layers[static_cast<std::size_t>(i)]));
     }
+    begins_.push_back(this->parameters_.all().size());
     final_norm_ = norm("final_norm", weights.final_norm);
     head_ = tied ? embedding_ : weight_of("head", weights.head, true);
   }
@@ -56,6 +58,7 @@ class DenseDecoder final : public Decoder<T> {
       x = &add(tape, *x, embedding<T>(tape, *positions_, position_ids_, 1));
     }
     for (std::size_t i = 0; i < layers_.size(); ++i) {
+      mark(tape, begins_[i]);
       const auto body = [this, &tape, i](Var<T>& in) -> Var<T>& {
         return run_layer(tape, this->spec_, this->spec_.layer[i], layers_[i], pass_, in);
       };
@@ -63,6 +66,7 @@ class DenseDecoder final : public Decoder<T> {
       const bool keep = recompute == Recompute::none && tape.recording();
       x = keep ? &body(*x) : &tape.recompute(*x, body);
     }
+    mark(tape, begins_.back());
     return run_norm(tape, spec, *x, final_norm_);
   }
 
@@ -76,6 +80,9 @@ class DenseDecoder final : public Decoder<T> {
 
  private:
   bool all_learn() const { return lora_.rank == 0; }
+  void mark(Tape<T>& tape, std::size_t begin) {
+    if (this->on_final_) tape.mark([this, begin] { this->on_final_(begin); });
+  }
 
   Parameter<T>& matrix(const std::string& name, const tensor::MatrixView& stored) {
     auto& parameter = this->parameters_.add(name, stored.rows, stored.columns, all_learn());
@@ -164,6 +171,7 @@ class DenseDecoder final : public Decoder<T> {
   std::mt19937_64 random_;
   std::shared_ptr<Weight<T>> embedding_, positions_, head_;
   std::vector<LayerParameters<T>> layers_;
+  std::vector<std::size_t> begins_;  // of the layers' parameters and of those behind them
   NormParameters<T> final_norm_;
   std::vector<Weight<T>*> learnt_;  // matrices
   // Of the batch that goes through, until its way back is over.

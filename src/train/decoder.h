@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -62,12 +63,17 @@ class Decoder {
   // unpacked before their numbers change.
   virtual void pack(Compute& compute) = 0;
   virtual void unpack() = 0;
+  // Called on the way back of hidden(): gradients of parameters from the index `begin` on are as
+  // they will be. Null: nobody asks.
+  using OnFinal = std::function<void(std::size_t begin)>;
+  void set_on_final(OnFinal on_final) { on_final_ = std::move(on_final); }
   HeadShape head_shape() const { return {spec_.logits_scale, spec_.final_softcap}; }
 
  protected:
   explicit Decoder(const model::DecoderSpec& spec) : spec_(spec) {}
   const model::DecoderSpec spec_;
   Parameters<T> parameters_;
+  OnFinal on_final_;
 };
 
 extern template class Decoder<float>;

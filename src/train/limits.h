@@ -1,6 +1,7 @@
 // Every bound of training, with its reason.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,5 +28,11 @@ inline constexpr std::int64_t kKeptBytesMaxWhole = std::int64_t{3} << 30;
 inline constexpr std::int64_t kPassTokensWhole = 2048;
 // Of an adapter: far past where a larger one learns more.
 inline constexpr std::int64_t kRankMax = 1024;
+// That a rank waits for another: rank 0 writes checkpoints meanwhile, the largest for minutes.
+inline constexpr std::chrono::minutes kRankWaitMax{15};
+// Of gradients of other ranks that lie beside the own until they are added.
+inline constexpr std::size_t kReduceBytesMax = 128u << 20;
+// Of messages: what MPI promises at least.
+inline constexpr int kMessageTags = 1 << 15;
 
 }  // namespace plinth::train

@@ -6,6 +6,7 @@
 
 #include "base/thread_pool.h"
 #include "train/parameters.h"
+#include "train/stretches.h"
 
 namespace plinth::train {
 
@@ -17,12 +18,13 @@ struct AdamWOptions {
 };
 
 // Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, with PyTorch's order of
-// operations. Not thread-safe.
+// operations. Of each parameter a rank steps its own stretch, and has moments for no other:
+// Rajbhandari et al., "ZeRO", 2020, stage 1. Not thread-safe.
 template <typename T>
 class AdamW {
  public:
   // `parameters` outlives it.
-  AdamW(Parameters<T>& parameters, const AdamWOptions& options);
+  AdamW(Parameters<T>& parameters, const AdamWOptions& options, const Place& place = {});
 
   // One step for all that learn. gradient_factor: what their gradients are multiplied by first,
   // where they were clipped.
@@ -33,7 +35,8 @@ class AdamW {
   // What a run that goes on needs beside the weights.
   struct Moments {
     Parameter<T>* parameter = nullptr;
-    Numbers<T> first, second;  // as its value
+    Stretch own;               // of its numbers
+    Numbers<T> first, second;  // of those
   };
   std::deque<Moments>& moments() { return moments_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
@@ -44,9 +47,10 @@ class AdamW {
   std::int64_t steps_ = 0;
 };
 
-// Of all gradients together, in fp64 and one fixed order.
+// The sum over all gradients in the rank's stretches, in fp64 and one fixed order.
 template <typename T>
-double gradient_norm(const Parameters<T>& parameters, base::ThreadPool& threads);
+double gradient_squares(const Parameters<T>& parameters, const Place& place,
+                        base::ThreadPool& threads);
 
 extern template class AdamW<float>;
 extern template class AdamW<double>;

@@ -171,7 +171,7 @@ TEST_F(PreferenceRun, BeginsAtLn2AndLearnsToPrefer) {
     EXPECT_EQ(first.loss.mean(), std::numbers::ln2) << rank;
     EXPECT_EQ(first.loss.margin, 0) << rank;
     while (trainer.done() < trainer.steps()) ASSERT_TRUE(trainer.step().ok());
-    const auto after = trainer.evaluate(data_);
+    const auto after = *trainer.evaluate(data_);
     EXPECT_EQ(after.correct, 5);
     EXPECT_LT(after.mean(), 0.5) << rank;
     EXPECT_GT(after.margin, 1) << rank;
@@ -204,14 +204,14 @@ TEST_F(PreferenceRun, GoesOnToTheSameBits) {
     Trainer trainer(*whole, data_, options_, compute);
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(trainer.step().ok());
     ASSERT_TRUE(trainer.save(folder, 1).ok());
-    const auto valid = trainer.evaluate(data_);
+    const auto valid = *trainer.evaluate(data_);
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(trainer.step().ok());
     const auto other = decoder(rank);
     const auto data = data_;
     Trainer second(*other, data_, options_, compute);
     second.prepare(data);  // by the model as it began
     ASSERT_TRUE(*second.resume(folder));
-    EXPECT_EQ(second.evaluate(data).sum, valid.sum);
+    EXPECT_EQ(second.evaluate(data)->sum, valid.sum);
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(second.step().ok());
     EXPECT_TRUE(weights(*other) == weights(*whole)) << rank;
     options_.objective.preference.beta = 0.2;

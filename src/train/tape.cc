@@ -28,6 +28,11 @@ void Tape<T>::record(const Var<T>& var, std::function<void()> backward) {
 }
 
 template <typename T>
+void Tape<T>::mark(std::function<void()> passed) {
+  if (recording_) nodes_.push_back({nullptr, vars_.size(), std::move(passed)});
+}
+
+template <typename T>
 T* Tape<T>::grad(Var<T>& var) {
   bool is_new = false;
   T* grad = this->grad(var, is_new);
@@ -67,7 +72,7 @@ void Tape<T>::backward_to(std::size_t node_count) {
     const auto node = std::move(nodes_.back());
     nodes_.pop_back();
     // Where nobody used it nothing depends on what it is made of.
-    if (node.var->grad != nullptr) node.backward();
+    if (node.var == nullptr || node.var->grad != nullptr) node.backward();
     drop_vars(node.vars_before);
   }
 }

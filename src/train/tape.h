@@ -53,6 +53,8 @@ class Tape {
   Var<T>& make(std::int64_t rows, std::int64_t columns, bool wants_grad);
   // What goes backward from var, whose gradient is complete then. Nothing where none is wanted.
   void record(const Var<T>& var, std::function<void()> backward);
+  // On the way back `passed` is called once all that is recorded from here on has gone backward.
+  void mark(std::function<void()> passed);
   // Zero at first. For what wants one.
   T* grad(Var<T>& var);
   // The same without the zeros: `is_new` where the caller is to write and not to add.
@@ -76,7 +78,7 @@ class Tape {
 
  private:
   struct Node {
-    const Var<T>* var = nullptr;
+    const Var<T>* var = nullptr;  // null: a mark
     std::size_t vars_before = 0;  // of what was there before its own were made
     std::function<void()> backward;
   };

@@ -85,9 +85,9 @@ TEST_F(TokenStream, LearnsAndIsLoadedAgain) {
   options_.steps = 60;
   Run run(*this, 2);
   const auto all = make_stream_objective(tokens_, 8, 8);
-  EXPECT_GT(run.trainer.evaluate(*all).mean(), 4);
+  EXPECT_GT(run.trainer.evaluate(*all)->mean(), 4);
   run.go(60);
-  const auto loss = run.trainer.evaluate(*all);
+  const auto loss = *run.trainer.evaluate(*all);
   EXPECT_EQ(loss.targets, 24 * 8);
   EXPECT_LT(loss.mean(), 0.5);
   const auto to = folder_ + "/model.gguf";

@@ -9,7 +9,9 @@
 
 #include "base/random.h"
 #include "base/units.h"
+#include "train/gradient_sum.h"
 #include "train/packing.h"
+#include "train/share.h"
 
 namespace plinth::train {
 
@@ -32,24 +34,28 @@ std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed, std::in
 }  // namespace
 
 Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
-                 Compute& compute)
+                 Compute& compute, Collective* ranks)
     : decoder_(decoder),
       options_(options),
       compute_(compute),
+      alone_(ranks == nullptr ? alone() : nullptr),
+      ranks_(ranks == nullptr ? *alone_ : *ranks),
       objective_(objective_of(data)),
       tape_(compute),
-      optimizer_(decoder.parameters(), options.adamw),
+      optimizer_(decoder.parameters(), options.adamw, ranks_.place()),
       steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
       steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
 
 Trainer::Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt,
-                 const TrainerOptions& options, Compute& compute)
+                 const TrainerOptions& options, Compute& compute, Collective* ranks)
     : decoder_(decoder),
       options_(options),
       compute_(compute),
+      alone_(ranks == nullptr ? alone() : nullptr),
+      ranks_(ranks == nullptr ? *alone_ : *ranks),
       objective_(*(objectives_[nullptr] = std::move(learnt))),
       tape_(compute),
-      optimizer_(decoder.parameters(), options.adamw),
+      optimizer_(decoder.parameters(), options.adamw, ranks_.place()),
       steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
       steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
 
@@ -88,23 +94,43 @@ Recompute Trainer::recompute_for(std::int64_t tokens) const {
 }
 
 Loss Trainer::passes(Objective& objective, const std::vector<std::size_t>& chosen, double factor,
-                     std::int64_t& tokens) {
-  std::vector<std::int64_t> lengths;
-  for (const auto record : chosen) lengths.push_back(objective.tokens(record));
+                     std::int64_t& tokens, const std::function<void()>& last) {
+  std::vector<std::int64_t> all, lengths;
+  for (const auto record : chosen) all.push_back(objective.tokens(record));
+  const auto share = share_of(all, ranks_.place());
+  for (const auto place : share) lengths.push_back(all[place]);
   Pass pass{tape_, decoder_, Recompute::full, factor, 0};
   Loss loss;
-  for (const auto& places : pack(lengths, options_.pass_tokens)) {
+  const auto packed = pack(lengths, options_.pass_tokens);
+  for (const auto& places : packed) {
     std::vector<std::size_t> together;
     std::int64_t together_tokens = 0;
     for (const auto place : places) {
-      together.push_back(chosen[place]);
+      together.push_back(chosen[share[place]]);
       together_tokens += lengths[place];
     }
     pass.recompute = recompute_for(together_tokens);
+    if (&places == &packed.back()) last();
     loss += objective.pass(pass, together);
   }
   tokens += pass.tokens;
   return loss;
+}
+
+absl::Status Trainer::sum(Loss& loss, std::int64_t& tokens, double& more) {
+  double numbers[] = {loss.sum,
+                      loss.weight,
+                      static_cast<double>(loss.targets),
+                      static_cast<double>(loss.correct),
+                      loss.margin,
+                      static_cast<double>(tokens),
+                      more};
+  RETURN_IF_ERROR(ranks_.all_reduce_sum(numbers));
+  loss = {numbers[0], numbers[1], static_cast<std::int64_t>(numbers[2]),
+          static_cast<std::int64_t>(numbers[3]), numbers[4]};
+  tokens = static_cast<std::int64_t>(numbers[5]);
+  more = numbers[6];
+  return absl::OkStatus();
 }
 
 absl::StatusOr<StepReport> Trainer::step() {
@@ -115,13 +141,26 @@ absl::StatusOr<StepReport> Trainer::step() {
   report.epoch = number / steps_per_epoch_;
   report.learning_rate = learning_rate(options_.schedule, number, steps_);
   const auto chosen = batch(number);
-  // By the weight of the whole batch, however it is cut into passes.
+  // By the weight of the whole batch, however it is cut into shares and passes.
   double weight = 0;
   for (const auto record : chosen) weight += objective_.weight(record);
-  decoder_.parameters().clear_gradients();
+  auto& parameters = decoder_.parameters();
+  parameters.clear_gradients();
   decoder_.pack(compute_);
-  report.loss = passes(objective_, chosen, 1 / weight, report.tokens);
-  report.gradient_norm = gradient_norm(decoder_.parameters(), compute_.threads);
+  GradientSum gradients(parameters, ranks_);
+  report.loss = passes(objective_, chosen, 1 / weight, report.tokens, [&] {
+    decoder_.set_on_final([&](std::size_t begin) { gradients.final_from(begin); });
+  });
+  decoder_.set_on_final(nullptr);
+  RETURN_IF_ERROR(gradients.finish());
+  double squares = gradient_squares(parameters, ranks_.place(), compute_.threads);
+  RETURN_IF_ERROR(sum(report.loss, report.tokens, squares));
+  report.gradient_norm = std::sqrt(squares);
+  RETURN_IF_ERROR(take_step(report));
+  return report;
+}
+
+absl::Status Trainer::take_step(StepReport& report) {
   if (!std::isfinite(report.loss.sum) || !std::isfinite(report.gradient_norm)) {
     return base::failed_precondition(
         fmt::format("[train] the loss of step {} is no number any more (loss {}, norm of the "
@@ -132,18 +171,22 @@ absl::StatusOr<StepReport> Trainer::step() {
   const bool clips = options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
   optimizer_.step(report.learning_rate, clips ? options_.clip_norm / report.gradient_norm : 1,
                   compute_.threads);
-  return report;
+  for (auto& moments : optimizer_.moments())
+    RETURN_IF_ERROR(ranks_.all_gather(moments.parameter->value));
+  return absl::OkStatus();
 }
 
-Loss Trainer::evaluate(const Dataset& data) { return evaluate(objective_of(data)); }
+absl::StatusOr<Loss> Trainer::evaluate(const Dataset& data) { return evaluate(objective_of(data)); }
 
-Loss Trainer::evaluate(Objective& objective) {
+absl::StatusOr<Loss> Trainer::evaluate(Objective& objective) {
   std::vector<std::size_t> all(static_cast<std::size_t>(objective.records()));
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::int64_t tokens = 0;
   tape_.set_recording(false);
-  const auto loss = passes(objective, all, 0, tokens);
+  auto loss = passes(objective, all, 0, tokens, [] {});
   tape_.set_recording(true);
+  double nothing = 0;
+  RETURN_IF_ERROR(sum(loss, tokens, nothing));
   return loss;
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +12,8 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "train/checkpoint.h"
+#include "train/collective.h"
 #include "train/dataset.h"
 #include "train/decoder.h"
 #include "train/limits.h"
@@ -46,19 +50,24 @@ struct StepReport {
   std::int64_t tokens = 0;   // that went through the model
 };
 
-// The same bits for the same data, options and instruction set, whatever the number of threads.
-// Not thread-safe.
+// The same bits for the same data, options, instruction set and number of ranks, whatever the
+// number of threads. The ranks of a run share each batch among themselves and end every step with
+// the same weights; all of them make the same calls. Not thread-safe.
 class Trainer {
  public:
   // The references outlive it. The decoder as it is now is what preferences are held against.
+  // ranks null: there is one.
   Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
-          Compute& compute);
+          Compute& compute, Collective* ranks = nullptr);
   Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt, const TrainerOptions& options,
-          Compute& compute);
+          Compute& compute, Collective* ranks = nullptr);
 
   std::int64_t steps() const { return steps_; }  // of the whole run
   std::int64_t done() const { return optimizer_.steps(); }
+  Collective& ranks() { return ranks_; }
 
+  // FailedPrecondition where a rank has other data or options. Before all else.
+  absl::Status meet();
   // The next one. FailedPrecondition where the loss or a gradient is no number any more: nothing of
   // that step has changed a weight.
   absl::StatusOr<StepReport> step();
@@ -66,11 +75,12 @@ class Trainer {
   // before resume(). `data` outlives this.
   void prepare(const Dataset& data) { objective_of(data); }
   // Of data that is not learnt.
-  Loss evaluate(const Dataset& data);
-  Loss evaluate(Objective& objective);
+  absl::StatusOr<Loss> evaluate(const Dataset& data);
+  absl::StatusOr<Loss> evaluate(Objective& objective);
 
   // Everything that the rest of the run depends on, into a folder of its own in `folder`
-  // (checkpoint.h), of which the newest `keep` are left.
+  // (checkpoint.h), of which the newest `keep` are left. Rank 0 writes it: it is the same for any
+  // number of ranks, and gradients are gone then.
   absl::Status save(const std::string& folder, int keep);
   // Goes on from the newest in `folder`, to the bit; false where there is none. FailedPrecondition
   // names what was another run's; DataLoss what is damaged.
@@ -84,13 +94,20 @@ class Trainer {
   // The examples of a step, by index.
   std::vector<std::size_t> batch(std::int64_t step);
   Recompute recompute_for(std::int64_t tokens) const;
+  // Over the rank's share of them. last: called before the last pass.
   Loss passes(Objective& objective, const std::vector<std::size_t>& chosen, double factor,
-              std::int64_t& tokens);
+              std::int64_t& tokens, const std::function<void()>& last);
+  // Over all ranks; `more` is summed, too.
+  absl::Status sum(Loss& loss, std::int64_t& tokens, double& more);
+  absl::Status take_step(StepReport& report);
+  absl::StatusOr<std::vector<CheckpointMatrix>> whole_state(std::deque<Numbers<float>>& gathered);
   Objective& objective_of(const Dataset& data);
 
   Decoder<float>& decoder_;
   const TrainerOptions options_;
   Compute& compute_;
+  const std::unique_ptr<Collective> alone_;
+  Collective& ranks_;
   // Made when first asked for; null: of no dataset.
   std::map<const Dataset*, std::unique_ptr<Objective>> objectives_;
   Objective& objective_;  // that is learnt

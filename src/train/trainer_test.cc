@@ -66,13 +66,13 @@ TEST_F(TrainerTest, LearnsAFileByHeart) {
     Compute compute(threads);
     Trainer trainer(*made, data_, options_, compute);
     EXPECT_EQ(trainer.steps(), 60);
-    const auto before = trainer.evaluate(data_);
+    const auto before = *trainer.evaluate(data_);
     EXPECT_EQ(before.targets, data_.report().targets);
     while (trainer.done() < trainer.steps()) {
       const auto report = trainer.step();
       ASSERT_TRUE(report.ok()) << report.status();
     }
-    const auto after = trainer.evaluate(data_);
+    const auto after = *trainer.evaluate(data_);
     EXPECT_GT(before.mean(), 4) << rank;
     // An adapter has less to say over weights of no meaning.
     EXPECT_LT(after.mean(), rank == 0 ? 0.1 : 1.0) << rank;

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import struct
 import urllib.request
@@ -242,6 +243,35 @@ def a_model_is_trained_from_text_and_goes_on_where_it_was_stopped():
         assert "holds no run to go on with" in home.run(*arguments("/none"), "--resume", expect=1).stderr
         short = home.write("short.txt", "abc")
         assert "too few for windows" in home.run("train", "--data", short, "--to", home.path + "/no", expect=1).stderr
+
+
+@test
+def a_model_is_trained_with_learnt_given_and_ready_made_tokens():
+    with Home() as home:
+        data = home.write("text.txt", "the cat sat on the mat. a dog ran to the cat. " * 200)
+        common = ["--depth", "1", "--context", "32", "--batch-size", "4", "--steps", "40", "--eval-steps", "40", "--learning-rate", "3e-3"]
+
+        def train(name, *more):
+            done = home.run("train", *common, "--to", f"{home.path}/{name}", "--install", name, *more)
+            steps = list(csv.DictReader(open(f"{home.path}/{name}/results.csv")))
+            assert float(steps[-1]["valid_loss"]) < 1.5, steps[-1]
+            return done.stderr
+
+        assert " tokens of 270," in train("learnt", "--data", data, "--vocab", "270", "--safetensors")
+        assert os.path.exists(home.path + "/learnt/safetensors/tokenizer.json")
+        said = train("given", "--data", data, "--tokenizer", "learnt")
+        bits = float(re.search(r"([0-9.]+) bits per byte", said)[1])
+        loss = float(re.search(r"valid ([0-9.]+)", said)[1])
+        assert 0 < bits < 0.7 * loss / math.log(2), said  # a token is more than one byte
+        tokens = [97 - 33, 98 - 33, 99 - 33] * 2000  # a, b, c
+        with open(home.path + "/tokens.bin", "wb") as file:
+            file.write(struct.pack(f"<{len(tokens)}H", *tokens))
+        train("ready", "--data", home.path + "/tokens.bin", "--valid", home.path + "/tokens.bin", "--tokenizer", "learnt")
+        for more, message in [(["--data", home.path + "/tokens.bin"], "--tokenizer names the model"),
+                              (["--data", data, "--valid", home.write("short.txt", "ab")], "short.txt: 2 tokens of it are too few"),
+                              (["--data", data, "--tokenizer", "nobody"], "nobody")]:
+            done = home.run("train", *common, "--to", home.path + "/no", *more, expect=1)
+            assert message in done.stderr, (more, done.stderr)
 
 
 @test
