@@ -1,6 +1,7 @@
 // What every collective promises, held to each that one process can have.
 #include "train/collective.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +9,9 @@
 #include <latch>
 #include <numeric>
 
+#include "base/clock.h"
 #include "train/agreement.h"
+#include "train/mpi_messages.h"
 #include "train/share.h"
 #include "train/testing/in_process_ranks.h"
 
@@ -19,6 +22,52 @@ using Body = std::function<void(Collective&)>;
 
 void run_alone(int, const Body& body) { body(*alone()); }
 void run_in_process(int ranks, const Body& body) { on_ranks(ranks, body); }
+
+// MPI, of threads: its functions speak for the thread that calls them.
+thread_local std::unique_ptr<Messages> world;
+
+int code(const absl::Status& status) { return static_cast<int>(status.code()); }
+
+const MpiFunctions kThreadsAsMpi = {
+    kMpiFunctions,
+    [](int* rank, int* ranks, int* ranks_here) {
+      *rank = world->place().rank;
+      *ranks = *ranks_here = world->place().ranks;
+      return 0;
+    },
+    [](const void* bytes, int size, int to, int tag) {
+      return code(world->send(
+          to, tag, {static_cast<const std::byte*>(bytes), static_cast<std::size_t>(size)}));
+    },
+    [](void* bytes, int size, int from, int tag) {
+      return code(world->receive(from, tag,
+                                 {static_cast<std::byte*>(bytes), static_cast<std::size_t>(size)}));
+    },
+    [](int* done, int*) {
+      const auto status = world->wait(std::chrono::milliseconds(0));
+      *done = status.ok() ? 1 : 0;
+      return absl::IsDeadlineExceeded(status) ? 0 : code(status);
+    },
+    [] { return 0; },
+    [] {},
+    [](int error, char* text, int size) {
+      *fmt::format_to_n(text, static_cast<std::size_t>(size), "error {}", error).out = 0;
+    }};
+
+void run_as_mpi(int ranks, const Body& body) {
+  const base::RealClock clock;
+  std::vector<std::thread> threads;
+  for (auto& messages : in_process_messages(ranks)) {
+    threads.emplace_back([&body, &clock, own = std::move(messages)]() mutable {
+      world = std::move(own);
+      const auto joined = collective_of(*join_mpi(kThreadsAsMpi, clock));
+      EXPECT_EQ(joined->ranks_here(), joined->place().ranks);
+      body(*joined);
+      world.reset();
+    });
+  }
+  for (auto& thread : threads) thread.join();
+}
 
 struct Maker {
   const char* name;
@@ -115,12 +164,12 @@ TEST_P(CollectiveTest, AgreesOnTheFirstError) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Makers, CollectiveTest,
-                         testing::Values(Maker{"Alone", 1, run_alone},
-                                         Maker{"One", 1, run_in_process},
-                                         Maker{"Two", 2, run_in_process},
-                                         Maker{"Four", 4, run_in_process}),
-                         [](const auto& maker) { return maker.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Makers, CollectiveTest,
+    testing::Values(Maker{"Alone", 1, run_alone}, Maker{"One", 1, run_in_process},
+                    Maker{"Two", 2, run_in_process}, Maker{"Four", 4, run_in_process},
+                    Maker{"MpiOne", 1, run_as_mpi}, Maker{"MpiThree", 3, run_as_mpi}),
+    [](const auto& maker) { return maker.param.name; });
 
 TEST(Collective, NobodyWaitsForARankThatIsGone) {
   on_ranks(3, [](Collective& ranks) {
@@ -144,6 +193,49 @@ TEST(Collective, WaitsForABoundedTime) {
         gave_up.count_down();
       },
       std::chrono::milliseconds(1));
+}
+
+// MPI of two ranks whose other one never comes, or where something breaks.
+base::FakeClock* mpi_clock = nullptr;
+int mpi_error = 0, mpi_ended = 0;
+
+const MpiFunctions kSilentMpi = {kMpiFunctions,
+                                 [](int* rank, int* ranks, int* ranks_here) {
+                                   *rank = 0;
+                                   *ranks = *ranks_here = 2;
+                                   return 0;
+                                 },
+                                 [](const void*, int, int, int) { return 0; },
+                                 [](void*, int, int, int) { return 0; },
+                                 [](int* done, int* awaited) {
+                                   mpi_clock->advance(std::chrono::seconds(1));
+                                   *done = 0;
+                                   *awaited = 1;
+                                   return mpi_error;
+                                 },
+                                 [] { return ++mpi_ended; },
+                                 [] {},
+                                 kThreadsAsMpi.describe};
+
+TEST(Collective, OfMpiSaysWhichRankDidNotComeAndWhatBroke) {
+  base::FakeClock clock;
+  mpi_clock = &clock;
+  mpi_ended = 0;
+  for (const int error : {0, 17}) {
+    mpi_error = error;
+    const auto ranks =
+        collective_of(*join_mpi(kSilentMpi, clock), std::chrono::milliseconds(60'000));
+    const auto status = ranks->barrier();
+    EXPECT_EQ(base::message(status), error == 0 ? "[ranks] rank 1 did not come within 60 s"
+                                                : "[ranks] MPI, test: error 17");
+    // Nothing is waited for once more.
+    const auto now = clock.now();
+    EXPECT_EQ(ranks->barrier(), status);
+    EXPECT_EQ(ranks->finish(), status);
+    EXPECT_EQ(clock.now(), now);
+  }
+  EXPECT_EQ(mpi_ended, 0) << "an end would wait for the other rank";
+  EXPECT_TRUE(absl::IsNotFound(load_mpi("/nowhere/plinth_mpi.so").status()));
 }
 
 TEST(Share, EveryIndexIsOneRanksAndTokensAreEven) {

@@ -14,6 +14,7 @@ import chat_tests  # noqa: E402,F401
 import eval_tests  # noqa: E402,F401
 import finetune_tests  # noqa: E402,F401
 import model_tests  # noqa: E402,F401
+import ranks_tests  # noqa: E402,F401
 import usage_tests  # noqa: E402,F401
 
 
