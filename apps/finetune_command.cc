@@ -12,6 +12,7 @@
 #include "apps/finetune_run.h"
 #include "apps/home.h"
 #include "apps/model_install.h"
+#include "apps/optimizer_options.h"
 #include "apps/ranks.h"
 #include "train/agreement.h"
 
@@ -38,6 +39,8 @@ absl::StatusOr<std::string> install_base(const std::string& home_flag,
 
 absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments,
                       train::Collective& ranks) {
+  if (arguments.run.run.trainer.muon && !arguments.run.run.full)
+    return base::invalid_argument("--optimizer muon is for whole weights: it needs --full");
   const base::RealClock clock;
   const bool first = ranks.place().rank == 0;
   const auto ready = first ? install_base(home_flag, arguments).status() : absl::OkStatus();
@@ -91,6 +94,7 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
       ->check(CLI::Range(1, 256));
   command.add_option("--learning-rate", run.trainer.schedule.rate)->check(CLI::PositiveNumber);
   command.add_flag("--full", run.full, "The weights themselves learn, not an adapter");
+  add_optimizer_options(command, run.trainer);
   command.add_option("--rank", run.lora.rank, "Of the adapter")->check(CLI::Range(1, 1024));
   command.add_option("--alpha", run.lora.alpha)->check(CLI::PositiveNumber);
   command.add_flag("--rslora", run.lora.by_root, "Scale by the root of the rank");

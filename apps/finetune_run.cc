@@ -93,11 +93,13 @@ class RunLog final : public TrainingObserver {
                               {"gradient_norm", report.gradient_norm},
                               {"tokens_per_second", rate}};
       if (prefers_) line["margin"] = margin_of(report.loss);
+      if (report.skipped) line["skipped"] = true;
       fmt::print("{}\n", base::to_json(line));
       std::fflush(stdout);
       return;
     }
     const bool redraws = is_terminal(STDERR_FILENO);
+    if (report.skipped) fmt::print(stderr, "{}{}\n", redraws ? "\r" : "", skipped_line(report));
     const auto tenth = report.step * 10 / steps_;
     if (!redraws && tenth == tenth_ && report.step != 1) return;
     tenth_ = tenth;

@@ -48,7 +48,8 @@ absl::StatusOr<std::vector<std::string>> command_line(int ranks) {
   ASSIGN_OR_RETURN(const auto mpirun, find_mpirun());
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  // Through shared memory alone, copied twice: containers forbid a process to read another's.
+  // Here, whatever a cluster has allotted; through shared memory alone, copied twice, since
+  // containers forbid a process to read another's.
   std::vector<std::string> words = {mpirun,
                                     "-n",
                                     std::to_string(ranks),
@@ -57,9 +58,9 @@ absl::StatusOr<std::vector<std::string>> command_line(int ranks) {
                                     "none",
                                     "--host",
                                     fmt::format("localhost:{}", ranks)};
-  for (const auto* setting :
-       {"plm isolated", "pml ob1", "btl self,vader", "btl_vader_single_copy_mechanism none",
-        "oob_tcp_if_include lo", "oob_tcp_disable_ipv6_family 1"}) {
+  for (const auto* setting : {"plm isolated", "ras ^slurm,gridengine,tm,lsf", "pml ob1",
+                              "btl self,vader", "btl_vader_single_copy_mechanism none",
+                              "oob_tcp_if_include lo", "oob_tcp_disable_ipv6_family 1"}) {
     const std::string_view text = setting;
     const auto space = text.find(' ');
     words.insert(words.end(), {"--mca", std::string(text.substr(0, space)),
@@ -98,8 +99,6 @@ bool leave_network() {
 // In the child, which has one thread.
 [[noreturn]] void become(const std::vector<char*>& words, int errors, pid_t parent) {
   ::setpgid(0, 0);  // Ctrl-C is the parent's, which passes it on
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) ::_exit(1);
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(errors, STDERR_FILENO);
@@ -108,6 +107,8 @@ bool leave_network() {
     fmt::print(stderr,
                "note: mpirun listens on all networks of this machine: the kernel gives it "
                "none of its own\n");
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(1);
   if (::geteuid() == 0) {
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);

@@ -9,6 +9,7 @@
 
 #include "apps/home.h"
 #include "apps/model_install.h"
+#include "apps/optimizer_options.h"
 #include "apps/ranks.h"
 #include "apps/train_run.h"
 
@@ -83,6 +84,7 @@ void add_options(CLI::App& command, TrainArguments& arguments) {
   command.add_option("--checkpoint-steps", run.checkpoint_steps)
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 30));
+  add_optimizer_options(command, trainer);
   command.add_option("--seed", trainer.seed);
   add_rank_options(command, run.threads, arguments.ranks);
   command.add_flag("--resume", run.resume, "Go on with the run that the folder holds");

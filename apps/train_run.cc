@@ -119,6 +119,7 @@ class Run {
       }
     }
     csv_ += "\n";
+    if (report.skipped && speaks_) fmt::print(stderr, "{}\n", skipped_line(report));
     return absl::OkStatus();
   }
 

@@ -16,10 +16,11 @@ namespace {
 
 constexpr int kCheckpointsKept = 2;
 
+// What it began is written while steps go on.
 absl::Status save(const StepsOptions& options, train::Trainer& trainer) {
   const bool keeps = trainer.ranks().place().rank == 0;
   RETURN_IF_ERROR(train::agree(trainer.ranks(), keeps ? options.save() : absl::OkStatus()));
-  return trainer.save(checkpoints_of(options.folder), kCheckpointsKept);
+  return trainer.begin_save(checkpoints_of(options.folder), kCheckpointsKept);
 }
 
 }  // namespace
@@ -56,11 +57,18 @@ absl::Status begin_run(const std::string& folder, ResumeMode resume, train::Trai
   return absl::OkStatus();
 }
 
+std::string skipped_line(const train::StepReport& report) {
+  return fmt::format(
+      "step {} is a spike and was not taken: loss {:.4f}, norm of the gradient {:.4f}", report.step,
+      report.loss.mean(), report.gradient_norm);
+}
+
 absl::Status run_steps(const StepsOptions& options, train::Trainer& trainer) {
   while (trainer.done() < trainer.steps()) {
     ASSIGN_OR_RETURN(const bool stops, train::any(trainer.ranks(), options.asked_to_stop()));
     if (stops) {
       RETURN_IF_ERROR(save(options, trainer));
+      RETURN_IF_ERROR(trainer.finish_save());
       return absl::CancelledError(base::to_absl(
           fmt::format("stopped after step {} of {}; the same command with --resume goes on",
                       trainer.done(), trainer.steps())));
@@ -73,7 +81,7 @@ absl::Status run_steps(const StepsOptions& options, train::Trainer& trainer) {
       RETURN_IF_ERROR(save(options, trainer));
     }
   }
-  return absl::OkStatus();
+  return trainer.finish_save();
 }
 
 }  // namespace plinth

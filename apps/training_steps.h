@@ -37,6 +37,9 @@ struct StepsOptions {
   std::function<absl::Status()> save;
 };
 
+// What is said of a step that was not taken.
+std::string skipped_line(const train::StepReport& report);
+
 // Until the last one. Cancelled, at all ranks, where one was asked to stop: a checkpoint is there
 // then.
 absl::Status run_steps(const StepsOptions& options, train::Trainer& trainer);

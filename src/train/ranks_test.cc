@@ -132,6 +132,13 @@ TEST_F(RanksTest, AgreeWithOneProcess) {
   }
 }
 
+TEST_F(RanksTest, WithMuonAndShortMoments) {
+  options_.muon = true;
+  expect_near(outcome_of(1), outcome_of(3));
+  options_.adamw.short_moments = true;
+  expect_equal(outcome_of(2), outcome_of(2, 3, 1));
+}
+
 TEST_F(RanksTest, OfPreferencesToo) {
   use_preferences();
   for (const auto method : {Method::dpo, Method::orpo}) {
@@ -171,6 +178,26 @@ TEST_F(RanksTest, GoOnFromACheckpointToTheBit) {
     other.norms.insert(other.norms.begin(), whole.norms.begin(), whole.norms.begin() + 6);
     other.tokens.insert(other.tokens.begin(), whole.tokens.begin(), whole.tokens.begin() + 6);
     expect_near(whole, other);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(RanksTest, GoOnWithMuonShortMomentsAndTheGuardToTheBit) {
+  options_.muon = options_.adamw.short_moments = options_.spike_guard.on = true;
+  options_.spike_guard = {true, 4, 2, 0.1};  // nervous: some steps are skipped
+  const auto folder = testing::TempDir() + "ranks_muon_checkpoint";
+  for (const int count : {1, 2}) {
+    std::filesystem::remove_all(folder);
+    on_ranks(count, [&](Collective& ranks) { run(ranks, 1, nullptr, 6, folder); });
+    const auto whole = outcome_of(count);
+    Outcome resumed;
+    on_ranks(count, [&](Collective& ranks) {
+      run(ranks, 1, ranks.place().rank == 0 ? &resumed : nullptr, 10, folder, true);
+    });
+    EXPECT_TRUE(whole.weights == resumed.weights) << count;
+    options_.spike_guard.on = false;
+    EXPECT_FALSE(whole.weights == outcome_of(count).weights) << "no step was skipped";
+    options_.spike_guard.on = true;
   }
   std::filesystem::remove_all(folder);
 }

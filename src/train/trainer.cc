@@ -31,6 +31,15 @@ std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed, std::in
   return order;
 }
 
+std::function<bool(const Parameter<float>&)> left_to_muon(const TrainerOptions& options) {
+  if (!options.muon) return nullptr;
+  return muon_takes;
+}
+Parameters<float>& of_muon(Decoder<float>& decoder, const TrainerOptions& options) {
+  static Parameters<float> none;
+  return options.muon ? decoder.parameters() : none;
+}
+
 }  // namespace
 
 Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
@@ -42,7 +51,9 @@ Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOpti
       ranks_(ranks == nullptr ? *alone_ : *ranks),
       objective_(objective_of(data)),
       tape_(compute),
-      optimizer_(decoder.parameters(), options.adamw, ranks_.place()),
+      optimizer_(decoder.parameters(), options.adamw, ranks_.place(), left_to_muon(options)),
+      muon_(of_muon(decoder, options), options.muon_options, ranks_.place()),
+      spike_guard_(options.spike_guard),
       steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
       steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
 
@@ -55,7 +66,9 @@ Trainer::Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt,
       ranks_(ranks == nullptr ? *alone_ : *ranks),
       objective_(*(objectives_[nullptr] = std::move(learnt))),
       tape_(compute),
-      optimizer_(decoder.parameters(), options.adamw, ranks_.place()),
+      optimizer_(decoder.parameters(), options.adamw, ranks_.place(), left_to_muon(options)),
+      muon_(of_muon(decoder, options), options.muon_options, ranks_.place()),
+      spike_guard_(options.spike_guard),
       steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
       steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
 
@@ -168,12 +181,17 @@ absl::Status Trainer::take_step(StepReport& report) {
                     report.step, report.loss.mean(), report.gradient_norm));
   }
   decoder_.unpack();
+  report.skipped = spike_guard_.skips(report.loss.mean(), report.gradient_norm);
+  if (report.skipped) {
+    optimizer_.set_steps(optimizer_.steps() + 1);
+    return absl::OkStatus();
+  }
   const bool clips = options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
-  optimizer_.step(report.learning_rate, clips ? options_.clip_norm / report.gradient_norm : 1,
-                  compute_.threads);
+  const double factor = clips ? options_.clip_norm / report.gradient_norm : 1;
+  optimizer_.step(report.learning_rate, factor, compute_.threads);
   for (auto& moments : optimizer_.moments())
     RETURN_IF_ERROR(ranks_.all_gather(moments.parameter->value));
-  return absl::OkStatus();
+  return muon_.step(report.learning_rate, factor, compute_, ranks_);
 }
 
 absl::StatusOr<Loss> Trainer::evaluate(const Dataset& data) { return evaluate(objective_of(data)); }

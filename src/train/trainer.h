@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/json.h"
@@ -17,9 +18,11 @@
 #include "train/dataset.h"
 #include "train/decoder.h"
 #include "train/limits.h"
+#include "train/muon.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/spike_guard.h"
 
 namespace plinth::train {
 
@@ -32,6 +35,9 @@ struct TrainerOptions {
   std::int64_t pass_tokens = 512;
   ScheduleOptions schedule;
   AdamWOptions adamw;
+  bool muon = false;  // for the matrices of layers; all else by AdamW
+  MuonOptions muon_options;
+  SpikeGuardOptions spike_guard;
   double clip_norm = 1;    // of all gradients together; 0 = as they are
   std::uint64_t seed = 1;  // of the order of examples
   // Where it is not said, layers are recomputed that would keep more than kept_bytes_max for a
@@ -48,6 +54,7 @@ struct StepReport {
   double learning_rate = 0;
   double gradient_norm = 0;  // before clipping
   std::int64_t tokens = 0;   // that went through the model
+  bool skipped = false;      // a spike: no weight has changed
 };
 
 // The same bits for the same data, options, instruction set and number of ranks, whatever the
@@ -61,6 +68,12 @@ class Trainer {
           Compute& compute, Collective* ranks = nullptr);
   Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt, const TrainerOptions& options,
           Compute& compute, Collective* ranks = nullptr);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+  // Waits for a checkpoint that is being written.
+  ~Trainer() {
+    if (writer_.joinable()) writer_.join();
+  }
 
   std::int64_t steps() const { return steps_; }  // of the whole run
   std::int64_t done() const { return optimizer_.steps(); }
@@ -81,7 +94,14 @@ class Trainer {
   // Everything that the rest of the run depends on, into a folder of its own in `folder`
   // (checkpoint.h), of which the newest `keep` are left. Rank 0 writes it: it is the same for any
   // number of ranks, and gradients are gone then.
-  absl::Status save(const std::string& folder, int keep);
+  absl::Status save(const std::string& folder, int keep) {
+    RETURN_IF_ERROR(begin_save(folder, keep));
+    return finish_save();
+  }
+  // The same from a copy in memory, written while steps go on; after what was begun before it.
+  absl::Status begin_save(const std::string& folder, int keep);
+  // Once it is written, or why it is not.
+  absl::Status finish_save();
   // Goes on from the newest in `folder`, to the bit; false where there is none. FailedPrecondition
   // names what was another run's; DataLoss what is damaged.
   absl::StatusOr<bool> resume(const std::string& folder);
@@ -100,7 +120,15 @@ class Trainer {
   // Over all ranks; `more` is summed, too.
   absl::Status sum(Loss& loss, std::int64_t& tokens, double& more);
   absl::Status take_step(StepReport& report);
-  absl::StatusOr<std::vector<CheckpointMatrix>> whole_state(std::deque<Numbers<float>>& gathered);
+  // What an optimizer keeps of a parameter.
+  struct StatePart {
+    Parameter<float>* parameter;
+    const char* kind;
+    Stretch own;  // that this rank has
+    std::function<void(float*)> get;
+    std::function<void(const float*)> set;
+  };
+  std::vector<StatePart> state_parts();
   Objective& objective_of(const Dataset& data);
 
   Decoder<float>& decoder_;
@@ -113,9 +141,21 @@ class Trainer {
   Objective& objective_;  // that is learnt
   Tape<float> tape_;
   AdamW<float> optimizer_;
+  Muon muon_;  // of nothing where it is off
+  SpikeGuard spike_guard_;
   std::int64_t steps_per_epoch_ = 0, steps_ = 0;
   std::int64_t order_epoch_ = -1;
   std::vector<std::size_t> order_;  // of the examples in that epoch
+
+  struct Snapshot {
+    std::deque<Numbers<float>> numbers;
+    std::vector<CheckpointMatrix> matrices;  // views of them
+  };
+  Snapshot snapshot_;
+  bool saving_ = false;  // begun, and not finished
+  // Rank 0's, which reads snapshot_ and sets written_ until it is joined.
+  std::thread writer_;
+  absl::Status written_;
 };
 
 }  // namespace plinth::train

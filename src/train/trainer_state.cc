@@ -27,6 +27,9 @@ base::json::object Trainer::description() const {
       {"beta2", options_.adamw.beta2},
       {"epsilon", options_.adamw.epsilon},
       {"weight_decay", options_.adamw.weight_decay},
+      {"short_moments", options_.adamw.short_moments},
+      {"muon", options_.muon},
+      {"spike_guard", options_.spike_guard.on},
       {"clip_norm", options_.clip_norm},
       {"seed", options_.seed},
       {"isa", tensor::isa_name(compute_.isa)},
@@ -42,40 +45,62 @@ absl::Status Trainer::meet() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<CheckpointMatrix>> Trainer::whole_state(
-    std::deque<Numbers<float>>& gathered) {
-  std::vector<CheckpointMatrix> matrices;
-  const bool keeps = ranks_.place().rank == 0;
+std::vector<Trainer::StatePart> Trainer::state_parts() {
+  std::vector<StatePart> parts;
   for (auto& moments : optimizer_.moments()) {
-    auto& parameter = *moments.parameter;
-    const auto add = [&](const char* kind, Numbers<float>& numbers) {
-      matrices.push_back(
-          {parameter.name + kind, parameter.rows, parameter.columns, numbers.data()});
-    };
-    add("", parameter.value);
-    if (ranks_.place().ranks == 1) {
-      add(".first_moment", moments.first);
-      add(".second_moment", moments.second);
-      continue;
-    }
-    // By way of the gradient, which nobody needs between two steps.
-    for (auto [kind, own] : {std::pair(".first_moment", &moments.first),
-                             std::pair(".second_moment", &moments.second)}) {
-      std::copy(own->begin(), own->end(), parameter.grad.begin() + moments.own.begin);
-      RETURN_IF_ERROR(ranks_.all_gather(parameter.grad));
-      if (keeps) add(kind, gathered.emplace_back(parameter.grad));
+    for (auto [kind, array] : {std::pair(".first_moment", &moments.first),
+                               std::pair(".second_moment", &moments.second)}) {
+      parts.push_back({moments.parameter, kind, moments.own,
+                       [array](float* to) { array->load(0, array->size(), to); },
+                       // What was short before is so again without a rest that chance decides.
+                       [array](const float* from) { array->store(0, array->size(), from, 0); }});
     }
   }
-  return matrices;
+  for (auto& momentum : muon_.momenta()) {
+    auto* values = &momentum.values;
+    parts.push_back(
+        {momentum.parameter, ".momentum", momentum.own,
+         [values](float* to) { std::copy(values->begin(), values->end(), to); },
+         [values](const float* from) { std::copy_n(from, values->size(), values->begin()); }});
+  }
+  return parts;
 }
 
-absl::Status Trainer::save(const std::string& folder, int keep) {
-  std::deque<Numbers<float>> gathered;
-  ASSIGN_OR_RETURN(const auto matrices, whole_state(gathered));
-  absl::Status written;
-  if (ranks_.place().rank == 0)
-    written = write_checkpoint(folder, done(), description(), matrices, keep);
-  return agree(ranks_, written);
+absl::Status Trainer::begin_save(const std::string& folder, int keep) {
+  RETURN_IF_ERROR(finish_save());
+  snapshot_.numbers.clear();
+  snapshot_.matrices.clear();
+  const bool keeps = ranks_.place().rank == 0;
+  const auto add = [&](std::string name, std::int64_t rows, std::int64_t columns,
+                       const Numbers<float>& numbers) {
+    if (!keeps) return;
+    auto& copy = snapshot_.numbers.emplace_back(numbers);
+    snapshot_.matrices.push_back({std::move(name), rows, columns, copy.data()});
+  };
+  for (const auto& parameter : decoder_.parameters().all()) {
+    if (parameter.learns()) add(parameter.name, parameter.rows, parameter.columns, parameter.value);
+  }
+  for (const auto& part : state_parts()) {
+    // By way of the gradient, which nobody needs between two steps.
+    auto& parameter = *part.parameter;
+    part.get(parameter.grad.data() + part.own.begin);
+    RETURN_IF_ERROR(ranks_.all_gather(parameter.grad));
+    add(parameter.name + part.kind, parameter.rows, parameter.columns, parameter.grad);
+  }
+  const auto window = spike_guard_.options().window;
+  add("spike_guard", 2, window, spike_guard_.remembered());
+  saving_ = true;
+  if (!keeps) return absl::OkStatus();
+  writer_ = std::thread([this, folder, keep, step = done(), run = description()] {
+    written_ = write_checkpoint(folder, step, run, snapshot_.matrices, keep);
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::finish_save() {
+  if (!std::exchange(saving_, false)) return absl::OkStatus();
+  if (writer_.joinable()) writer_.join();
+  return agree(ranks_, std::exchange(written_, absl::OkStatus()));
 }
 
 absl::StatusOr<bool> Trainer::resume(const std::string& folder) {
@@ -85,18 +110,23 @@ absl::StatusOr<bool> Trainer::resume(const std::string& folder) {
   RETURN_IF_ERROR(agree_on(ranks_, std::to_string(step), "newest checkpoint"));
   if (step < 0) return false;
   std::vector<CheckpointMatrix> matrices;
-  for (auto& moments : optimizer_.moments()) {
-    auto& parameter = *moments.parameter;
-    const auto add = [&](const char* kind, Numbers<float>& numbers, const Stretch& stretch) {
-      matrices.push_back({parameter.name + kind, parameter.rows, parameter.columns, numbers.data(),
-                          stretch.begin, stretch.end});
-    };
-    add("", parameter.value, {0, parameter.size()});
-    add(".first_moment", moments.first, moments.own);
-    add(".second_moment", moments.second, moments.own);
+  for (auto& parameter : decoder_.parameters().all()) {
+    if (!parameter.learns()) continue;
+    matrices.push_back({parameter.name, parameter.rows, parameter.columns, parameter.value.data()});
   }
+  std::deque<Numbers<float>> read;
+  const auto parts = state_parts();
+  for (const auto& part : parts) {
+    auto& numbers = read.emplace_back(static_cast<std::size_t>(part.own.size()));
+    matrices.push_back({part.parameter->name + part.kind, part.parameter->rows,
+                        part.parameter->columns, numbers.data(), part.own.begin, part.own.end});
+  }
+  matrices.push_back(
+      {"spike_guard", 2, spike_guard_.options().window, spike_guard_.remembered().data()});
   RETURN_IF_ERROR(agree(ranks_, read_checkpoint(folder, step, description(), matrices)));
+  for (std::size_t i = 0; i < parts.size(); ++i) parts[i].set(read[i].data());
   optimizer_.set_steps(step);
+  spike_guard_.set_steps(step);
   return true;
 }
 

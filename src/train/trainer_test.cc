@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <limits>
 
 #include "model/tokenizer.h"
@@ -79,6 +80,76 @@ TEST_F(TrainerTest, LearnsAFileByHeart) {
     EXPECT_GT(after.correct, after.targets * (rank == 0 ? 99 : 80) / 100) << rank;
     EXPECT_THAT(trainer.step().status().message(), testing::HasSubstr("over"));
   }
+}
+
+TEST_F(TrainerTest, LearnsWithMuonAndWithShortMoments) {
+  options_.epochs = 30;
+  for (const bool muon : {false, true}) {
+    options_.muon = muon;
+    options_.adamw.short_moments = true;
+    const auto made = decoder(0);
+    base::ThreadPool threads(2);
+    Compute compute(threads);
+    Trainer trainer(*made, data_, options_, compute);
+    while (trainer.done() < trainer.steps()) {
+      const auto report = trainer.step();
+      ASSERT_TRUE(report.ok()) << report.status();
+    }
+    EXPECT_LT(trainer.evaluate(data_)->mean(), 0.2) << muon;
+  }
+}
+
+TEST_F(TrainerTest, StepsGoOnWhileACheckpointIsWritten) {
+  const auto folder = testing::TempDir() + "trainer_background";
+  std::filesystem::remove_all(folder);
+  const auto whole = weights_after(0, 1);
+  {
+    const auto made = decoder(0);
+    base::ThreadPool threads(1);
+    Compute compute(threads);
+    Trainer trainer(*made, data_, options_, compute);
+    ASSERT_TRUE(trainer.step().ok());
+    ASSERT_TRUE(trainer.begin_save(folder, 2).ok());
+    ASSERT_TRUE(trainer.step().ok());  // of which the checkpoint knows nothing
+    ASSERT_TRUE(trainer.finish_save().ok());
+    ASSERT_TRUE(trainer.begin_save("/proc/nowhere", 2).ok());
+    EXPECT_FALSE(trainer.finish_save().ok());
+    EXPECT_TRUE(trainer.finish_save().ok()) << "said once";
+  }
+  const auto made = decoder(0);
+  base::ThreadPool threads(1);
+  Compute compute(threads);
+  Trainer trainer(*made, data_, options_, compute);
+  ASSERT_TRUE(*trainer.resume(folder));
+  EXPECT_EQ(trainer.done(), 1);
+  while (trainer.done() < trainer.steps()) ASSERT_TRUE(trainer.step().ok());
+  std::vector<float> all;
+  for (const auto& parameter : made->parameters().all())
+    all.insert(all.end(), parameter.value.begin(), parameter.value.end());
+  EXPECT_TRUE(all == whole);
+  std::filesystem::remove_all(folder);
+}
+
+// What is rounded by chance is right on average, and what BF16 can say stays.
+TEST(MomentArray, RoundsByChance) {
+  MomentArray<float> array;
+  constexpr std::int64_t kCount = 20'000;
+  array.resize(kCount, true);
+  const float between = 1.0f + 0.25f / 128;  // a quarter of the way to the next
+  const std::vector<float> numbers(kCount, between);
+  array.store(0, kCount, numbers.data(), 7);
+  std::vector<float> out(kCount);
+  array.load(0, kCount, out.data());
+  double sum = 0;
+  for (const float x : out) {
+    EXPECT_TRUE(x == 1.0f || x == 1.0f + 1.0f / 128) << x;
+    sum += static_cast<double>(x) - 1;
+  }
+  EXPECT_NEAR(sum / kCount * 128, 0.25, 0.02);
+  array.store(0, kCount, out.data(), 99);
+  std::vector<float> again(kCount);
+  array.load(0, kCount, again.data());
+  EXPECT_EQ(again, out);
 }
 
 TEST_F(TrainerTest, TheSameBitsForAnyNumberOfThreads) {

@@ -19,7 +19,7 @@ def ranks_test(function):
         if shutil.which("mpirun"):
             function()
         else:
-            print(f"SKIPPED {function.__name__}: no mpirun, tools/setup/install test brings it", flush=True)
+            print(f"SKIPPED {function.__name__}: no mpirun, tools/setup/install run brings it", flush=True)
     run.__name__ = function.__name__
     return test(run)
 
