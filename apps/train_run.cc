@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <numbers>
 #include <utility>
 #include <vector>
 
 #include "apps/stop_signals.h"
+#include "apps/train_log.h"
 #include "apps/trained_model.h"
 #include "apps/training_run.h"
 #include "base/file.h"
@@ -25,7 +25,6 @@ namespace {
 
 constexpr std::int64_t kWideFrom = 512;  // widths whose heads have 128 numbers
 constexpr double kTokensPerWeight = 20;
-constexpr char kResultsHead[] = "step,train_loss,learning_rate,gradient_norm,valid_loss\n";
 
 // Gated: three matrices of 8/3 widths are as many weights as two of four.
 std::int64_t ff_width(std::int64_t width) { return (width * 8 / 3 + 31) / 32 * 32; }
@@ -64,75 +63,6 @@ absl::Status write_start(const TrainOptions& options, const model::TokenizerSpec
   start.tokenizer = &tokenizer;
   return model::write_random_model(start, path, threads, nullptr);
 }
-
-class Run {
- public:
-  Run(const TrainOptions& options, train::Trainer& trainer, train::Objective& valid,
-      double bytes_per_token, const base::Clock& clock)
-      : options_(options),
-        trainer_(trainer),
-        valid_(valid),
-        bytes_per_token_(bytes_per_token),
-        clock_(clock),
-        speaks_(trainer.ranks().place().rank == 0),
-        begun_(clock.now()) {}
-
-  absl::Status begin() {
-    RETURN_IF_ERROR(begin_run(options_.folder,
-                              options_.resume ? ResumeMode::must : ResumeMode::never, trainer_));
-    if (!options_.resume) return absl::OkStatus();
-    csv_ += results_until(results(), kResultsHead, trainer_.done());
-    if (speaks_) fmt::print(stderr, "goes on after step {}\n", trainer_.done());
-    return absl::OkStatus();
-  }
-
-  absl::Status steps() {
-    StepsOptions steps;
-    steps.folder = options_.folder;
-    steps.checkpoint_steps = options_.checkpoint_steps;
-    steps.asked_to_stop = asked_to_stop;
-    steps.save = [this] { return save(); };
-    steps.after_step = [this](const train::StepReport& report) { return show(report); };
-    RETURN_IF_ERROR(run_steps(steps, trainer_));
-    return speaks_ ? save() : absl::OkStatus();
-  }
-
- private:
-  std::string results() const { return options_.folder + "/results.csv"; }
-  absl::Status save() const { return base::write_file_atomic(results(), csv_); }
-  absl::Status show(const train::StepReport& report) {
-    tokens_ += report.tokens;
-    csv_ += fmt::format("{},{:.6f},{:.6g},{:.6f},", report.step, report.loss.mean(),
-                        report.learning_rate, report.gradient_norm);
-    if (report.step % options_.eval_steps == 0 || report.step == trainer_.steps()) {
-      const double seconds = std::chrono::duration<double>(clock_.now() - begun_).count();
-      ASSIGN_OR_RETURN(const auto valid, trainer_.evaluate(valid_));
-      const double loss = valid.mean();
-      csv_ += fmt::format("{:.6f}", loss);
-      if (speaks_) {
-        fmt::print(stderr,
-                   "step {}/{}  loss {:.4f}  valid {:.4f}, {:.4f} bits per byte  {:.1f} s  {:.0f} "
-                   "tokens/s\n",
-                   report.step, trainer_.steps(), report.loss.mean(), loss,
-                   loss / std::numbers::ln2 / bytes_per_token_, seconds,
-                   static_cast<double>(tokens_) / seconds);
-      }
-    }
-    csv_ += "\n";
-    if (report.skipped && speaks_) fmt::print(stderr, "{}\n", skipped_line(report));
-    return absl::OkStatus();
-  }
-
-  const TrainOptions& options_;
-  train::Trainer& trainer_;
-  train::Objective& valid_;
-  const double bytes_per_token_;
-  const base::Clock& clock_;
-  const bool speaks_;
-  const base::TimePoint begun_;
-  std::int64_t tokens_ = 0;
-  std::string csv_ = kResultsHead;
-};
 
 TrainOptions derived(TrainOptions options, std::int64_t vocab) {
   if (options.width == 0) options.width = 64 * options.layers;
@@ -175,23 +105,24 @@ absl::StatusOr<std::string> run_train(const TrainOptions& asked, const base::Clo
   train::Compute compute(threads, tensor::best_isa(), training_precision(options.f32));
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, {}, &compute));
-  if (writes) {
-    fmt::print(stderr,
-               "{} layers of width {}, {} heads, {} weights; {} tokens of {}, and {} unseen\n",
-               options.layers, options.width, options.heads, weights_of(options, vocab),
-               text.train.size(), vocab, text.valid.size());
-  }
+  const auto shape = fmt::format("{} layers of width {}, {} heads, {} weights", options.layers,
+                                 options.width, options.heads, weights_of(options, vocab));
+  const auto data =
+      fmt::format("{} tokens of {}, and {} unseen", text.train.size(), vocab, text.valid.size());
+  if (writes) fmt::print(stderr, "{}; {}\n", shape, data);
+  const Facts facts = {{"model", shape}, {options.text.data, data}};
   const auto valid =
       train::make_stream_objective(std::move(text.valid), options.context, options.context);
   train::Trainer trainer(*decoder,
                          train::make_stream_objective(std::move(text.train), options.context, 1),
                          options.trainer, compute, &ranks);
-  Run run(options, trainer, *valid, text.valid_bytes_per_token, clock);
-  RETURN_IF_ERROR(run.begin());
-  RETURN_IF_ERROR(run.steps());
+  TrainLog log(options, trainer, *valid, text.valid_bytes_per_token, clock);
+  RETURN_IF_ERROR(log.begin());
+  RETURN_IF_ERROR(log.run());
   if (!writes) return "";
   ASSIGN_OR_RETURN(const auto to,
                    write_model(forms, {start, options.folder, {}}, *file, decoder->parameters()));
+  RETURN_IF_ERROR(log.leave_report(to, facts));
   std::error_code error;  // nothing goes on from here
   std::filesystem::remove(start, error);
   std::filesystem::remove_all(checkpoints_of(options.folder), error);

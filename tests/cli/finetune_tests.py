@@ -228,6 +228,8 @@ def a_model_is_trained_from_text_and_goes_on_where_it_was_stopped():
         home.run(*arguments("/whole"), "--install", "cat")  # a model is titled by its folder
         steps = list(csv.DictReader(open(home.path + "/whole/m/results.csv")))
         assert len(steps) == 60 and float(steps[-1]["valid_loss"]) < 1 < 4 < float(steps[0]["train_loss"]), steps
+        page, card = open(home.path + "/whole/m/report.html").read(), open(home.path + "/whole/m/README.md").read()
+        assert page.count("<svg") == 5 and "unseen, after step 60" in page and "m, trained" in card, (page[:2000], card)
         process = home.start(*arguments("/part"))
         for line in process.stderr:
             if line.startswith("step 20/"):
