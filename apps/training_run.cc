@@ -10,6 +10,7 @@
 #include "model/model_file.h"
 #include "model/tokenizer.h"
 #include "train/adapter.h"
+#include "train/adapter_start.h"
 #include "train/limits.h"
 #include "train/whole_model.h"
 
@@ -91,12 +92,13 @@ absl::StatusOr<std::string> leave(const TrainingRunOptions& options,
   } else {
     RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
                                               options.folder + "/adapter"));
-    RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora, options.base_path,
-                                             tensor::DType::q8_0, merged));
+    if (options.leaves_merged)
+      RETURN_IF_ERROR(train::write_merged_gguf(decoder.parameters(), options.lora,
+                                               options.base_path, tensor::DType::q8_0, merged));
   }
   std::error_code error;
   std::filesystem::remove_all(checkpoints_of(options.folder), error);  // nothing goes on from here
-  return merged;
+  return options.full || options.leaves_merged ? merged : "";
 }
 
 }  // namespace
@@ -118,6 +120,8 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
   train::Compute compute(threads, tensor::best_isa(), training_precision(options.f32));
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
+  if (options.begins_with != nullptr)
+    RETURN_IF_ERROR(train::begin_with(*options.begins_with, options.lora, decoder->parameters()));
   train::Trainer trainer(*decoder, datasets.train, options.trainer, compute);
   if (datasets.valid) trainer.prepare(*datasets.valid);
   RETURN_IF_ERROR(base::make_folders(options.folder));

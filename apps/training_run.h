@@ -9,6 +9,7 @@
 #include "apps/training_steps.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "model/adapter_file.h"
 #include "train/decoder.h"
 #include "train/trainer.h"
 
@@ -19,6 +20,9 @@ struct TrainingRunOptions {
   std::string folder;  // of what the run leaves
   bool full = false;   // the weights themselves learn, not an adapter
   train::LoraOptions lora;
+  // That `lora` begins with, and which outlives the run; null = with none.
+  const model::AdapterFile* begins_with = nullptr;
+  bool leaves_merged = true;  // model.gguf beside the adapter
   train::TrainerOptions trainer;
   std::int64_t tokens_max = 2048;
   int threads = 0;                     // 0 = as many as the machine has
@@ -56,7 +60,7 @@ class TrainingObserver {
   virtual absl::Status save() = 0;
 };
 
-// Returns the path of the model with the adapter in it; "" where it only checked. Cancelled where
+// Returns the path of the model with the adapter in it; "" where it left none. Cancelled where
 // `asked_to_stop` said so: a checkpoint is there then.
 absl::StatusOr<std::string> run_training(const TrainingRunOptions& options,
                                          const TrainingData& data,

@@ -15,6 +15,9 @@
 #include "apps/tuning_wire.h"
 #include "base/core_dumps.h"
 #include "base/file.h"
+#include "model/adapter_file.h"
+#include "model/model_file.h"
+#include "train/adapter_start.h"
 #include "train/limits.h"
 
 namespace plinth {
@@ -26,6 +29,7 @@ constexpr std::int64_t kExamplesWanted = 100;  // that a run goes over, however 
 constexpr std::int64_t kEpochsAuto = 3, kEpochsAutoMax = 25;
 constexpr std::int64_t kBatchesOfEpoch = 32, kBatchAutoMax = 8;
 constexpr std::int64_t kCheckpointSteps = 50;
+constexpr std::int64_t kRank = 16;
 
 absl::Status write_all(std::string_view text) {
   while (!text.empty()) {
@@ -141,17 +145,55 @@ TrainingRunOptions options_of(const TuningTask& task) {
   options.base_name = task.base_name;
   options.base_path = task.base_path;
   options.folder = task.folder;
-  options.lora.rank = task.hyperparameters.rank;
-  options.lora.alpha = task.hyperparameters.alpha;
-  options.lora.targets = task.hyperparameters.targets;
-  options.lora.seed = task.seed;
   options.trainer.seed = task.seed;
   options.threads = task.threads;
   options.checkpoint_steps = kCheckpointSteps;
   options.resume = ResumeMode::if_present;
   options.checks_only = task.checks_only;
   options.evaluates_epochs = true;
+  options.leaves_merged = false;
   return options;
+}
+
+// Of the adapter: what was asked for, else what the one that it begins with has, else the service's
+// own. InvalidArgument where that one would not fit in.
+absl::Status settle_lora(const TuningHyperparameters& asked, const model::AdapterFile* first,
+                         train::LoraOptions& lora) {
+  const auto least = first == nullptr ? train::LoraOptions() : train::lora_of(*first);
+  lora.rank = asked.rank.value_or(first == nullptr ? kRank : least.rank);
+  lora.alpha = asked.alpha.value_or(2 * static_cast<double>(lora.rank));
+  lora.targets = asked.targets.empty() ? least.targets : asked.targets;
+  if (first == nullptr) return absl::OkStatus();
+  if (lora.rank < least.rank) {
+    return base::invalid_argument(
+        fmt::format("lora_rank: the adapter that the job begins with has {}; {} is too low",
+                    least.rank, lora.rank));
+  }
+  for (const auto& target : least.targets) {
+    if (std::find(lora.targets.begin(), lora.targets.end(), target) == lora.targets.end()) {
+      return base::invalid_argument(fmt::format(
+          "lora_targets: the adapter that the job begins with has \"{}\", too", target));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<model::AdapterFile>> first_adapter(const TuningTask& task) {
+  if (task.adapter_path.empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(const auto base, model::open_model(task.base_path));
+  ASSIGN_OR_RETURN(auto adapter,
+                   model::open_adapter(model::adapter_paths(task.adapter_path), base->spec));
+  return adapter;
+}
+
+absl::Status train(const TuningTask& task, const TrainingData& data, Reporter& reporter) {
+  const base::RealClock clock;
+  auto options = options_of(task);
+  ASSIGN_OR_RETURN(const auto first, first_adapter(task));
+  options.begins_with = first ? &*first : nullptr;
+  RETURN_IF_ERROR(settle_lora(task.hyperparameters, options.begins_with, options.lora));
+  options.lora.seed = task.seed;
+  return run_training(options, data, asked_to_stop, reporter, clock).status();
 }
 
 // Whose fault a run's end is, for the job's error.
@@ -159,12 +201,15 @@ void report_failure(const absl::Status& status) {
   const auto text = base::message(status);
   const bool of_valid = text.starts_with("validation_file");
   const bool of_data = of_valid || text.starts_with("training_file");
+  const bool of_method = text.starts_with("lora_");
   base::json::object fields{{"message", text}};
   fields["code"] = of_valid                        ? "invalid_validation_file"
                    : of_data                       ? "invalid_training_file"
+                   : of_method                     ? "invalid_value"
                    : absl::IsUnimplemented(status) ? "model_not_available"
                                                    : "training_failed";
   if (of_data) fields["param"] = of_valid ? "validation_file" : "training_file";
+  if (of_method) fields["param"] = "method";
   say("failed", std::move(fields));
 }
 
@@ -181,13 +226,12 @@ absl::Status run_job() {
   TrainingData data{"", "", "training_file", "validation_file"};
   ASSIGN_OR_RETURN(data.train, read_bytes(task.train_bytes));
   ASSIGN_OR_RETURN(data.valid, read_bytes(task.valid_bytes));
-  const base::RealClock clock;
   Reporter reporter(task);
-  const auto model = run_training(options_of(task), data, asked_to_stop, reporter, clock);
-  if (absl::IsCancelled(model.status())) {
+  const auto trained = train(task, data, reporter);
+  if (absl::IsCancelled(trained)) {
     say("stopped");
-  } else if (!model.ok()) {
-    report_failure(model.status());
+  } else if (!trained.ok()) {
+    report_failure(trained);
   } else if (!task.checks_only) {
     say("finished", {{"trained_tokens", reporter.trained_tokens()}});
   } else {

@@ -23,6 +23,7 @@ using governance::SealedFileReader;
 
 constexpr std::size_t kPieceBytes = 256u << 10;
 constexpr std::size_t kResultsBytesMax = 64u << 20;
+constexpr std::size_t kBaseBytesMax = 1024;
 constexpr int kPollMs = 100;
 
 absl::Status write_all(int fd, std::string_view text) {
@@ -59,6 +60,21 @@ Object object_of(const std::string& text) {
   return parsed.ok() && parsed->is_object() ? parsed->get_object() : Object();
 }
 
+// Which files a job began with, by their digests.
+std::string to_text(const cluster::TuningBase& base) {
+  return fmt::format("{} {} {}", base.name, base.content, base.adapter_content);
+}
+
+// What is needed of it once the run is over.
+cluster::TuningBase base_of(std::string_view text) {
+  const auto end = text.find(' ');
+  cluster::TuningBase base;
+  base.name = text.substr(0, end);
+  if (end != std::string_view::npos)
+    base.content = text.substr(end + 1, text.find(' ', end + 1) - end - 1);
+  return base;
+}
+
 // A process whose pipe is at its end is about to end, too.
 std::string wait_for_end(cluster::WorkerProcess& process) {
   for (;;) {
@@ -92,15 +108,39 @@ absl::Status TuningSegment::run() {
     std::from_chars(finished->data(), finished->data() + finished->size(), tokens);
     return publish(tokens);
   }
-  const auto path = parts_.path_of(job_.model);
-  if (!path.ok()) {
-    return fail({"model_not_available",
-                 fmt::format("The model `{}` is not installed any more.", job_.model), "model"});
+  const auto base = find_base();
+  if (!base.ok()) {
+    if (absl::IsFailedPrecondition(base.status()))
+      return fail({"model_not_available", std::string(base::message(base.status())), "model"});
+    return base.status();
   }
   const auto data = open_data();
   if (!data.ok())
     return data.status().code() == absl::StatusCode::kAborted ? absl::OkStatus() : data.status();
-  return run_process(*path, *data);
+  return run_process(*base, *data);
+}
+
+// FailedPrecondition says why the job cannot go on.
+absl::StatusOr<cluster::TuningBase> TuningSegment::find_base() {
+  auto base = parts_.models.find(job_.model);
+  if (!base.ok()) {
+    return base::failed_precondition(
+        absl::IsNotFound(base.status())
+            ? fmt::format("The model `{}` is not installed any more.", job_.model)
+            : std::string(base::message(base.status())));
+  }
+  if (checks_only_) return base;
+  const auto now = to_text(*base);
+  const auto began = base::read_file(base_path(), kBaseBytesMax);
+  if (absl::IsNotFound(began.status())) {
+    RETURN_IF_ERROR(base::write_file_atomic(base_path(), now, 0600));
+  } else if (!began.ok()) {
+    return began.status();
+  } else if (*began != now) {
+    return base::failed_precondition(fmt::format(
+        "The model `{}` was replaced by another while the job was at work.", job_.model));
+  }
+  return base;
 }
 
 // Aborted where the job has failed by it.
@@ -126,13 +166,14 @@ absl::StatusOr<TuningSegment::Data> TuningSegment::open_data() {
   return data;
 }
 
-absl::Status TuningSegment::run_process(const std::string& base_path, const Data& data) {
+absl::Status TuningSegment::run_process(const cluster::TuningBase& base, const Data& data) {
   const auto request = object_of(job_.request);
   const auto* method = request.if_contains("method");
   const auto* seed = request.if_contains("seed");
   TuningTask task;
-  task.base_name = job_.model;
-  task.base_path = base_path;
+  task.base_name = base.name;
+  task.base_path = base.path;
+  task.adapter_path = base.adapter_path;
   task.folder = folder_;
   if (method != nullptr && method->is_object())
     task.hyperparameters = hyperparameters_of(method->get_object());
@@ -368,9 +409,11 @@ absl::Status TuningSegment::publish(std::int64_t trained_tokens) {
         fmt::format("results.csv was not kept: {}", base::message(results.status()))));
   }
   auto& permissions = parts_.governance.model_permissions();
+  ASSIGN_OR_RETURN(const auto base, base::read_file(base_path(), kBaseBytesMax));
   // Whose it is comes first: it is nobody else's for a moment.
   RETURN_IF_ERROR(permissions.give(model_, job_.project));
-  if (const auto published = parts_.models.publish(model_, folder_); !published.ok()) {
+  const auto published = parts_.models.publish(model_, base_of(base), folder_ + "/adapter");
+  if (!published.ok()) {
     RETURN_IF_ERROR(permissions.take(model_, job_.project));
     return fail(
         {"training_failed",

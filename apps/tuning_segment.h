@@ -25,7 +25,9 @@ class TuningSegment {
  private:
   struct Data;
   absl::StatusOr<Data> open_data();
-  absl::Status run_process(const std::string& base_path, const Data& data);
+  // What the job began with: the same for all of its processes that train.
+  absl::StatusOr<cluster::TuningBase> find_base();
+  absl::Status run_process(const cluster::TuningBase& base, const Data& data);
   absl::Status listen(int output, cluster::WorkerProcess& process);
   void look_at_orders(cluster::WorkerProcess& process);
   absl::Status take_lines(std::string& buffer);
@@ -41,6 +43,7 @@ class TuningSegment {
   governance::AuditEvent audit_event(std::string_view type) const;
   governance::FineTuningJobs& jobs() { return parts_.governance.fine_tuning(); }
   std::string finished_path() const { return folder_ + "/finished"; }
+  std::string base_path() const { return folder_ + "/base"; }
 
   const TuningServiceOptions& options_;
   const TuningParts& parts_;

@@ -102,12 +102,20 @@ class ScriptedExecutor final : public cluster::Executor {
 
 class NotedModels final : public cluster::TunedModels {
  public:
-  absl::Status publish(const std::string& name, const std::string& /*folder*/) override {
-    published.push_back(name);
+  absl::StatusOr<cluster::TuningBase> find(const std::string& model) override {
+    if (model == "gone") return base::not_found("gone");
+    return cluster::TuningBase{"base", content, "/weights/base", "/adapters/" + model, "theirs"};
+  }
+  absl::Status publish(const std::string& name, const cluster::TuningBase& base,
+                       const std::string& folder) override {
+    if (base.content != content) return base::failed_precondition("the base was replaced");
+    published.push_back(name + " over " + base.name + " of " +
+                        std::filesystem::path(folder).filename().string());
     return absl::OkStatus();
   }
   absl::Status remove(const std::string& /*name*/) override { return absl::OkStatus(); }
   std::vector<std::string> published;
+  std::string content = "ours";  // of the base
 };
 
 const Script kChecked{{{"checked", {{"examples", 1}}}, {"valid_files", {}}}};
@@ -144,12 +152,7 @@ class TuningServiceTest : public testing::Test {
     options.log_path = home_ + "/log";
     options.runner = "home";
     options.poll = std::chrono::milliseconds(1);
-    service_ =
-        *TuningService::start(options, {*governance_, executor_, models_, clock_,
-                                        [](const std::string& name) -> absl::StatusOr<std::string> {
-                                          if (name == "gone") return base::not_found("gone");
-                                          return "/weights/" + name;
-                                        }});
+    service_ = *TuningService::start(options, {*governance_, executor_, models_, clock_});
   }
   store::TuningJobRow add(const std::string& model = "base") {
     return *jobs().create({"default", "default", model, file_, "", {}});
@@ -193,7 +196,7 @@ TEST_F(TuningServiceTest, RunsAJobToItsModel) {
   EXPECT_EQ(done.trained_tokens, 42);
   const auto name = governance::FineTuningJobs::tuned_model_name(job);
   EXPECT_EQ(done.tuned_model, name);
-  EXPECT_EQ(models_.published, std::vector<std::string>{name});
+  EXPECT_EQ(models_.published, std::vector<std::string>{name + " over base of adapter"});
   EXPECT_FALSE(governance_->model_permissions().may_call("other", {name}));
   EXPECT_TRUE(governance_->model_permissions().may_call("default", {name}));
   EXPECT_EQ(executor_.niceness, 10);
@@ -283,6 +286,30 @@ TEST_F(TuningServiceTest, AModelThatIsGoneFailsTheJob) {
   const auto job = add("gone");
   start();
   EXPECT_THAT(wait(job, kTuningFailed).progress, testing::HasSubstr("model_not_available"));
+}
+
+TEST_F(TuningServiceTest, ABaseThatIsReplacedFailsTheJob) {
+  executor_.add(kChecked);
+  executor_.add({{}, true});
+  const auto job = add();
+  start();
+  wait(job, kTuningRunning);
+  service_.reset();
+  models_.content = "another";
+  start();
+  EXPECT_THAT(wait(job, kTuningFailed).progress, testing::HasSubstr("was replaced by another"));
+}
+
+TEST_F(TuningServiceTest, AJobOverAnAdapterBeginsWithIt) {
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  const auto job = add("style");
+  start();
+  wait(job, kTuningSucceeded);
+  const auto task = parse_task(executor_.heard()[1].substr(0, executor_.heard()[1].find('\n')));
+  ASSERT_TRUE(task.ok());
+  EXPECT_EQ(task->base_name, "base");
+  EXPECT_EQ(task->adapter_path, "/adapters/style");
 }
 
 TEST(TuningWire, ATaskComesAsItWent) {

@@ -19,14 +19,15 @@ namespace plinth {
 struct TuningHyperparameters {
   std::optional<std::int64_t> epochs, batch_size;
   std::optional<double> learning_rate_multiplier;
-  std::int64_t rank = 16;
-  double alpha = 32;
-  std::vector<std::string> targets = {"q", "k", "v", "o"};
+  std::optional<std::int64_t> rank;
+  std::optional<double> alpha;
+  std::vector<std::string> targets;  // none = left to the service
 };
 
 struct TuningTask {
   std::string base_name, base_path;
-  std::string folder;  // of checkpoints and of what the run leaves
+  std::string adapter_path;  // that it begins with; "" = none
+  std::string folder;        // of checkpoints and of what the run leaves
   TuningHyperparameters hyperparameters;
   std::uint64_t seed = 1;
   int threads = 1;

@@ -44,6 +44,24 @@ def steps_done(client, job):
                 if event.type == "metrics" and "train_loss" in event.data], default=0)
 
 
+def over_the_tuned_one(client, name):
+    """A job that learns next to nothing knows what the model that it begins with had learnt."""
+    little = {"type": "supervised", "supervised": {"hyperparameters": {
+        "n_epochs": 1, "batch_size": 4, "learning_rate_multiplier": 0.001}}}
+    job = client.fine_tuning.jobs.create(model=name, training_file=upload(client, lines(4)), method=little)
+    second = wait(client, job, "succeeded").fine_tuned_model
+    assert second.startswith("ft:smollm2:default::"), second
+    assert client.models.retrieve(second).parent == "smollm2"
+    said = client.chat.completions.create(model=second, messages=[{"role": "user", "content": "What is 5?"}],
+                                          temperature=0, max_tokens=8).choices[0].message.content
+    assert "Quux" in said, said
+    client.models.delete(second)
+    too_low = {"type": "supervised", "supervised": {"hyperparameters": {"lora_rank": 2}}}
+    job = client.fine_tuning.jobs.create(model=name, training_file=upload(client, lines(4)), method=too_low)
+    eventually(lambda: client.fine_tuning.jobs.retrieve(job.id).status == "failed", 60)
+    assert client.fine_tuning.jobs.retrieve(job.id).error.message.startswith("lora_rank"), job
+
+
 @test
 def a_job_from_a_file_to_a_model(client):
     jobs = client.fine_tuning.jobs
@@ -75,6 +93,8 @@ def a_job_from_a_file_to_a_model(client):
     said = client.chat.completions.create(model=name, messages=[{"role": "user", "content": "What is 5?"}],
                                           temperature=0, max_tokens=8).choices[0].message.content
     assert "Quux" in said, said
+    assert client.models.retrieve(name).parent == "smollm2"  # an adapter over it
+    over_the_tuned_one(client, name)
     projects = client.admin.organization.projects
     other = projects.create(name="others of fine-tuning")
     try:
