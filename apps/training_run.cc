@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include "base/file.h"
@@ -56,8 +57,21 @@ absl::StatusOr<Datasets> read_all(const TrainingRunOptions& options, const Train
   return all;
 }
 
+absl::Status leave_epoch(const TrainingRunOptions& options, const train::Decoder<float>& decoder,
+                         std::int64_t step) {
+  if (options.epochs_kept == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
+                                            epoch_folder(options.folder, step)));
+  auto left = epochs_left(options.folder);
+  std::error_code error;
+  for (; left.size() > options.epochs_kept; left.erase(left.begin()))
+    std::filesystem::remove_all(epoch_folder(options.folder, left.front()), error);
+  return absl::OkStatus();
+}
+
 absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets& data,
-                              train::Trainer& trainer, const std::function<bool()>& asked_to_stop,
+                              const train::Decoder<float>& decoder, train::Trainer& trainer,
+                              const std::function<bool()>& asked_to_stop,
                               TrainingObserver& observer) {
   const auto evaluate = [&](std::int64_t step) {
     if (data.valid) observer.valid({step, trainer.evaluate(*data.valid)});
@@ -68,15 +82,18 @@ absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets&
   steps.folder = options.folder;
   steps.checkpoint_steps = options.checkpoint_steps;
   steps.asked_to_stop = asked_to_stop;
-  steps.save = [&] { return observer.save(); };
+  absl::Status kept;
+  steps.save = [&] { return kept.ok() ? observer.save() : kept; };
   steps.after_step = [&](const train::StepReport& report) {
     observer.step(report);
     // Looked at with the weights that the epoch's last step left.
     const bool ends_epoch = of_epoch > 0 && trainer.done() % of_epoch == 0;
-    if (options.evaluates_epochs && ends_epoch && trainer.done() != trainer.steps())
-      evaluate(trainer.done());
+    if (!ends_epoch || trainer.done() == trainer.steps()) return;
+    kept.Update(leave_epoch(options, decoder, trainer.done()));
+    if (options.evaluates_epochs) evaluate(trainer.done());
   };
   RETURN_IF_ERROR(run_steps(steps, trainer));
+  RETURN_IF_ERROR(kept);
   evaluate(trainer.done());
   return absl::OkStatus();
 }
@@ -127,8 +144,25 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
   RETURN_IF_ERROR(base::make_folders(options.folder));
   RETURN_IF_ERROR(begin_run(options.folder, options.resume, trainer));
   observer.begin(trainer.done(), trainer.steps());
-  RETURN_IF_ERROR(run_and_evaluate(options, datasets, trainer, asked_to_stop, observer));
+  RETURN_IF_ERROR(run_and_evaluate(options, datasets, *decoder, trainer, asked_to_stop, observer));
   return leave(options, *decoder, observer);
+}
+
+std::string epoch_folder(const std::string& folder, std::int64_t step) {
+  return fmt::format("{}/epochs/{}", folder, step);
+}
+
+std::vector<std::int64_t> epochs_left(const std::string& folder) {
+  std::vector<std::int64_t> steps;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder + "/epochs", error)) {
+    const auto name = entry.path().filename().string();
+    std::int64_t step = 0;
+    const auto [end, wrong] = std::from_chars(name.data(), name.data() + name.size(), step);
+    if (wrong == std::errc() && end == name.data() + name.size()) steps.push_back(step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
 }
 
 std::string results_until(const std::string& path, std::string_view head, std::int64_t lines) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/training_steps.h"
 #include "base/clock.h"
@@ -31,6 +32,8 @@ struct TrainingRunOptions {
   bool f32 = false;
   bool checks_only = false;       // reads the data, and trains nothing
   bool evaluates_epochs = false;  // beside the start and the end
+  // Of ends of epochs before the last, the newest so many leave their adapters in epoch_folder().
+  std::size_t epochs_kept = 0;
 };
 
 // Texts of JSON lines, with the names that errors and reports have for them.
@@ -66,6 +69,11 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& options,
                                          const TrainingData& data,
                                          const std::function<bool()>& asked_to_stop,
                                          TrainingObserver& observer, const base::Clock& clock);
+
+// Where a run keeps the adapter of the epoch that ended with that step, and of which steps it does,
+// in their order.
+std::string epoch_folder(const std::string& folder, std::int64_t step);
+std::vector<std::int64_t> epochs_left(const std::string& folder);
 
 // The first `lines` lines of what an earlier part of a run wrote to `path` behind `head`; "" where
 // that is another's.

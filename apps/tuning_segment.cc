@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "apps/training_run.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -25,6 +26,7 @@ constexpr std::size_t kPieceBytes = 256u << 10;
 constexpr std::size_t kResultsBytesMax = 64u << 20;
 constexpr std::size_t kBaseBytesMax = 1024;
 constexpr int kPollMs = 100;
+constexpr char kTrainingClass[] = "training";  // of prices
 
 absl::Status write_all(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -75,6 +77,13 @@ cluster::TuningBase base_of(std::string_view text) {
   return base;
 }
 
+TuningHyperparameters asked_for(const store::TuningJobRow& job) {
+  const auto request = object_of(job.request);
+  const auto* method = request.if_contains("method");
+  return method != nullptr && method->is_object() ? hyperparameters_of(method->get_object())
+                                                  : TuningHyperparameters();
+}
+
 // A process whose pipe is at its end is about to end, too.
 std::string wait_for_end(cluster::WorkerProcess& process) {
   for (;;) {
@@ -98,6 +107,7 @@ TuningSegment::TuningSegment(const TuningServiceOptions& options, const TuningPa
       stopping_(std::move(stopping)),
       folder_(options.folder + "/" + job.id),
       model_(governance::FineTuningJobs::tuned_model_name(job)),
+      hyperparameters_(asked_for(job)),
       checks_only_(job.status == governance::kTuningValidating) {}
 
 absl::Status TuningSegment::run() {
@@ -168,15 +178,13 @@ absl::StatusOr<TuningSegment::Data> TuningSegment::open_data() {
 
 absl::Status TuningSegment::run_process(const cluster::TuningBase& base, const Data& data) {
   const auto request = object_of(job_.request);
-  const auto* method = request.if_contains("method");
   const auto* seed = request.if_contains("seed");
   TuningTask task;
   task.base_name = base.name;
   task.base_path = base.path;
   task.adapter_path = base.adapter_path;
   task.folder = folder_;
-  if (method != nullptr && method->is_object())
-    task.hyperparameters = hyperparameters_of(method->get_object());
+  task.hyperparameters = hyperparameters_;
   if (seed != nullptr && seed->is_int64())
     task.seed = static_cast<std::uint64_t>(seed->get_int64());
   task.threads = options_.threads;
@@ -274,10 +282,11 @@ absl::Status TuningSegment::take(const TuningReport& report) {
   if (report.event == "checked" && checks_only_) {
     return jobs().add_event(
         job_.id, "info",
-        fmt::format("The training file has {} examples of {} tokens; {} were cut, {} are there "
+        fmt::format("The training file has {} {} of {} tokens; {} were cut, {} are there "
                     "twice.",
-                    report.integer("examples"), report.integer("tokens"),
-                    report.integer("truncated"), report.integer("duplicates")));
+                    report.integer("examples"), hyperparameters_.prefers ? "pairs" : "examples",
+                    report.integer("tokens"), report.integer("truncated"),
+                    report.integer("duplicates")));
   }
   if (report.event != "checked") last_ = report;
   return absl::OkStatus();
@@ -288,10 +297,11 @@ absl::Status TuningSegment::take_begun(const TuningReport& report) {
   done_before_ = report.integer("done");
   steps_ = report.integer("steps");
   steps_of_epoch_ = steps_ / std::max<std::int64_t>(report.integer("n_epochs"), 1);
-  RETURN_IF_ERROR(jobs().resolved(
-      job_.id, {{"n_epochs", report.integer("n_epochs")},
-                {"batch_size", report.integer("batch_size")},
-                {"learning_rate_multiplier", report.number("learning_rate_multiplier")}}));
+  Object resolved{{"n_epochs", report.integer("n_epochs")},
+                  {"batch_size", report.integer("batch_size")},
+                  {"learning_rate_multiplier", report.number("learning_rate_multiplier")}};
+  if (hyperparameters_.prefers) resolved["beta"] = report.number("beta");
+  RETURN_IF_ERROR(jobs().resolved(job_.id, resolved));
   return jobs().add_event(job_.id, "info",
                           done_before_ > 0
                               ? fmt::format("Training goes on after step {}", done_before_)
@@ -302,10 +312,11 @@ absl::Status TuningSegment::take_step(const TuningReport& report) {
   const auto step = report.integer("step");
   const auto every = std::max<std::int64_t>(
       (steps_ + governance::kTuningStepEventsMax - 1) / governance::kTuningStepEventsMax, 1);
-  const Object metrics{{"step", step},
-                       {"total_steps", steps_},
-                       {"train_loss", report.number("loss")},
-                       {"train_mean_token_accuracy", report.number("accuracy")}};
+  Object metrics{{"step", step},
+                 {"total_steps", steps_},
+                 {"train_loss", report.number("loss")},
+                 {accuracy_name("train"), report.number("accuracy")}};
+  if (hyperparameters_.prefers) metrics["train_reward_margin"] = report.number("margin");
   if (steps_of_epoch_ > 0 && step % steps_of_epoch_ == 0) {
     checkpoint_step_ = step;
     checkpoint_metrics_ = metrics;
@@ -328,23 +339,30 @@ absl::Status TuningSegment::take_valid(const TuningReport& report) {
   const auto step = report.integer("step");
   const double loss = report.number("loss"), accuracy = report.number("accuracy");
   if (checkpoint_step_ == step) {
-    for (const auto* part : {"", "full_"}) {
-      checkpoint_metrics_[fmt::format("{}valid_loss", part)] = loss;
-      checkpoint_metrics_[fmt::format("{}valid_mean_token_accuracy", part)] = accuracy;
+    for (const auto* part : {"valid", "full_valid"}) {
+      checkpoint_metrics_[fmt::format("{}_loss", part)] = loss;
+      checkpoint_metrics_[accuracy_name(part)] = accuracy;
     }
   }
+  Object metrics{{"step", step},
+                 {"total_steps", steps_},
+                 {"full_valid_loss", loss},
+                 {accuracy_name("full_valid"), accuracy}};
+  if (hyperparameters_.prefers) metrics["full_valid_reward_margin"] = report.number("margin");
   return jobs().add_event(job_.id, "info",
                           fmt::format("Step {}/{}: validation loss={:.2f}", step, steps_, loss),
-                          Object{{"step", step},
-                                 {"total_steps", steps_},
-                                 {"full_valid_loss", loss},
-                                 {"full_valid_mean_token_accuracy", accuracy}});
+                          metrics);
+}
+
+std::string TuningSegment::accuracy_name(std::string_view of) const {
+  return fmt::format("{}_{}_accuracy", of, hyperparameters_.prefers ? "preference" : "mean_token");
 }
 
 absl::Status TuningSegment::write_checkpoint() {
   if (!checkpoint_step_) return absl::OkStatus();
   const auto step = *std::exchange(checkpoint_step_, std::nullopt);
-  const auto name = step == steps_ ? model_ : fmt::format("{}:ckpt-step-{}", model_, step);
+  const auto name =
+      step == steps_ ? model_ : governance::FineTuningJobs::checkpoint_name(model_, step);
   return jobs().add_checkpoint(job_.id, step, name, checkpoint_metrics_);
 }
 
@@ -401,6 +419,56 @@ absl::StatusOr<std::string> TuningSegment::keep_results() {
   return row.id;
 }
 
+std::vector<TuningSegment::Made> TuningSegment::made() const {
+  std::vector<Made> all;
+  for (const auto step : epochs_left(folder_)) {
+    all.push_back(
+        {governance::FineTuningJobs::checkpoint_name(model_, step), epoch_folder(folder_, step)});
+  }
+  all.push_back({model_, folder_ + "/adapter"});
+  return all;
+}
+
+absl::Status TuningSegment::install(const std::vector<Made>& models) {
+  ASSIGN_OR_RETURN(const auto text, base::read_file(base_path(), kBaseBytesMax));
+  const auto base = base_of(text);
+  for (const auto& [name, folder] : models) {
+    // Whose it is comes first: it is nobody else's for a moment.
+    RETURN_IF_ERROR(parts_.governance.model_permissions().give(name, job_.project));
+    RETURN_IF_ERROR(parts_.models.publish(name, base, folder));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TuningSegment::withdraw(const std::vector<Made>& models) {
+  for (const auto& [name, folder] : models) {
+    const auto removed = parts_.models.remove(name);
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+    RETURN_IF_ERROR(parts_.governance.model_permissions().take(name, job_.project));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TuningSegment::charge(std::int64_t trained_tokens) {
+  ASSIGN_OR_RETURN(auto prices, parts_.governance.limits().prices());
+  // All of its processes' time, not only that of this one.
+  ASSIGN_OR_RETURN(const auto job, jobs().find(job_.project, job_.id));
+  governance::UsageEvent event;
+  event.request_id = job_.id;
+  event.principal.organization = job_.organization;
+  event.principal.project = job_.project;
+  event.demand.model = job_.model;
+  event.demand.service_class = kTrainingClass;
+  event.operation = "fine_tuning";
+  event.tokens.input = trained_tokens;
+  event.device_us = job.device_ms * 1000;
+  const auto now_ms = parts_.governance.clock().unix_millis();
+  const auto price =
+      governance::PriceBook(std::move(prices)).at(job_.model, kTrainingClass, now_ms / 1000);
+  const auto row = governance::to_ledger_row(event, price, now_ms);
+  return parts_.governance.usage().append({&row, 1});
+}
+
 absl::Status TuningSegment::publish(std::int64_t trained_tokens) {
   const auto results = keep_results();
   if (!results.ok()) {
@@ -408,31 +476,25 @@ absl::Status TuningSegment::publish(std::int64_t trained_tokens) {
         job_.id, "warn",
         fmt::format("results.csv was not kept: {}", base::message(results.status()))));
   }
-  auto& permissions = parts_.governance.model_permissions();
-  ASSIGN_OR_RETURN(const auto base, base::read_file(base_path(), kBaseBytesMax));
-  // Whose it is comes first: it is nobody else's for a moment.
-  RETURN_IF_ERROR(permissions.give(model_, job_.project));
-  const auto published = parts_.models.publish(model_, base_of(base), folder_ + "/adapter");
-  if (!published.ok()) {
-    RETURN_IF_ERROR(permissions.take(model_, job_.project));
+  const auto models = made();
+  if (const auto installed = install(models); !installed.ok()) {
+    RETURN_IF_ERROR(withdraw(models));
     return fail(
         {"training_failed",
-         fmt::format("The tuned model could not be installed: {}", base::message(published)), ""});
+         fmt::format("The tuned model could not be installed: {}", base::message(installed)), ""});
   }
   bool wanted = false;
   const governance::TuningResult result{model_, results.value_or(""), trained_tokens};
   RETURN_IF_ERROR(parts_.governance.on_record([&](governance::AuditEvent& event) -> absl::Status {
     ASSIGN_OR_RETURN(wanted, jobs().succeeded(job_.id, result));
     if (!wanted) return absl::OkStatus();
+    if (const auto charged = charge(trained_tokens); !charged.ok()) return charged;
     event = audit_event("fine_tuning.job.succeeded");
-    event.resources.push_back(model_);
+    for (const auto& model : models) event.resources.push_back(model.name);
     return absl::OkStatus();
   }));
   // It was cancelled meanwhile.
-  if (!wanted) {
-    RETURN_IF_ERROR(parts_.models.remove(model_));
-    RETURN_IF_ERROR(permissions.take(model_, job_.project));
-  }
+  if (!wanted) RETURN_IF_ERROR(withdraw(models));
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
   return absl::OkStatus();

@@ -211,6 +211,44 @@ TEST_F(TuningServiceTest, RunsAJobToItsModel) {
   EXPECT_FALSE(std::filesystem::exists(home_ + "/tuning/" + job.id));
 }
 
+TEST_F(TuningServiceTest, WhatWasLearntIsChargedOnce) {
+  ASSERT_TRUE(governance_->limits().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  executor_.add({{{"failed", {{"code", "x"}, {"message", "no"}}}}});
+  const auto job = add();
+  start();
+  wait(job, kTuningSucceeded);
+  wait(add(), kTuningFailed);
+  std::vector<store::LedgerRow> rows;
+  ASSERT_TRUE(governance_->usage()
+                  .each_row("default", 0, 4'102'444'800'000,
+                            [&](const store::LedgerRow& row) { rows.push_back(row); })
+                  .ok());
+  ASSERT_EQ(rows.size(), 1u) << "what failed costs nothing";
+  EXPECT_EQ(rows[0].id, job.id);
+  EXPECT_EQ(rows[0].project, "default");
+  EXPECT_EQ(rows[0].operation, "fine_tuning");
+  EXPECT_EQ(rows[0].input_tokens, 42);
+  EXPECT_EQ(rows[0].amount_pico, 42 * 7);
+  EXPECT_EQ(rows[0].device_us, now(job).device_ms * 1000);
+}
+
+TEST_F(TuningServiceTest, EndsOfEpochsBecomeModelsToo) {
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  const auto job = add();
+  const auto epochs = home_ + "/tuning/" + job.id + "/epochs/";
+  for (const auto* step : {"12", "4", "x"}) ASSERT_TRUE(base::make_folders(epochs + step).ok());
+  start();
+  wait(job, kTuningSucceeded);
+  const auto name = governance::FineTuningJobs::tuned_model_name(job);
+  EXPECT_EQ(models_.published, (std::vector<std::string>{name + ":ckpt-step-4 over base of 4",
+                                                         name + ":ckpt-step-12 over base of 12",
+                                                         name + " over base of adapter"}));
+  EXPECT_TRUE(governance_->model_permissions().owns("default", name + ":ckpt-step-4"));
+}
+
 TEST_F(TuningServiceTest, AProcessThatDiesIsStartedAgainAFewTimes) {
   executor_.add(kChecked);
   for (std::int64_t i = 0; i < governance::kTuningCrashesMax; ++i) executor_.add({});
@@ -310,6 +348,28 @@ TEST_F(TuningServiceTest, AJobOverAnAdapterBeginsWithIt) {
   ASSERT_TRUE(task.ok());
   EXPECT_EQ(task->base_name, "base");
   EXPECT_EQ(task->adapter_path, "/adapters/style");
+}
+
+TEST_F(TuningServiceTest, PreferencesHaveFiguresOfTheirOwn) {
+  executor_.add(kChecked);
+  executor_.add({{{"begun", {{"n_epochs", 1}, {"batch_size", 1}, {"beta", 0.2}, {"steps", 1}}},
+                  {"step", {{"step", 1}, {"loss", 0.7}, {"accuracy", 0.5}, {"margin", 0.25}}},
+                  {"finished", {{"trained_tokens", 1}}}}});
+  const auto method =
+      *base::parse_json(R"({"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2}}})");
+  const auto job = *jobs().create({"default", "default", "base", file_, "", {{"method", method}}});
+  start();
+  EXPECT_THAT(wait(job, kTuningSucceeded).progress, testing::HasSubstr("\"beta\":2"));
+  const auto events = *jobs().events("default", job.id, {"", 100, true});
+  const auto step = std::find_if(events.rows.begin(), events.rows.end(),
+                                 [](const auto& event) { return event.type == "metrics"; });
+  ASSERT_NE(step, events.rows.end());
+  EXPECT_THAT(step->data, testing::HasSubstr("train_preference_accuracy"));
+  EXPECT_THAT(step->data, testing::HasSubstr("train_reward_margin"));
+  const auto task = parse_task(executor_.heard()[1].substr(0, executor_.heard()[1].find('\n')));
+  ASSERT_TRUE(task.ok());
+  EXPECT_TRUE(task->hyperparameters.prefers);
+  EXPECT_EQ(task->hyperparameters.beta, 0.2);
 }
 
 TEST(TuningWire, ATaskComesAsItWent) {

@@ -8,6 +8,8 @@ namespace {
 
 using Object = base::json::object;
 
+constexpr char kExamples[] = "supervised", kPreferences[] = "dpo";
+
 absl::StatusOr<Object> parse_line(std::string_view line) {
   ASSIGN_OR_RETURN(auto value, base::parse_json(line, {.bytes_max = kTuningLineBytesMax}));
   if (!value.is_object()) return base::invalid_argument("a line that is no object");
@@ -51,6 +53,7 @@ TuningHyperparameters read_hyperparameters(const Object& from) {
   read.learning_rate_multiplier = real(from, "learning_rate_multiplier");
   read.rank = whole(from, "lora_rank");
   read.alpha = real(from, "lora_alpha");
+  read.beta = real(from, "beta");
   if (const auto* targets = from.if_contains("lora_targets");
       targets != nullptr && targets->is_array()) {
     for (const auto& target : targets->get_array())
@@ -65,6 +68,7 @@ Object write_hyperparameters(const TuningHyperparameters& from) {
   Object made{{"lora_targets", std::move(targets)}};
   if (from.rank) made["lora_rank"] = *from.rank;
   if (from.alpha) made["lora_alpha"] = *from.alpha;
+  if (from.beta) made["beta"] = *from.beta;
   if (from.epochs) made["n_epochs"] = *from.epochs;
   if (from.batch_size) made["batch_size"] = *from.batch_size;
   if (from.learning_rate_multiplier)
@@ -75,7 +79,10 @@ Object write_hyperparameters(const TuningHyperparameters& from) {
 }  // namespace
 
 TuningHyperparameters hyperparameters_of(const Object& method) {
-  return read_hyperparameters(object_in(object_in(method, "supervised"), "hyperparameters"));
+  const auto type = text_of(method, "type");
+  auto read = read_hyperparameters(object_in(object_in(method, type), "hyperparameters"));
+  read.prefers = type == kPreferences;
+  return read;
 }
 
 std::string to_line(const TuningTask& task) {
@@ -83,6 +90,7 @@ std::string to_line(const TuningTask& task) {
                               {"base_path", task.base_path},
                               {"adapter_path", task.adapter_path},
                               {"folder", task.folder},
+                              {"method", task.hyperparameters.prefers ? kPreferences : kExamples},
                               {"hyperparameters", write_hyperparameters(task.hyperparameters)},
                               {"seed", task.seed},
                               {"threads", task.threads},
@@ -113,6 +121,7 @@ absl::StatusOr<TuningTask> parse_task(std::string_view line) {
   if (!threads || *threads < 1 || *threads > 1024) return base::invalid_argument("no threads");
   task.threads = static_cast<int>(*threads);
   task.hyperparameters = read_hyperparameters(object_in(from, "hyperparameters"));
+  task.hyperparameters.prefers = text_of(from, "method") == kPreferences;
   const auto* checks = from.if_contains("checks_only");
   task.checks_only = checks != nullptr && checks->is_bool() && checks->get_bool();
   return task;

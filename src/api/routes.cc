@@ -408,8 +408,9 @@ Scope scope_of(const Route& route) {
   if (!route.needs.open() && governance::info(route.needs.permission()).organization_only)
     return Scope::organization;
   if (project_parameter(route.pattern)) return Scope::project;
-  const bool organization =
-      route.pattern.starts_with("/v1/organization/") || is_management(route.pattern);
+  const bool organization = route.pattern.starts_with("/v1/organization/") ||
+                            route.pattern.starts_with("/v1/fine_tuning/checkpoints/") ||
+                            is_management(route.pattern);
   return organization ? Scope::organization : Scope::caller;
 }
 

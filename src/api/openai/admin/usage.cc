@@ -140,8 +140,8 @@ base::json::value group_value(const store::UsageQuery& usage, const store::Usage
   return base::json::string(value);
 }
 
-// A model's line, and one for what its provisioned units cost by the hour. The last dimension is
-// the operation.
+// A model's line, one for what its provisioned units cost by the hour, and one for what jobs learnt
+// over it. The last dimension is the operation.
 std::vector<store::UsageSum> lines_of(const store::UsageQuery& usage,
                                       const std::vector<store::UsageSum>& sums) {
   const auto model =
@@ -151,6 +151,7 @@ std::vector<store::UsageSum> lines_of(const store::UsageQuery& usage,
   for (const auto& sum : sums) {
     auto group = sum.group;
     if (group.back() == "commitment") group[static_cast<std::size_t>(model)] += ", commitment";
+    if (group.back() == "fine_tuning") group[static_cast<std::size_t>(model)] += ", training";
     group.pop_back();
     auto& line = lines[{sum.bucket_start_s, group}];
     line.bucket_start_s = sum.bucket_start_s;
