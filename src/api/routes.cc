@@ -23,6 +23,7 @@
 #include "api/openai/fine_tuning/job_objects.h"
 #include "api/openai/fine_tuning/jobs.h"
 #include "api/openai/fine_tuning/tuning_routes.h"
+#include "api/openai/graders/graders.h"
 #include "api/openai/models.h"
 #include "api/openai/moderations.h"
 #include "api/openapi.h"
@@ -386,7 +387,7 @@ std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> made(kRoutes.begin(), kRoutes.end());
     for (const auto& more : {file_routes(), tuning_routes(), people_routes(), rule_routes(),
-                             auth_routes(), data_routes(), azure_routes()})
+                             auth_routes(), data_routes(), azure_routes(), grader_routes()})
       made.insert(made.end(), more.begin(), more.end());
     return made;
   }();
