@@ -224,7 +224,7 @@ absl::Status show_usage(const AdminClient& client, const Arguments& arguments) {
                             : arguments.by == "project" ? "project_id"
                                                         : "model";
   Array rows;
-  for (const char* kind : {"completions", "embeddings"}) {
+  for (const char* kind : {"completions", "embeddings", "fine_tuning"}) {
     std::string page;
     for (bool more = true; more;) {
       ASSIGN_OR_RETURN(const auto answer,

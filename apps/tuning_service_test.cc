@@ -359,7 +359,7 @@ TEST_F(TuningServiceTest, PreferencesHaveFiguresOfTheirOwn) {
       *base::parse_json(R"({"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2}}})");
   const auto job = *jobs().create({"default", "default", "base", file_, "", {{"method", method}}});
   start();
-  EXPECT_THAT(wait(job, kTuningSucceeded).progress, testing::HasSubstr("\"beta\":2"));
+  EXPECT_THAT(wait(job, kTuningSucceeded).progress, testing::HasSubstr("\"beta\":0.2"));
   const auto events = *jobs().events("default", job.id, {"", 100, true});
   const auto step = std::find_if(events.rows.begin(), events.rows.end(),
                                  [](const auto& event) { return event.type == "metrics"; });

@@ -153,6 +153,10 @@ def a_job_from_a_file_to_a_model(client):
         start_time=int(time.time()) - 86400, group_by=["line_item"])
     lines_of = [result.line_item for bucket in costs.data for result in bucket.results]
     assert "smollm2, training" in lines_of, lines_of
+    learnt = client.with_options(api_key=client.admin_api_key).get(
+        f"/organization/usage/fine_tuning?start_time={int(time.time()) - 86400}", cast_to=dict)
+    counted = [result for bucket in learnt["data"] for result in bucket["results"]]
+    assert sum(result["input_tokens"] for result in counted) >= done.trained_tokens, counted
     said = client.chat.completions.create(model=name, messages=[{"role": "user", "content": "What is 5?"}],
                                           temperature=0, max_tokens=8).choices[0].message.content
     assert "Quux" in said, said

@@ -208,8 +208,9 @@ void usage_of(const ExchangePtr& exchange, std::vector<std::string> operations,
     if (const auto* batch = values.given("batch")) {
       usage.filters.push_back(
           {UsageDimension::service_class,
-           batch->get_bool() ? std::vector<std::string>{"batch"}
-                             : std::vector<std::string>{"standard", "provisioned", "developer"}});
+           batch->get_bool()
+               ? std::vector<std::string>{"batch"}
+               : std::vector<std::string>{"standard", "provisioned", "developer", "training"}});
     }
     const auto names = group_names(query);
     group_by(names, usage);
@@ -322,6 +323,10 @@ const Schema& costs_page_schema() {
 
 void usage_of_completions(const ExchangePtr& exchange) {
   usage_of(exchange, {"chat", "text_completion"}, "organization.usage.completions.result", true);
+}
+
+void usage_of_fine_tuning(const ExchangePtr& exchange) {
+  usage_of(exchange, {"fine_tuning"}, "organization.usage.fine_tuning.result", false);
 }
 
 void usage_of_embeddings(const ExchangePtr& exchange) {
