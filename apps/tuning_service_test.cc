@@ -109,12 +109,17 @@ class NotedModels final : public cluster::TunedModels {
   absl::Status publish(const std::string& name, const cluster::TuningBase& base,
                        const std::string& folder) override {
     if (base.content != content) return base::failed_precondition("the base was replaced");
+    if (on_publish) on_publish();
     published.push_back(name + " over " + base.name + " of " +
                         std::filesystem::path(folder).filename().string());
     return absl::OkStatus();
   }
-  absl::Status remove(const std::string& /*name*/) override { return absl::OkStatus(); }
-  std::vector<std::string> published;
+  absl::Status remove(const std::string& name) override {
+    removed.push_back(name);
+    return absl::OkStatus();
+  }
+  std::vector<std::string> published, removed;
+  std::function<void()> on_publish;
   std::string content = "ours";  // of the base
 };
 
@@ -209,6 +214,23 @@ TEST_F(TuningServiceTest, RunsAJobToItsModel) {
   EXPECT_THAT(heard[1], testing::EndsWith("}\na line of the training file\n"));
   service_.reset();
   EXPECT_FALSE(std::filesystem::exists(home_ + "/tuning/" + job.id));
+}
+
+TEST_F(TuningServiceTest, WhatIsCancelledInTheLastMomentLeavesNothing) {
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  const auto job = add();
+  const auto folder = home_ + "/tuning/" + job.id;
+  ASSERT_TRUE(base::make_folders(folder + "/epochs/1").ok());
+  models_.on_publish = [&] { (void)jobs().cancel("default", job.id); };
+  start();
+  wait(job, kTuningCancelled);
+  for (int i = 0; i < 2000 && std::filesystem::exists(folder); ++i) ::usleep(5000);
+  service_.reset();
+  const auto name = governance::FineTuningJobs::tuned_model_name(job);
+  EXPECT_EQ(models_.removed, (std::vector<std::string>{name + ":ckpt-step-1", name}));
+  EXPECT_FALSE(governance_->model_permissions().has_owner(name));
+  EXPECT_FALSE(now(job).tuned_model);
 }
 
 TEST_F(TuningServiceTest, WhatWasLearntIsChargedOnce) {
