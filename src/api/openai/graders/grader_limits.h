@@ -5,8 +5,9 @@
 
 namespace plinth::api {
 
-// Of one text that is compared: two of them take some milliseconds at most, by the slowest metric.
-inline constexpr std::size_t kGradedBytesMax = 64u << 10;
+// Of one text that is compared. The slowest metric takes time of the product of two lengths, on a
+// thread that others wait for: kSubGradersMax of them take some tenths of a second.
+inline constexpr std::size_t kGradedBytesMax = 32u << 10;
 // Of a multi grader: each may be a call of a model.
 inline constexpr std::size_t kSubGradersMax = 16;
 inline constexpr std::size_t kGraderMessagesMax = 64;
