@@ -47,7 +47,8 @@ std::size_t common_subsequence(const std::vector<Symbol>& a, const std::vector<S
 // Code points, or bytes where the text is no UTF-8: a number for each that tells it from others.
 std::vector<std::uint32_t> characters(std::string_view text) {
   std::vector<std::uint32_t> out;
-  for (const unsigned char byte : text) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
     const bool follows =
         (byte & 0xc0) == 0x80 && !out.empty() && out.back() >= 0xc0 && out.back() < (1u << 24);
     if (follows) {
