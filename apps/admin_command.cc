@@ -224,7 +224,7 @@ absl::Status show_usage(const AdminClient& client, const Arguments& arguments) {
                             : arguments.by == "project" ? "project_id"
                                                         : "model";
   Array rows;
-  for (const char* kind : {"completions", "embeddings"}) {
+  for (const char* kind : {"completions", "embeddings", "fine_tuning"}) {
     std::string page;
     for (bool more = true; more;) {
       ASSIGN_OR_RETURN(const auto answer,
@@ -320,8 +320,8 @@ class Tree final : public AdminTree<Arguments> {
     put->add_option("--cached", arguments_->cached, "Of those in the cache (default: as --input)");
     put->add_option("--output", arguments_->output, "Of a million made tokens")->required();
     put->add_option("--class", arguments_->service_class,
-                    "standard, provisioned, batch or developer")
-        ->check(CLI::IsMember({"standard", "provisioned", "batch", "developer"}))
+                    "standard, provisioned, batch, developer, or training of fine-tuning jobs")
+        ->check(CLI::IsMember({"standard", "provisioned", "batch", "developer", "training"}))
         ->capture_default_str();
     put->add_option("--unit-hour", arguments_->unit_hour,
                     "Of a provisioned unit for an hour, whether it is used or not");

@@ -13,15 +13,15 @@ namespace plinth {
 absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrary& library,
                                                       const cluster::CatalogModel& model,
                                                       const base::Clock& clock);
-// The same of files of this machine, without a word.
-absl::StatusOr<cluster::InstalledModel> install_quietly(const cluster::ModelLibrary& library,
-                                                        const cluster::CatalogModel& model,
-                                                        const base::Clock& clock);
 // Installs an adapter (a PEFT folder, a GGUF file) over the installed model `base`; "" = the one
 // that the folder names. It is read before, and refused where it does not fit.
 absl::StatusOr<cluster::InstalledModel> install_adapter(const cluster::ModelLibrary& library,
                                                         cluster::AdapterSource source,
                                                         const base::Clock& clock);
+// The same without a word, of one that names its base.
+absl::StatusOr<cluster::InstalledModel> install_adapter_quietly(
+    const cluster::ModelLibrary& library, const cluster::AdapterSource& source,
+    const base::Clock& clock);
 // Pulls `name` where it is not installed yet. The name it is installed under: that of a path or a
 // URL is made of the file's.
 absl::StatusOr<std::string> ensure_installed(const cluster::ModelLibrary& library,

@@ -35,7 +35,7 @@ absl::StatusOr<std::string> write_model(const ModelForms& forms, const TrainedMo
     const auto made = train::trained_weights(parameters, trained.lora, base.weights);
     RETURN_IF_ERROR(model::write_hf_folder(base, made.weights, tensor::DType::bf16, folder));
   }
-  if (!forms.gguf) return folder;
+  if (!forms.gguf) return forms.folder ? folder : "";
   RETURN_IF_ERROR(
       trained.lora.rank == 0
           ? train::write_whole_gguf(parameters, trained.base_path, tensor::DType::q8_0, gguf)

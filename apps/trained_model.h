@@ -24,7 +24,7 @@ struct TrainedModel {
   train::LoraOptions lora;  // rank 0: the weights themselves learnt
 };
 
-// Returns the path of the one to serve.
+// Returns the path of the one to serve; "" of no form.
 absl::StatusOr<std::string> write_model(const ModelForms& forms, const TrainedModel& trained,
                                         const model::ModelFile& base,
                                         const train::Parameters<float>& parameters);

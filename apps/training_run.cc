@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include "apps/trained_model.h"
@@ -11,6 +12,7 @@
 #include "model/model_file.h"
 #include "model/tokenizer.h"
 #include "train/adapter.h"
+#include "train/adapter_start.h"
 #include "train/limits.h"
 #include "train/whole_model.h"
 
@@ -56,8 +58,21 @@ absl::StatusOr<Datasets> read_all(const TrainingRunOptions& options, const Train
   return all;
 }
 
+absl::Status leave_epoch(const TrainingRunOptions& options, const train::Decoder<float>& decoder,
+                         std::int64_t step) {
+  if (options.epochs_kept == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
+                                            epoch_folder(options.folder, step)));
+  auto left = epochs_left(options.folder);
+  std::error_code error;
+  for (; left.size() > options.epochs_kept; left.erase(left.begin()))
+    std::filesystem::remove_all(epoch_folder(options.folder, left.front()), error);
+  return absl::OkStatus();
+}
+
 absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets& data,
-                              train::Trainer& trainer, const std::function<bool()>& asked_to_stop,
+                              const train::Decoder<float>& decoder, train::Trainer& trainer,
+                              const std::function<bool()>& asked_to_stop,
                               TrainingObserver& observer) {
   const auto evaluate = [&]() -> absl::Status {
     if (!data.valid) return absl::OkStatus();
@@ -76,8 +91,10 @@ absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets&
     observer.step(report);
     // Looked at with the weights that the epoch's last step left.
     const bool ends_epoch = of_epoch > 0 && trainer.done() % of_epoch == 0;
-    const bool looks = options.evaluates_epochs && ends_epoch && trainer.done() != trainer.steps();
-    return looks ? evaluate() : absl::OkStatus();
+    if (!ends_epoch || trainer.done() == trainer.steps()) return absl::OkStatus();
+    if (trainer.ranks().place().rank == 0)
+      RETURN_IF_ERROR(leave_epoch(options, decoder, trainer.done()));
+    return options.evaluates_epochs ? evaluate() : absl::OkStatus();
   };
   RETURN_IF_ERROR(run_steps(steps, trainer));
   return evaluate();
@@ -113,7 +130,10 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
     options.trainer.kept_bytes_max = train::kKeptBytesMaxWhole;
   }
   ASSIGN_OR_RETURN(const auto file, model::open_model(options.base_path));
-  ASSIGN_OR_RETURN(const auto forms, model_forms(options.base_path, *file, options.safetensors));
+  ModelForms forms;
+  if (options.full || options.leaves_merged) {
+    ASSIGN_OR_RETURN(forms, model_forms(options.base_path, *file, options.safetensors));
+  }
   ASSIGN_OR_RETURN(const auto datasets, read_all(options, data, *file, observer, clock));
   observer.resolve(datasets.train.report(), options.trainer);
   if (options.checks_only) return "";
@@ -121,14 +141,33 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
   train::Compute compute(threads, tensor::best_isa(), training_precision(options.f32));
   ASSIGN_OR_RETURN(const auto decoder,
                    train::Decoder<float>::make(file->spec, file->weights, options.lora, &compute));
+  if (options.begins_with != nullptr)
+    RETURN_IF_ERROR(train::begin_with(*options.begins_with, options.lora, decoder->parameters()));
   train::Trainer trainer(*decoder, datasets.train, options.trainer, compute, &ranks);
   if (datasets.valid) trainer.prepare(*datasets.valid);
   RETURN_IF_ERROR(base::make_folders(options.folder));
   RETURN_IF_ERROR(begin_run(options.folder, options.resume, trainer));
   observer.begin(trainer.done(), trainer.steps());
-  RETURN_IF_ERROR(run_and_evaluate(options, datasets, trainer, asked_to_stop, observer));
+  RETURN_IF_ERROR(run_and_evaluate(options, datasets, *decoder, trainer, asked_to_stop, observer));
   if (ranks.place().rank != 0) return "";
   return leave(options, forms, *file, *decoder, observer);
+}
+
+std::string epoch_folder(const std::string& folder, std::int64_t step) {
+  return fmt::format("{}/epochs/{}", folder, step);
+}
+
+std::vector<std::int64_t> epochs_left(const std::string& folder) {
+  std::vector<std::int64_t> steps;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder + "/epochs", error)) {
+    const auto name = entry.path().filename().string();
+    std::int64_t step = 0;
+    const auto [end, wrong] = std::from_chars(name.data(), name.data() + name.size(), step);
+    if (wrong == std::errc() && end == name.data() + name.size()) steps.push_back(step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
 }
 
 std::string results_until(const std::string& path, std::string_view head, std::int64_t lines) {

@@ -5,10 +5,12 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/training_steps.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "model/adapter_file.h"
 #include "train/decoder.h"
 #include "train/trainer.h"
 
@@ -19,6 +21,9 @@ struct TrainingRunOptions {
   std::string folder;  // of what the run leaves
   bool full = false;   // the weights themselves learn, not an adapter
   train::LoraOptions lora;
+  // That `lora` begins with, and which outlives the run; null = with none.
+  const model::AdapterFile* begins_with = nullptr;
+  bool leaves_merged = true;  // model.gguf beside the adapter
   train::TrainerOptions trainer;
   std::int64_t tokens_max = 2048;
   int threads = 0;                     // of a rank; 0 = its part of what the machine has
@@ -28,6 +33,8 @@ struct TrainingRunOptions {
   bool safetensors = false;       // also the model as Hugging Face's transformers loads it
   bool checks_only = false;       // reads the data, and trains nothing
   bool evaluates_epochs = false;  // beside the start and the end
+  // Of ends of epochs before the last, the newest so many leave their adapters in epoch_folder().
+  std::size_t epochs_kept = 0;
 };
 
 // Texts of JSON lines, with the names that errors and reports have for them.
@@ -57,7 +64,7 @@ class TrainingObserver {
   virtual absl::Status save() = 0;
 };
 
-// Returns the path of the tuned model, on rank 0; "" where it only checked. Cancelled where
+// Returns the path of the tuned model, on rank 0; "" where it left none. Cancelled where
 // `asked_to_stop` said so: a checkpoint is there then. On every rank, which all see the same files;
 // rank 0 writes, and its observer alone is asked to save.
 absl::StatusOr<std::string> run_training(const TrainingRunOptions& options,
@@ -65,6 +72,11 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& options,
                                          const std::function<bool()>& asked_to_stop,
                                          TrainingObserver& observer, const base::Clock& clock,
                                          train::Collective& ranks);
+
+// Where a run keeps the adapter of the epoch that ended with that step, and of which steps it does,
+// in their order.
+std::string epoch_folder(const std::string& folder, std::int64_t step);
+std::vector<std::int64_t> epochs_left(const std::string& folder);
 
 // The first `lines` lines of what an earlier part of a run wrote to `path` behind `head`; "" where
 // that is another's.

@@ -1,4 +1,4 @@
-// Tuned models as models of the library: each a file of its own, with the adapter in it.
+// Tuned models as adapters of the library, over the models that they were trained beside.
 #pragma once
 
 #include <memory>

@@ -15,6 +15,10 @@
 #include "apps/tuning_wire.h"
 #include "base/core_dumps.h"
 #include "base/file.h"
+#include "governance/tuning_limits.h"
+#include "model/adapter_file.h"
+#include "model/model_file.h"
+#include "train/adapter_start.h"
 #include "train/limits.h"
 
 namespace plinth {
@@ -22,10 +26,13 @@ namespace plinth {
 namespace {
 
 constexpr double kLearningRate = 2e-4;         // at a multiplier of 1: what LoRA's users begin with
+constexpr double kPreferenceRate = 5e-5;       // the same of DPO, which moves a model further
+constexpr double kBeta = 0.1;                  // of DPO's authors
 constexpr std::int64_t kExamplesWanted = 100;  // that a run goes over, however few there are
 constexpr std::int64_t kEpochsAuto = 3, kEpochsAutoMax = 25;
 constexpr std::int64_t kBatchesOfEpoch = 32, kBatchAutoMax = 8;
 constexpr std::int64_t kCheckpointSteps = 50;
+constexpr std::int64_t kRank = 16;
 
 absl::Status write_all(std::string_view text) {
   while (!text.empty()) {
@@ -64,6 +71,11 @@ absl::StatusOr<TuningTask> read_task() {
   }
 }
 
+// Of a pair, in the mean; 0 where there are none.
+double margin_of(const train::Loss& loss) {
+  return loss.targets == 0 ? 0 : loss.margin / static_cast<double>(loss.targets);
+}
+
 // Says what happens, and keeps results.csv.
 class Reporter final : public TrainingObserver {
  public:
@@ -85,15 +97,16 @@ class Reporter final : public TrainingObserver {
     options.batch_size = asked.batch_size.value_or(
         std::clamp<std::int64_t>(data.examples / kBatchesOfEpoch, 1, kBatchAutoMax));
     const double multiplier = asked.learning_rate_multiplier.value_or(1);
-    options.schedule.rate = kLearningRate * multiplier;
+    options.schedule.rate = (asked.prefers ? kPreferenceRate : kLearningRate) * multiplier;
     resolved_ = {{"n_epochs", options.epochs},
                  {"batch_size", options.batch_size},
                  {"learning_rate_multiplier", multiplier}};
+    if (asked.prefers) resolved_["beta"] = options.objective.preference.beta;
     epochs_ = options.epochs;
   }
   void begin(std::int64_t done, std::int64_t steps) override {
     steps_ = steps;
-    csv_ = results_until(results_, kTuningResultsHead, done);
+    csv_ = results_until(results_, head(), done);
     auto fields = resolved_;
     fields["done"] = done;
     fields["steps"] = steps;
@@ -104,28 +117,36 @@ class Reporter final : public TrainingObserver {
     flush({});
     pending_ =
         fmt::format("{},{:.6f},{:.6f}", step.step, step.loss.mean(), token_accuracy(step.loss));
+    margin_ = margin_of(step.loss);
     say("step", {{"step", step.step},
                  {"steps", steps_},
                  {"loss", step.loss.mean()},
                  {"accuracy", token_accuracy(step.loss)},
+                 {"margin", margin_},
                  {"learning_rate", step.learning_rate}});
   }
   void valid(const ValidReport& valid) override {
     if (valid.loss.targets == 0) return;
     const double loss = valid.loss.mean(), accuracy = token_accuracy(valid.loss);
     flush(fmt::format("{:.6f},{:.6f},{:.6f},{:.6f}", loss, accuracy, loss, accuracy));
-    say("valid", {{"step", valid.step}, {"loss", loss}, {"accuracy", accuracy}});
+    say("valid", {{"step", valid.step},
+                  {"loss", loss},
+                  {"accuracy", accuracy},
+                  {"margin", margin_of(valid.loss)}});
   }
   absl::Status save() override {
     flush({});
-    return base::write_file_atomic(results_, kTuningResultsHead + csv_, 0600);
+    return base::write_file_atomic(results_, head() + csv_, 0600);
   }
   std::int64_t trained_tokens() const { return tokens_ * epochs_; }
 
  private:
+  bool prefers() const { return task_.hyperparameters.prefers; }
+  std::string head() const { return prefers() ? kTuningPreferencesHead : kTuningResultsHead; }
   void flush(const std::string& valid) {
     if (pending_.empty()) return;
-    csv_ += fmt::format("{},{}\n", pending_, valid.empty() ? ",,," : valid);
+    csv_ += fmt::format("{},{}", pending_, valid.empty() ? ",,," : valid);
+    csv_ += prefers() ? fmt::format(",{:.6f}\n", margin_) : "\n";
     pending_.clear();
   }
 
@@ -133,6 +154,7 @@ class Reporter final : public TrainingObserver {
   const std::string results_;
   base::json::object resolved_;
   std::string csv_, pending_;
+  double margin_ = 0;  // of the step that waits
   std::int64_t tokens_ = 0, epochs_ = 0, steps_ = 0;
 };
 
@@ -141,17 +163,59 @@ TrainingRunOptions options_of(const TuningTask& task) {
   options.base_name = task.base_name;
   options.base_path = task.base_path;
   options.folder = task.folder;
-  options.lora.rank = task.hyperparameters.rank;
-  options.lora.alpha = task.hyperparameters.alpha;
-  options.lora.targets = task.hyperparameters.targets;
-  options.lora.seed = task.seed;
+  if (task.hyperparameters.prefers) options.trainer.objective.method = train::Method::dpo;
+  options.trainer.objective.preference.beta = task.hyperparameters.beta.value_or(kBeta);
   options.trainer.seed = task.seed;
   options.threads = task.threads;
   options.checkpoint_steps = kCheckpointSteps;
   options.resume = ResumeMode::if_present;
   options.checks_only = task.checks_only;
   options.evaluates_epochs = true;
+  options.leaves_merged = false;
+  options.epochs_kept = governance::kTuningCheckpointsKept - 1;  // the last one is the result
   return options;
+}
+
+// Of the adapter: what was asked for, else what the one that it begins with has, else the service's
+// own. InvalidArgument where that one would not fit in.
+absl::Status settle_lora(const TuningHyperparameters& asked, const model::AdapterFile* first,
+                         train::LoraOptions& lora) {
+  const auto least = first == nullptr ? train::LoraOptions() : train::lora_of(*first);
+  lora.rank = asked.rank.value_or(first == nullptr ? kRank : least.rank);
+  lora.alpha = asked.alpha.value_or(2 * static_cast<double>(lora.rank));
+  lora.targets = asked.targets.empty() ? least.targets : asked.targets;
+  if (first == nullptr) return absl::OkStatus();
+  if (lora.rank < least.rank) {
+    return base::invalid_argument(
+        fmt::format("lora_rank: the adapter that the job begins with has {}; {} is too low",
+                    least.rank, lora.rank));
+  }
+  for (const auto& target : least.targets) {
+    if (std::find(lora.targets.begin(), lora.targets.end(), target) == lora.targets.end()) {
+      return base::invalid_argument(fmt::format(
+          "lora_targets: the adapter that the job begins with has \"{}\", too", target));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<model::AdapterFile>> first_adapter(const TuningTask& task) {
+  if (task.adapter_path.empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(const auto base, model::open_model(task.base_path));
+  ASSIGN_OR_RETURN(auto adapter,
+                   model::open_adapter(model::adapter_paths(task.adapter_path), base->spec));
+  return adapter;
+}
+
+absl::Status run_task(const TuningTask& task, const TrainingData& data, Reporter& reporter) {
+  const base::RealClock clock;
+  auto options = options_of(task);
+  ASSIGN_OR_RETURN(const auto first, first_adapter(task));
+  options.begins_with = first ? &*first : nullptr;
+  RETURN_IF_ERROR(settle_lora(task.hyperparameters, options.begins_with, options.lora));
+  options.lora.seed = task.seed;
+  const auto ranks = train::alone();
+  return run_training(options, data, asked_to_stop, reporter, clock, *ranks).status();
 }
 
 // Whose fault a run's end is, for the job's error.
@@ -159,12 +223,15 @@ void report_failure(const absl::Status& status) {
   const auto text = base::message(status);
   const bool of_valid = text.starts_with("validation_file");
   const bool of_data = of_valid || text.starts_with("training_file");
+  const bool of_method = text.starts_with("lora_");
   base::json::object fields{{"message", text}};
   fields["code"] = of_valid                        ? "invalid_validation_file"
                    : of_data                       ? "invalid_training_file"
+                   : of_method                     ? "invalid_value"
                    : absl::IsUnimplemented(status) ? "model_not_available"
                                                    : "training_failed";
   if (of_data) fields["param"] = of_valid ? "validation_file" : "training_file";
+  if (of_method) fields["param"] = "method";
   say("failed", std::move(fields));
 }
 
@@ -181,14 +248,12 @@ absl::Status run_job() {
   TrainingData data{"", "", "training_file", "validation_file"};
   ASSIGN_OR_RETURN(data.train, read_bytes(task.train_bytes));
   ASSIGN_OR_RETURN(data.valid, read_bytes(task.valid_bytes));
-  const base::RealClock clock;
   Reporter reporter(task);
-  const auto model =
-      run_training(options_of(task), data, asked_to_stop, reporter, clock, *train::alone());
-  if (absl::IsCancelled(model.status())) {
+  const auto trained = run_task(task, data, reporter);
+  if (absl::IsCancelled(trained)) {
     say("stopped");
-  } else if (!model.ok()) {
-    report_failure(model.status());
+  } else if (!trained.ok()) {
+    report_failure(trained);
   } else if (!task.checks_only) {
     say("finished", {{"trained_tokens", reporter.trained_tokens()}});
   } else {

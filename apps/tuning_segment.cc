@@ -22,7 +22,7 @@ using Object = base::json::object;
 using governance::SealedFileReader;
 
 constexpr std::size_t kPieceBytes = 256u << 10;
-constexpr std::size_t kResultsBytesMax = 64u << 20;
+constexpr std::size_t kBaseBytesMax = 1024;
 constexpr int kPollMs = 100;
 
 absl::Status write_all(int fd, std::string_view text) {
@@ -59,6 +59,18 @@ Object object_of(const std::string& text) {
   return parsed.ok() && parsed->is_object() ? parsed->get_object() : Object();
 }
 
+// Which files a job began with, by their digests.
+std::string to_text(const cluster::TuningBase& base) {
+  return fmt::format("{} {} {}", base.name, base.content, base.adapter_content);
+}
+
+TuningHyperparameters asked_for(const store::TuningJobRow& job) {
+  const auto request = object_of(job.request);
+  const auto* method = request.if_contains("method");
+  return method != nullptr && method->is_object() ? hyperparameters_of(method->get_object())
+                                                  : TuningHyperparameters();
+}
+
 // A process whose pipe is at its end is about to end, too.
 std::string wait_for_end(cluster::WorkerProcess& process) {
   for (;;) {
@@ -82,6 +94,7 @@ TuningSegment::TuningSegment(const TuningServiceOptions& options, const TuningPa
       stopping_(std::move(stopping)),
       folder_(options.folder + "/" + job.id),
       model_(governance::FineTuningJobs::tuned_model_name(job)),
+      hyperparameters_(asked_for(job)),
       checks_only_(job.status == governance::kTuningValidating) {}
 
 absl::Status TuningSegment::run() {
@@ -92,15 +105,39 @@ absl::Status TuningSegment::run() {
     std::from_chars(finished->data(), finished->data() + finished->size(), tokens);
     return publish(tokens);
   }
-  const auto path = parts_.path_of(job_.model);
-  if (!path.ok()) {
-    return fail({"model_not_available",
-                 fmt::format("The model `{}` is not installed any more.", job_.model), "model"});
+  const auto base = find_base();
+  if (!base.ok()) {
+    if (absl::IsFailedPrecondition(base.status()))
+      return fail({"model_not_available", std::string(base::message(base.status())), "model"});
+    return base.status();
   }
   const auto data = open_data();
   if (!data.ok())
     return data.status().code() == absl::StatusCode::kAborted ? absl::OkStatus() : data.status();
-  return run_process(*path, *data);
+  return run_process(*base, *data);
+}
+
+// FailedPrecondition says why the job cannot go on.
+absl::StatusOr<cluster::TuningBase> TuningSegment::find_base() {
+  auto base = parts_.models.find(job_.model);
+  if (!base.ok()) {
+    return base::failed_precondition(
+        absl::IsNotFound(base.status())
+            ? fmt::format("The model `{}` is not installed any more.", job_.model)
+            : std::string(base::message(base.status())));
+  }
+  if (checks_only_) return base;
+  const auto now = to_text(*base);
+  const auto began = base::read_file(base_path(), kBaseBytesMax);
+  if (absl::IsNotFound(began.status())) {
+    RETURN_IF_ERROR(base::write_file_atomic(base_path(), now, 0600));
+  } else if (!began.ok()) {
+    return began.status();
+  } else if (*began != now) {
+    return base::failed_precondition(fmt::format(
+        "The model `{}` was replaced by another while the job was at work.", job_.model));
+  }
+  return base;
 }
 
 // Aborted where the job has failed by it.
@@ -126,16 +163,15 @@ absl::StatusOr<TuningSegment::Data> TuningSegment::open_data() {
   return data;
 }
 
-absl::Status TuningSegment::run_process(const std::string& base_path, const Data& data) {
+absl::Status TuningSegment::run_process(const cluster::TuningBase& base, const Data& data) {
   const auto request = object_of(job_.request);
-  const auto* method = request.if_contains("method");
   const auto* seed = request.if_contains("seed");
   TuningTask task;
-  task.base_name = job_.model;
-  task.base_path = base_path;
+  task.base_name = base.name;
+  task.base_path = base.path;
+  task.adapter_path = base.adapter_path;
   task.folder = folder_;
-  if (method != nullptr && method->is_object())
-    task.hyperparameters = hyperparameters_of(method->get_object());
+  task.hyperparameters = hyperparameters_;
   if (seed != nullptr && seed->is_int64())
     task.seed = static_cast<std::uint64_t>(seed->get_int64());
   task.threads = options_.threads;
@@ -233,10 +269,11 @@ absl::Status TuningSegment::take(const TuningReport& report) {
   if (report.event == "checked" && checks_only_) {
     return jobs().add_event(
         job_.id, "info",
-        fmt::format("The training file has {} examples of {} tokens; {} were cut, {} are there "
+        fmt::format("The training file has {} {} of {} tokens; {} were cut, {} are there "
                     "twice.",
-                    report.integer("examples"), report.integer("tokens"),
-                    report.integer("truncated"), report.integer("duplicates")));
+                    report.integer("examples"), hyperparameters_.prefers ? "pairs" : "examples",
+                    report.integer("tokens"), report.integer("truncated"),
+                    report.integer("duplicates")));
   }
   if (report.event != "checked") last_ = report;
   return absl::OkStatus();
@@ -247,10 +284,11 @@ absl::Status TuningSegment::take_begun(const TuningReport& report) {
   done_before_ = report.integer("done");
   steps_ = report.integer("steps");
   steps_of_epoch_ = steps_ / std::max<std::int64_t>(report.integer("n_epochs"), 1);
-  RETURN_IF_ERROR(jobs().resolved(
-      job_.id, {{"n_epochs", report.integer("n_epochs")},
-                {"batch_size", report.integer("batch_size")},
-                {"learning_rate_multiplier", report.number("learning_rate_multiplier")}}));
+  Object resolved{{"n_epochs", report.integer("n_epochs")},
+                  {"batch_size", report.integer("batch_size")},
+                  {"learning_rate_multiplier", report.number("learning_rate_multiplier")}};
+  if (hyperparameters_.prefers) resolved["beta"] = report.number("beta");
+  RETURN_IF_ERROR(jobs().resolved(job_.id, resolved));
   return jobs().add_event(job_.id, "info",
                           done_before_ > 0
                               ? fmt::format("Training goes on after step {}", done_before_)
@@ -261,10 +299,11 @@ absl::Status TuningSegment::take_step(const TuningReport& report) {
   const auto step = report.integer("step");
   const auto every = std::max<std::int64_t>(
       (steps_ + governance::kTuningStepEventsMax - 1) / governance::kTuningStepEventsMax, 1);
-  const Object metrics{{"step", step},
-                       {"total_steps", steps_},
-                       {"train_loss", report.number("loss")},
-                       {"train_mean_token_accuracy", report.number("accuracy")}};
+  Object metrics{{"step", step},
+                 {"total_steps", steps_},
+                 {"train_loss", report.number("loss")},
+                 {accuracy_name("train"), report.number("accuracy")}};
+  if (hyperparameters_.prefers) metrics["train_reward_margin"] = report.number("margin");
   if (steps_of_epoch_ > 0 && step % steps_of_epoch_ == 0) {
     checkpoint_step_ = step;
     checkpoint_metrics_ = metrics;
@@ -287,23 +326,30 @@ absl::Status TuningSegment::take_valid(const TuningReport& report) {
   const auto step = report.integer("step");
   const double loss = report.number("loss"), accuracy = report.number("accuracy");
   if (checkpoint_step_ == step) {
-    for (const auto* part : {"", "full_"}) {
-      checkpoint_metrics_[fmt::format("{}valid_loss", part)] = loss;
-      checkpoint_metrics_[fmt::format("{}valid_mean_token_accuracy", part)] = accuracy;
+    for (const auto* part : {"valid", "full_valid"}) {
+      checkpoint_metrics_[fmt::format("{}_loss", part)] = loss;
+      checkpoint_metrics_[accuracy_name(part)] = accuracy;
     }
   }
+  Object metrics{{"step", step},
+                 {"total_steps", steps_},
+                 {"full_valid_loss", loss},
+                 {accuracy_name("full_valid"), accuracy}};
+  if (hyperparameters_.prefers) metrics["full_valid_reward_margin"] = report.number("margin");
   return jobs().add_event(job_.id, "info",
                           fmt::format("Step {}/{}: validation loss={:.2f}", step, steps_, loss),
-                          Object{{"step", step},
-                                 {"total_steps", steps_},
-                                 {"full_valid_loss", loss},
-                                 {"full_valid_mean_token_accuracy", accuracy}});
+                          metrics);
+}
+
+std::string TuningSegment::accuracy_name(std::string_view of) const {
+  return fmt::format("{}_{}_accuracy", of, hyperparameters_.prefers ? "preference" : "mean_token");
 }
 
 absl::Status TuningSegment::write_checkpoint() {
   if (!checkpoint_step_) return absl::OkStatus();
   const auto step = *std::exchange(checkpoint_step_, std::nullopt);
-  const auto name = step == steps_ ? model_ : fmt::format("{}:ckpt-step-{}", model_, step);
+  const auto name =
+      step == steps_ ? model_ : governance::FineTuningJobs::checkpoint_name(model_, step);
   return jobs().add_checkpoint(job_.id, step, name, checkpoint_metrics_);
 }
 
@@ -345,51 +391,6 @@ absl::Status TuningSegment::fail(const governance::TuningError& error) {
     if (now) event = audit_event("fine_tuning.job.failed");
     return absl::OkStatus();
   }));
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> TuningSegment::keep_results() {
-  ASSIGN_OR_RETURN(const auto text, base::read_file(folder_ + "/results.csv", kResultsBytesMax));
-  auto& files = parts_.governance.files();
-  ASSIGN_OR_RETURN(auto writer, files.begin(job_.organization, job_.project));
-  RETURN_IF_ERROR(writer.write(text));
-  ASSIGN_OR_RETURN(const auto row, files.commit(std::move(writer), job_.organization, job_.project,
-                                                {"fine-tune-results", "results.csv"}));
-  return row.id;
-}
-
-absl::Status TuningSegment::publish(std::int64_t trained_tokens) {
-  const auto results = keep_results();
-  if (!results.ok()) {
-    RETURN_IF_ERROR(jobs().add_event(
-        job_.id, "warn",
-        fmt::format("results.csv was not kept: {}", base::message(results.status()))));
-  }
-  auto& permissions = parts_.governance.model_permissions();
-  // Whose it is comes first: it is nobody else's for a moment.
-  RETURN_IF_ERROR(permissions.give(model_, job_.project));
-  if (const auto published = parts_.models.publish(model_, folder_); !published.ok()) {
-    RETURN_IF_ERROR(permissions.take(model_, job_.project));
-    return fail(
-        {"training_failed",
-         fmt::format("The tuned model could not be installed: {}", base::message(published)), ""});
-  }
-  bool wanted = false;
-  const governance::TuningResult result{model_, results.value_or(""), trained_tokens};
-  RETURN_IF_ERROR(parts_.governance.on_record([&](governance::AuditEvent& event) -> absl::Status {
-    ASSIGN_OR_RETURN(wanted, jobs().succeeded(job_.id, result));
-    if (!wanted) return absl::OkStatus();
-    event = audit_event("fine_tuning.job.succeeded");
-    event.resources.push_back(model_);
-    return absl::OkStatus();
-  }));
-  // It was cancelled meanwhile.
-  if (!wanted) {
-    RETURN_IF_ERROR(parts_.models.remove(model_));
-    RETURN_IF_ERROR(permissions.take(model_, job_.project));
-  }
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
   return absl::OkStatus();

@@ -5,6 +5,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "apps/tuning_service.h"
 #include "apps/tuning_wire.h"
@@ -25,7 +27,9 @@ class TuningSegment {
  private:
   struct Data;
   absl::StatusOr<Data> open_data();
-  absl::Status run_process(const std::string& base_path, const Data& data);
+  // What the job began with: the same for all of its processes that train.
+  absl::StatusOr<cluster::TuningBase> find_base();
+  absl::Status run_process(const cluster::TuningBase& base, const Data& data);
   absl::Status listen(int output, cluster::WorkerProcess& process);
   void look_at_orders(cluster::WorkerProcess& process);
   absl::Status take_lines(std::string& buffer);
@@ -33,20 +37,33 @@ class TuningSegment {
   absl::Status take_begun(const TuningReport& report);
   absl::Status take_step(const TuningReport& report);
   absl::Status take_valid(const TuningReport& report);
+  // "train_mean_token_accuracy", or what a run of preferences has in its place.
+  std::string accuracy_name(std::string_view of) const;
   absl::Status write_checkpoint();
   absl::Status conclude(const std::string& how);
   absl::Status fail(const governance::TuningError& error);
+  // Models that the run made, the job's own last: those before it are its checkpoints.
+  struct Made {
+    std::string name, folder;
+  };
+  std::vector<Made> made() const;
+  absl::Status install(const std::vector<Made>& models);
+  absl::Status withdraw(const std::vector<Made>& models);
+  // Of one that succeeds: in the same transaction, and so once.
+  absl::Status charge(std::int64_t trained_tokens);
   absl::Status publish(std::int64_t trained_tokens);
   absl::StatusOr<std::string> keep_results();
   governance::AuditEvent audit_event(std::string_view type) const;
   governance::FineTuningJobs& jobs() { return parts_.governance.fine_tuning(); }
   std::string finished_path() const { return folder_ + "/finished"; }
+  std::string base_path() const { return folder_ + "/base"; }
 
   const TuningServiceOptions& options_;
   const TuningParts& parts_;
   const store::TuningJobRow job_;
   const std::function<bool()> stopping_;
-  const std::string folder_, model_;  // the job's own; what the result is called
+  const std::string folder_, model_;             // the job's own; what the result is called
+  const TuningHyperparameters hyperparameters_;  // as they were asked for
   const bool checks_only_;
 
   std::optional<TuningReport> last_;             // that says how it ended

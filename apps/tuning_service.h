@@ -3,7 +3,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -37,8 +36,6 @@ struct TuningParts {
   cluster::Executor& executor;
   cluster::TunedModels& models;
   const base::Clock& clock;
-  // Path of the weights of an installed model. NotFound where it is not any more.
-  std::function<absl::StatusOr<std::string>(const std::string& model)> path_of;
 };
 
 // A name for a home, made once and kept in it.

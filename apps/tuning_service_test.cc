@@ -102,12 +102,25 @@ class ScriptedExecutor final : public cluster::Executor {
 
 class NotedModels final : public cluster::TunedModels {
  public:
-  absl::Status publish(const std::string& name, const std::string& /*folder*/) override {
-    published.push_back(name);
+  absl::StatusOr<cluster::TuningBase> find(const std::string& model) override {
+    if (model == "gone") return base::not_found("gone");
+    return cluster::TuningBase{"base", content, "/weights/base", "/adapters/" + model, "theirs"};
+  }
+  absl::Status publish(const std::string& name, const cluster::TuningBase& base,
+                       const std::string& folder) override {
+    if (base.content != content) return base::failed_precondition("the base was replaced");
+    if (on_publish) on_publish();
+    published.push_back(name + " over " + base.name + " of " +
+                        std::filesystem::path(folder).filename().string());
     return absl::OkStatus();
   }
-  absl::Status remove(const std::string& /*name*/) override { return absl::OkStatus(); }
-  std::vector<std::string> published;
+  absl::Status remove(const std::string& name) override {
+    removed.push_back(name);
+    return absl::OkStatus();
+  }
+  std::vector<std::string> published, removed;
+  std::function<void()> on_publish;
+  std::string content = "ours";  // of the base
 };
 
 const Script kChecked{{{"checked", {{"examples", 1}}}, {"valid_files", {}}}};
@@ -144,12 +157,7 @@ class TuningServiceTest : public testing::Test {
     options.log_path = home_ + "/log";
     options.runner = "home";
     options.poll = std::chrono::milliseconds(1);
-    service_ =
-        *TuningService::start(options, {*governance_, executor_, models_, clock_,
-                                        [](const std::string& name) -> absl::StatusOr<std::string> {
-                                          if (name == "gone") return base::not_found("gone");
-                                          return "/weights/" + name;
-                                        }});
+    service_ = *TuningService::start(options, {*governance_, executor_, models_, clock_});
   }
   store::TuningJobRow add(const std::string& model = "base") {
     return *jobs().create({"default", "default", model, file_, "", {}});
@@ -193,7 +201,7 @@ TEST_F(TuningServiceTest, RunsAJobToItsModel) {
   EXPECT_EQ(done.trained_tokens, 42);
   const auto name = governance::FineTuningJobs::tuned_model_name(job);
   EXPECT_EQ(done.tuned_model, name);
-  EXPECT_EQ(models_.published, std::vector<std::string>{name});
+  EXPECT_EQ(models_.published, std::vector<std::string>{name + " over base of adapter"});
   EXPECT_FALSE(governance_->model_permissions().may_call("other", {name}));
   EXPECT_TRUE(governance_->model_permissions().may_call("default", {name}));
   EXPECT_EQ(executor_.niceness, 10);
@@ -206,6 +214,61 @@ TEST_F(TuningServiceTest, RunsAJobToItsModel) {
   EXPECT_THAT(heard[1], testing::EndsWith("}\na line of the training file\n"));
   service_.reset();
   EXPECT_FALSE(std::filesystem::exists(home_ + "/tuning/" + job.id));
+}
+
+TEST_F(TuningServiceTest, WhatIsCancelledInTheLastMomentLeavesNothing) {
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  const auto job = add();
+  const auto folder = home_ + "/tuning/" + job.id;
+  ASSERT_TRUE(base::make_folders(folder + "/epochs/1").ok());
+  models_.on_publish = [&] { (void)jobs().cancel("default", job.id); };
+  start();
+  wait(job, kTuningCancelled);
+  for (int i = 0; i < 2000 && std::filesystem::exists(folder); ++i) ::usleep(5000);
+  service_.reset();
+  const auto name = governance::FineTuningJobs::tuned_model_name(job);
+  EXPECT_EQ(models_.removed, (std::vector<std::string>{name + ":ckpt-step-1", name}));
+  EXPECT_FALSE(governance_->model_permissions().has_owner(name));
+  EXPECT_FALSE(now(job).tuned_model);
+}
+
+TEST_F(TuningServiceTest, WhatWasLearntIsChargedOnce) {
+  ASSERT_TRUE(governance_->limits().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  executor_.add({{{"failed", {{"code", "x"}, {"message", "no"}}}}});
+  const auto job = add();
+  start();
+  wait(job, kTuningSucceeded);
+  wait(add(), kTuningFailed);
+  std::vector<store::LedgerRow> rows;
+  ASSERT_TRUE(governance_->usage()
+                  .each_row("default", 0, 4'102'444'800'000,
+                            [&](const store::LedgerRow& row) { rows.push_back(row); })
+                  .ok());
+  ASSERT_EQ(rows.size(), 1u) << "what failed costs nothing";
+  EXPECT_EQ(rows[0].id, job.id);
+  EXPECT_EQ(rows[0].project, "default");
+  EXPECT_EQ(rows[0].operation, "fine_tuning");
+  EXPECT_EQ(rows[0].input_tokens, 42);
+  EXPECT_EQ(rows[0].amount_pico, 42 * 7);
+  EXPECT_EQ(rows[0].device_us, now(job).device_ms * 1000);
+}
+
+TEST_F(TuningServiceTest, EndsOfEpochsBecomeModelsToo) {
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  const auto job = add();
+  const auto epochs = home_ + "/tuning/" + job.id + "/epochs/";
+  for (const auto* step : {"12", "4", "x"}) ASSERT_TRUE(base::make_folders(epochs + step).ok());
+  start();
+  wait(job, kTuningSucceeded);
+  const auto name = governance::FineTuningJobs::tuned_model_name(job);
+  EXPECT_EQ(models_.published, (std::vector<std::string>{name + ":ckpt-step-4 over base of 4",
+                                                         name + ":ckpt-step-12 over base of 12",
+                                                         name + " over base of adapter"}));
+  EXPECT_TRUE(governance_->model_permissions().owns("default", name + ":ckpt-step-4"));
 }
 
 TEST_F(TuningServiceTest, AProcessThatDiesIsStartedAgainAFewTimes) {
@@ -283,6 +346,52 @@ TEST_F(TuningServiceTest, AModelThatIsGoneFailsTheJob) {
   const auto job = add("gone");
   start();
   EXPECT_THAT(wait(job, kTuningFailed).progress, testing::HasSubstr("model_not_available"));
+}
+
+TEST_F(TuningServiceTest, ABaseThatIsReplacedFailsTheJob) {
+  executor_.add(kChecked);
+  executor_.add({{}, true});
+  const auto job = add();
+  start();
+  wait(job, kTuningRunning);
+  service_.reset();
+  models_.content = "another";
+  start();
+  EXPECT_THAT(wait(job, kTuningFailed).progress, testing::HasSubstr("was replaced by another"));
+}
+
+TEST_F(TuningServiceTest, AJobOverAnAdapterBeginsWithIt) {
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  const auto job = add("style");
+  start();
+  wait(job, kTuningSucceeded);
+  const auto task = parse_task(executor_.heard()[1].substr(0, executor_.heard()[1].find('\n')));
+  ASSERT_TRUE(task.ok());
+  EXPECT_EQ(task->base_name, "base");
+  EXPECT_EQ(task->adapter_path, "/adapters/style");
+}
+
+TEST_F(TuningServiceTest, PreferencesHaveFiguresOfTheirOwn) {
+  executor_.add(kChecked);
+  executor_.add({{{"begun", {{"n_epochs", 1}, {"batch_size", 1}, {"beta", 0.2}, {"steps", 1}}},
+                  {"step", {{"step", 1}, {"loss", 0.7}, {"accuracy", 0.5}, {"margin", 0.25}}},
+                  {"finished", {{"trained_tokens", 1}}}}});
+  const auto method =
+      *base::parse_json(R"({"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2}}})");
+  const auto job = *jobs().create({"default", "default", "base", file_, "", {{"method", method}}});
+  start();
+  EXPECT_THAT(wait(job, kTuningSucceeded).progress, testing::HasSubstr("\"beta\":0.2"));
+  const auto events = *jobs().events("default", job.id, {"", 100, true});
+  const auto step = std::find_if(events.rows.begin(), events.rows.end(),
+                                 [](const auto& event) { return event.type == "metrics"; });
+  ASSERT_NE(step, events.rows.end());
+  EXPECT_THAT(step->data, testing::HasSubstr("train_preference_accuracy"));
+  EXPECT_THAT(step->data, testing::HasSubstr("train_reward_margin"));
+  const auto task = parse_task(executor_.heard()[1].substr(0, executor_.heard()[1].find('\n')));
+  ASSERT_TRUE(task.ok());
+  EXPECT_TRUE(task->hyperparameters.prefers);
+  EXPECT_EQ(task->hyperparameters.beta, 0.2);
 }
 
 TEST(TuningWire, ATaskComesAsItWent) {

@@ -8,6 +8,8 @@ namespace {
 
 using Object = base::json::object;
 
+constexpr char kExamples[] = "supervised", kPreferences[] = "dpo";
+
 absl::StatusOr<Object> parse_line(std::string_view line) {
   ASSIGN_OR_RETURN(auto value, base::parse_json(line, {.bytes_max = kTuningLineBytesMax}));
   if (!value.is_object()) return base::invalid_argument("a line that is no object");
@@ -49,11 +51,11 @@ TuningHyperparameters read_hyperparameters(const Object& from) {
   read.epochs = whole(from, "n_epochs");
   read.batch_size = whole(from, "batch_size");
   read.learning_rate_multiplier = real(from, "learning_rate_multiplier");
-  read.rank = whole(from, "lora_rank").value_or(read.rank);
-  read.alpha = real(from, "lora_alpha").value_or(2.0 * static_cast<double>(read.rank));
+  read.rank = whole(from, "lora_rank");
+  read.alpha = real(from, "lora_alpha");
+  read.beta = real(from, "beta");
   if (const auto* targets = from.if_contains("lora_targets");
-      targets != nullptr && targets->is_array() && !targets->get_array().empty()) {
-    read.targets.clear();
+      targets != nullptr && targets->is_array()) {
     for (const auto& target : targets->get_array())
       if (target.is_string()) read.targets.emplace_back(target.get_string());
   }
@@ -63,8 +65,10 @@ TuningHyperparameters read_hyperparameters(const Object& from) {
 Object write_hyperparameters(const TuningHyperparameters& from) {
   base::json::array targets;
   for (const auto& target : from.targets) targets.emplace_back(target);
-  Object made{
-      {"lora_rank", from.rank}, {"lora_alpha", from.alpha}, {"lora_targets", std::move(targets)}};
+  Object made{{"lora_targets", std::move(targets)}};
+  if (from.rank) made["lora_rank"] = *from.rank;
+  if (from.alpha) made["lora_alpha"] = *from.alpha;
+  if (from.beta) made["beta"] = *from.beta;
   if (from.epochs) made["n_epochs"] = *from.epochs;
   if (from.batch_size) made["batch_size"] = *from.batch_size;
   if (from.learning_rate_multiplier)
@@ -75,13 +79,18 @@ Object write_hyperparameters(const TuningHyperparameters& from) {
 }  // namespace
 
 TuningHyperparameters hyperparameters_of(const Object& method) {
-  return read_hyperparameters(object_in(object_in(method, "supervised"), "hyperparameters"));
+  const auto type = text_of(method, "type");
+  auto read = read_hyperparameters(object_in(object_in(method, type), "hyperparameters"));
+  read.prefers = type == kPreferences;
+  return read;
 }
 
 std::string to_line(const TuningTask& task) {
   return base::to_json(Object{{"base_name", task.base_name},
                               {"base_path", task.base_path},
+                              {"adapter_path", task.adapter_path},
                               {"folder", task.folder},
+                              {"method", task.hyperparameters.prefers ? kPreferences : kExamples},
                               {"hyperparameters", write_hyperparameters(task.hyperparameters)},
                               {"seed", task.seed},
                               {"threads", task.threads},
@@ -100,6 +109,7 @@ absl::StatusOr<TuningTask> parse_task(std::string_view line) {
     *place = text_of(from, name);
     if (place->empty()) return base::invalid_argument(std::string("no ") + name);
   }
+  task.adapter_path = text_of(from, "adapter_path");
   for (const auto& [name, place] :
        {std::pair{"seed", &task.seed}, std::pair{"train_bytes", &task.train_bytes},
         std::pair{"valid_bytes", &task.valid_bytes}}) {
@@ -111,6 +121,7 @@ absl::StatusOr<TuningTask> parse_task(std::string_view line) {
   if (!threads || *threads < 1 || *threads > 1024) return base::invalid_argument("no threads");
   task.threads = static_cast<int>(*threads);
   task.hyperparameters = read_hyperparameters(object_in(from, "hyperparameters"));
+  task.hyperparameters.prefers = text_of(from, "method") == kPreferences;
   const auto* checks = from.if_contains("checks_only");
   task.checks_only = checks != nullptr && checks->is_bool() && checks->get_bool();
   return task;

@@ -19,14 +19,17 @@ namespace plinth {
 struct TuningHyperparameters {
   std::optional<std::int64_t> epochs, batch_size;
   std::optional<double> learning_rate_multiplier;
-  std::int64_t rank = 16;
-  double alpha = 32;
-  std::vector<std::string> targets = {"q", "k", "v", "o"};
+  std::optional<std::int64_t> rank;
+  std::optional<double> alpha;
+  std::vector<std::string> targets;  // none = left to the service
+  bool prefers = false;              // the file has pairs of answers, for DPO
+  std::optional<double> beta;        // of DPO
 };
 
 struct TuningTask {
   std::string base_name, base_path;
-  std::string folder;  // of checkpoints and of what the run leaves
+  std::string adapter_path;  // that it begins with; "" = none
+  std::string folder;        // of checkpoints and of what the run leaves
   TuningHyperparameters hyperparameters;
   std::uint64_t seed = 1;
   int threads = 1;
@@ -54,9 +57,13 @@ absl::StatusOr<TuningReport> parse_report(std::string_view line);
 
 // Of one line; a process that writes longer ones is not ours.
 inline constexpr std::size_t kTuningLineBytesMax = 1u << 20;
-// The header of results.csv, as Azure documents it.
+// The header of results.csv, as Azure documents it; and of preferences, where accuracy is of pairs
+// and a margin is of their rewards.
 inline constexpr char kTuningResultsHead[] =
     "step,train_loss,train_mean_token_accuracy,valid_loss,validation_mean_token_accuracy,"
     "full_valid_loss,full_valid_mean_token_accuracy\n";
+inline constexpr char kTuningPreferencesHead[] =
+    "step,train_loss,train_preference_accuracy,valid_loss,validation_preference_accuracy,"
+    "full_valid_loss,full_valid_preference_accuracy,train_reward_margin\n";
 
 }  // namespace plinth

@@ -188,10 +188,6 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   }
   fleet->set_ready();
   const auto tuned = make_tuned_models(library, clock);
-  const auto path_of = [&library](const std::string& name) -> absl::StatusOr<std::string> {
-    ASSIGN_OR_RETURN(const auto installed, library.find(name));
-    return library.open_path(installed);
-  };
   api::ServerOptions server_options;
   server_options.tuned_models = tuned.get();
   server_options.address = listen.address;
@@ -209,7 +205,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   const bool named = tls != nullptr && !settings.text("auth.public_url").empty();
   const std::string url = named ? browsers : listen.url(server->port());
   ASSIGN_OR_RETURN(auto tuning,
-                   start_tuning(home, settings, {*governance, *executor, *tuned, clock, path_of}));
+                   start_tuning(home, settings, {*governance, *executor, *tuned, clock}));
   RETURN_IF_ERROR(start_alerts(home, settings, *governance));
   ASSIGN_OR_RETURN(const auto recovery, listen_for_recovery(home, *governance));
   ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));

@@ -21,8 +21,27 @@ base::json::value value_of(const std::string& text, const Schema& schema) {
     // What is no number stays a text, which the declaration then refuses by name.
     if (error == std::errc() && at == end && !text.empty()) return number;
   }
+  if (schema.kind == Kind::map && text == "null") return nullptr;
   if (schema.kind == Kind::boolean && (text == "true" || text == "false")) return text == "true";
   return base::json::string(text);
+}
+
+// "name[key]" of a field that is a map; nothing where the name is none of these.
+struct MapEntry {
+  std::string field, key;
+};
+std::optional<MapEntry> map_entry(std::string_view name, const Schema& schema) {
+  const auto open = name.find('[');
+  if (open == std::string_view::npos || !name.ends_with("]")) return std::nullopt;
+  MapEntry entry{std::string(name.substr(0, open)),
+                 std::string(name.substr(open + 1, name.size() - open - 2))};
+  const auto* field = schema.field(entry.field);
+  if (field == nullptr || field->schema.kind != Kind::map) return std::nullopt;
+  return entry;
+}
+
+absl::Status given_twice(std::string_view name) {
+  return parameter_error(fmt::format("Invalid '{}': it is given twice.", name), name);
 }
 
 }  // namespace
@@ -74,12 +93,16 @@ absl::StatusOr<base::json::object> parse_query(std::string_view query, const Sch
     if (!is_text(name) || !is_text(text))
       return base::invalid_argument("The query holds what is no UTF-8 text, or a NUL.");
     const auto* field = schema.field(name);
-    if (field != nullptr && field->schema.kind == Kind::array) {
+    if (const auto entry = map_entry(name, schema)) {
+      auto& map = out.emplace(entry->field, base::json::object()).first->value();
+      if (!map.is_object() || map.get_object().contains(entry->key)) return given_twice(name);
+      map.get_object()[entry->key] = text;
+    } else if (field != nullptr && field->schema.kind == Kind::array) {
       auto& list = out[name];
       if (!list.is_array()) list = base::json::array();
       list.get_array().push_back(value_of(text, field->schema.parts[0]));
     } else if (out.contains(name)) {
-      return parameter_error(fmt::format("Invalid '{}': it is given twice.", name), name);
+      return given_twice(name);
     } else {
       out[name] = field != nullptr ? value_of(text, field->schema)
                                    : base::json::value(base::json::string(text));

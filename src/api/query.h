@@ -21,7 +21,8 @@ std::string percent_encoded(std::string_view text);
 bool is_text(const std::string& decoded);
 
 // Fields by their declared kinds: integers are numbers, arrays come from `name[]=a&name[]=b` or
-// `name=a&name=b`. InvalidArgument names the parameter that is wrong, unknown or given twice.
+// `name=a&name=b`, maps from `name[key]=a`, or are null by `name=null`. InvalidArgument names the
+// parameter that is wrong, unknown or given twice.
 absl::StatusOr<base::json::object> parse_query(std::string_view query, const Schema& schema,
                                                const ValidateOptions& options);
 

@@ -36,6 +36,7 @@ void count_request(base::Metrics& metrics, std::string_view pattern, int status,
 std::string_view operation_of(std::string_view pattern) {
   // Of every dialect's paths.
   if (pattern.ends_with("/chat/completions")) return "chat";
+  if (pattern.ends_with("/graders/run")) return "chat";  // with a model that scores
   if (pattern.ends_with("/completions")) return "text_completion";
   if (pattern.ends_with("/embeddings")) return "embeddings";
   return "";

@@ -23,6 +23,7 @@
 #include "api/openai/fine_tuning/job_objects.h"
 #include "api/openai/fine_tuning/jobs.h"
 #include "api/openai/fine_tuning/tuning_routes.h"
+#include "api/openai/graders/graders.h"
 #include "api/openai/models.h"
 #include "api/openai/moderations.h"
 #include "api/openapi.h"
@@ -339,6 +340,12 @@ constexpr std::array kRoutes{
           {"usageEmbeddings", "What embeddings used.", usage_page_schema, nullptr, nullptr,
            usage_query_schema}},
     Route{"GET",
+          "/v1/organization/usage/fine_tuning",
+          Permission::read_usage,
+          usage_of_fine_tuning,
+          {"usageFineTuning", "What fine-tuning jobs learnt.", usage_page_schema, nullptr, nullptr,
+           usage_query_schema}},
+    Route{"GET",
           "/v1/organization/costs",
           Permission::read_billing,
           list_costs,
@@ -386,7 +393,7 @@ std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> made(kRoutes.begin(), kRoutes.end());
     for (const auto& more : {file_routes(), tuning_routes(), people_routes(), rule_routes(),
-                             auth_routes(), data_routes(), azure_routes()})
+                             auth_routes(), data_routes(), azure_routes(), grader_routes()})
       made.insert(made.end(), more.begin(), more.end());
     return made;
   }();
@@ -408,8 +415,9 @@ Scope scope_of(const Route& route) {
   if (!route.needs.open() && governance::info(route.needs.permission()).organization_only)
     return Scope::organization;
   if (project_parameter(route.pattern)) return Scope::project;
-  const bool organization =
-      route.pattern.starts_with("/v1/organization/") || is_management(route.pattern);
+  const bool organization = route.pattern.starts_with("/v1/organization/") ||
+                            route.pattern.starts_with("/v1/fine_tuning/checkpoints/") ||
+                            is_management(route.pattern);
   return organization ? Scope::organization : Scope::caller;
 }
 

@@ -39,9 +39,10 @@ static_assert(!std::is_default_constructible_v<Needs>);
 
 // Where the permission must be held.
 enum class Scope : std::uint8_t {
-  organization,  // /v1/organization/..., and what counts for the whole installation
-  project,       // of the path: /v1/.../projects/{project}, or Azure's .../accounts/{account}
-  caller,        // the project of the caller's key: all else
+  // /v1/organization/..., what is between projects, and what counts for the whole installation
+  organization,
+  project,  // of the path: /v1/.../projects/{project}, or Azure's .../accounts/{account}
+  caller,   // the project of the caller's key: all else
 };
 
 // Answers the exchange now or later. Bad input is refused, never thrown.

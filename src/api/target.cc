@@ -18,6 +18,15 @@ struct Found {
   cluster::ModelCard card;
 };
 
+bool is_hidden(const Exchange& exchange, const std::string& model) {
+  const auto& permissions = exchange.services().governance.model_permissions();
+  const auto& project = exchange.principal.project;
+  if (!permissions.has_owner(model) || permissions.owns(project, model)) return false;
+  const auto grants = permissions.grants(model);
+  return std::none_of(grants.begin(), grants.end(),
+                      [&](const auto& grant) { return grant.project == project; });
+}
+
 absl::StatusOr<Found> find(const Exchange& exchange, const std::string& name, Purpose purpose,
                            std::string_view endpoint) {
   auto& services = exchange.services();
@@ -27,10 +36,7 @@ absl::StatusOr<Found> find(const Exchange& exchange, const std::string& name, Pu
   auto& deployments = services.governance.deployments();
   ASSIGN_OR_RETURN(found.called, deployments.find(exchange.principal.project, name, draw));
   // Of another project's tuned model nobody learns that it is there.
-  const auto& owners = services.governance.model_permissions();
-  if (owners.has_owner(found.called.model) &&
-      !owners.owns(exchange.principal.project, found.called.model))
-    return model_not_found(name, false);
+  if (is_hidden(exchange, found.called.model)) return model_not_found(name, false);
   ASSIGN_OR_RETURN(found.card, purpose == Purpose::generate
                                    ? generating_model(services, found.called.model, endpoint)
                                    : embedding_model(services, found.called.model));

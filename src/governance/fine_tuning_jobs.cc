@@ -73,6 +73,10 @@ std::string FineTuningJobs::tuned_model_name(const TuningJobRow& job) {
                      std::string_view(job.id).substr(sizeof "ftjob-" - 1, 2 * kTunedModelIdBytes));
 }
 
+std::string FineTuningJobs::checkpoint_name(std::string_view model, std::int64_t step) {
+  return fmt::format("{}:ckpt-step-{}", model, step);
+}
+
 absl::StatusOr<TuningJobRow> FineTuningJobs::create(const TuningSpec& spec) {
   TuningJobRow row;
   ASSIGN_OR_RETURN(row.id, new_id("ftjob-"));
@@ -143,6 +147,12 @@ absl::StatusOr<TuningJobRow> FineTuningJobs::resume(const std::string& project,
     return absl::OkStatus();
   };
   return to_status(project, id, change, "The job was resumed.");
+}
+
+absl::Status FineTuningJobs::remove(const std::string& project, const std::string& id) {
+  return rows_.remove(project, id, [](const TuningJobRow& job) {
+    return is_over(job) ? absl::OkStatus() : makes_no_sense("deleted before it is over", job);
+  });
 }
 
 absl::Status FineTuningJobs::take_over(const std::string& runner) {
@@ -326,7 +336,7 @@ absl::Status FineTuningJobs::add_checkpoint(const std::string& id, std::int64_t 
   row.step = step;
   row.model = model;
   row.metrics = base::to_json(metrics);
-  return rows_.add_checkpoint(row);
+  return rows_.add_checkpoint(row, kTuningCheckpointsKept);
 }
 
 }  // namespace plinth::governance

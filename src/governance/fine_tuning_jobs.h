@@ -63,9 +63,10 @@ class FineTuningJobs {
   absl::StatusOr<store::TuningJobRow> find(const std::string& project, const std::string& id) {
     return rows_.find(project, id);
   }
-  absl::StatusOr<store::Page<store::TuningJobRow>> list(const std::string& project,
-                                                        const store::PageRequest& page) {
-    return rows_.list(project, page);
+  absl::StatusOr<store::Page<store::TuningJobRow>> list(
+      const std::string& project, const store::PageRequest& page,
+      const store::TuningRows::Wanted& wanted = nullptr) {
+    return rows_.list(project, page, wanted);
   }
   absl::StatusOr<store::Page<store::TuningEventRow>> events(const std::string& project,
                                                             const std::string& id,
@@ -75,6 +76,8 @@ class FineTuningJobs {
   absl::StatusOr<store::TuningJobRow> cancel(const std::string& project, const std::string& id);
   absl::StatusOr<store::TuningJobRow> pause(const std::string& project, const std::string& id);
   absl::StatusOr<store::TuningJobRow> resume(const std::string& project, const std::string& id);
+  // Forgets a job that is over; what it made stays.
+  absl::Status remove(const std::string& project, const std::string& id);
 
   // For the runner of that name: the home that has the folders of its jobs.
   // Its jobs that ran when it ended go back into the queue. Once, before next().
@@ -108,6 +111,8 @@ class FineTuningJobs {
                               const base::json::object& metrics);
   // "ft:BASE:PROJECT:SUFFIX:ID", the same for a job each time.
   static std::string tuned_model_name(const store::TuningJobRow& job);
+  // Of that model as it was after so many steps.
+  static std::string checkpoint_name(std::string_view model, std::int64_t step);
 
  private:
   absl::StatusOr<std::string> new_id(std::string_view prefix) const;

@@ -186,6 +186,44 @@ TEST_P(FineTuningJobsTest, AStepHasOneCheckpoint) {
   EXPECT_EQ(page.rows[1].metrics, "{\"train_loss\":1.0}");
 }
 
+TEST_P(FineTuningJobsTest, TheNewestCheckpointsAreKept) {
+  const auto job = add(), other = add();
+  ASSERT_TRUE(jobs().add_checkpoint(other.id, 1, "o", {}).ok());
+  for (const std::int64_t step : {2, 4, 6, 8})
+    ASSERT_TRUE(jobs().add_checkpoint(job.id, step, "m", {}).ok());
+  const auto page = *jobs().checkpoints("a", job.id, {"", 10, true});
+  ASSERT_EQ(page.rows.size(), static_cast<std::size_t>(kTuningCheckpointsKept));
+  EXPECT_EQ(page.rows.back().step, 4);
+  EXPECT_EQ(jobs().checkpoints("a", other.id, {"", 10, true})->rows.size(), 1u);
+}
+
+TEST_P(FineTuningJobsTest, AListMayBeOfSomeAlone) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(add().id);
+  const auto odd = [&](const store::TuningJobRow& job) {
+    return job.id == ids[1] || job.id == ids[3];
+  };
+  const auto first = *jobs().list("a", {"", 1, true}, odd);
+  ASSERT_EQ(first.rows.size(), 1u);
+  EXPECT_EQ(first.rows[0].id, ids[3]);
+  EXPECT_TRUE(first.has_more);
+  const auto second = *jobs().list("a", {ids[3], 1, true}, odd);
+  ASSERT_EQ(second.rows.size(), 1u);
+  EXPECT_EQ(second.rows[0].id, ids[1]);
+  EXPECT_FALSE(second.has_more);
+}
+
+TEST_P(FineTuningJobsTest, AJobThatIsOverCanBeForgotten) {
+  const auto job = add(), other = add();
+  EXPECT_TRUE(absl::IsFailedPrecondition(jobs().remove("a", job.id)));
+  ASSERT_TRUE(jobs().cancel("a", job.id).ok());
+  EXPECT_TRUE(absl::IsNotFound(jobs().remove("b", job.id)));
+  ASSERT_TRUE(jobs().remove("a", job.id).ok());
+  EXPECT_TRUE(absl::IsNotFound(jobs().find("a", job.id).status()));
+  EXPECT_TRUE(absl::IsNotFound(jobs().events("a", job.id, {}).status()));
+  EXPECT_FALSE(jobs().events("a", other.id, {})->rows.empty());
+}
+
 TEST_P(FineTuningJobsTest, NamesWhatItMakes) {
   auto job = add();
   const auto name = FineTuningJobs::tuned_model_name(job);
@@ -193,6 +231,7 @@ TEST_P(FineTuningJobsTest, NamesWhatItMakes) {
   job.model = name;
   EXPECT_TRUE(FineTuningJobs::tuned_model_name(job).starts_with("ft:base:a:my-model:"))
       << "names do not grow from one run over another";
+  EXPECT_EQ(FineTuningJobs::checkpoint_name(name, 12), name + ":ckpt-step-12");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FineTuningJobsTest, testing::ValuesIn(store::scratch_dialects()),

@@ -15,6 +15,7 @@ namespace {
 
 constexpr char kPermissions[] = "model_permissions";
 constexpr char kOwned[] = "tuned_model";  // named like the model, in the scope of a project
+constexpr char kShared[] = "checkpoint_permission";  // likewise, of a project that may call it
 constexpr char kAllow[] = "allow_list";
 constexpr char kDeny[] = "deny_list";
 
@@ -56,6 +57,11 @@ absl::Status check(const ModelPermission& permission) {
   return absl::OkStatus();
 }
 
+bool grants_to(const std::vector<ModelGrant>& grants, std::string_view project) {
+  return std::any_of(grants.begin(), grants.end(),
+                     [&](const auto& grant) { return grant.project == project; });
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ModelPermissions>> ModelPermissions::open(
@@ -76,7 +82,9 @@ bool ModelPermissions::may_call(std::string_view project,
   std::lock_guard lock(mutex_);
   for (const auto name : names) {
     const auto owned = owners_.find(name);
-    if (owned != owners_.end() && !owned->second.contains(project)) return false;
+    if (owned == owners_.end() || owned->second.contains(project)) continue;
+    const auto shared = grants_.find(name);
+    if (shared == grants_.end() || !grants_to(shared->second, project)) return false;
   }
   const auto found = rows_.find(project);
   if (found == rows_.end()) return true;
@@ -118,6 +126,9 @@ absl::Status ModelPermissions::give(const std::string& model, const std::string&
 }
 
 absl::Status ModelPermissions::take(const std::string& model, const std::string& project) {
+  const auto owning = owners(model);
+  if (owning == std::vector<std::string>{project})
+    for (const auto& grant : grants(model)) RETURN_IF_ERROR(unshare(model, grant.project));
   const auto status = store_.remove(kOwned, project, model);
   if (!status.ok() && !absl::IsNotFound(status)) return status;
   std::lock_guard lock(mutex_);
@@ -139,7 +150,63 @@ bool ModelPermissions::owns(std::string_view project, std::string_view model) co
   return owned != owners_.end() && owned->second.contains(project);
 }
 
+std::vector<std::string> ModelPermissions::owners(std::string_view model) const {
+  std::lock_guard lock(mutex_);
+  const auto owned = owners_.find(model);
+  if (owned == owners_.end()) return {};
+  return {owned->second.begin(), owned->second.end()};
+}
+
+absl::Status ModelPermissions::share(const std::string& model, const std::string& project,
+                                     const std::string& id) {
+  if (grants_to(grants(model), project)) return absl::OkStatus();
+  const auto now_s = clock_.unix_seconds();
+  const auto body = base::to_json(base::json::object{{"id", id}});
+  RETURN_IF_ERROR(
+      store_.put({kShared, project, model, body, now_s, now_s}, kSharedModelsMax).status());
+  std::lock_guard lock(mutex_);
+  if (!grants_to(grants_[model], project)) grants_[model].push_back({id, project, now_s});
+  return absl::OkStatus();
+}
+
+absl::Status ModelPermissions::unshare(const std::string& model, const std::string& project) {
+  const auto status = store_.remove(kShared, project, model);
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  std::lock_guard lock(mutex_);
+  const auto shared = grants_.find(model);
+  if (shared == grants_.end()) return absl::OkStatus();
+  std::erase_if(shared->second, [&](const auto& grant) { return grant.project == project; });
+  if (shared->second.empty()) grants_.erase(shared);
+  return absl::OkStatus();
+}
+
+std::vector<ModelGrant> ModelPermissions::grants(std::string_view model) const {
+  std::lock_guard lock(mutex_);
+  const auto shared = grants_.find(model);
+  return shared == grants_.end() ? std::vector<ModelGrant>() : shared->second;
+}
+
+absl::StatusOr<ModelPermissions::Grants> ModelPermissions::stored_grants() {
+  Grants grants;
+  ASSIGN_OR_RETURN(const auto stored, store_.all(kShared));
+  for (const auto& row : stored) {
+    const auto body = base::parse_json(row.body);
+    const auto* id =
+        body.ok() && body->is_object() ? body->get_object().if_contains("id") : nullptr;
+    if (id == nullptr || !id->is_string()) {
+      LOG(warn, "a permission of {} for {} cannot be read", row.scope, row.name);
+      continue;
+    }
+    grants[row.name].push_back({std::string(id->get_string()), row.scope, row.created_s});
+  }
+  for (auto& [model, all] : grants)
+    std::stable_sort(all.begin(), all.end(),
+                     [](const auto& a, const auto& b) { return a.created_s < b.created_s; });
+  return grants;
+}
+
 absl::Status ModelPermissions::refresh() {
+  ASSIGN_OR_RETURN(auto grants, stored_grants());
   Owners owners;
   ASSIGN_OR_RETURN(const auto owned, store_.all(kOwned));
   for (const auto& row : owned) owners[row.name].insert(row.scope);
@@ -157,6 +224,7 @@ absl::Status ModelPermissions::refresh() {
   std::lock_guard lock(mutex_);
   rows_ = std::move(rows);
   owners_ = std::move(owners);
+  grants_ = std::move(grants);
   return absl::OkStatus();
 }
 

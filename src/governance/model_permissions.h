@@ -2,6 +2,7 @@
 // call every one.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -25,6 +26,13 @@ struct ModelPermission {
   bool operator==(const ModelPermission&) const = default;
 };
 
+// That a project may call a model of another one.
+struct ModelGrant {
+  std::string id, project;
+  std::int64_t created_s = 0;
+  bool operator==(const ModelGrant&) const = default;
+};
+
 // Thread-safe.
 class ModelPermissions {
  public:
@@ -46,20 +54,29 @@ class ModelPermissions {
   // Taking what is not there is fine; a model without owners left is everybody's.
   absl::Status take(const std::string& model, const std::string& project);
   bool has_owner(std::string_view model) const;
+  std::vector<std::string> owners(std::string_view model) const;
   bool owns(std::string_view project, std::string_view model) const;
+  // A model with owners may be called by these projects, too, which do not own it. Sharing it twice
+  // is fine: the first grant stays. They end with the last owner.
+  absl::Status share(const std::string& model, const std::string& project, const std::string& id);
+  absl::Status unshare(const std::string& model, const std::string& project);
+  std::vector<ModelGrant> grants(std::string_view model) const;  // oldest first
   // Reads again what other gateways may have changed.
   absl::Status refresh();
 
  private:
+  using Owners = std::map<std::string, std::set<std::string, std::less<>>, std::less<>>;
+  using Grants = std::map<std::string, std::vector<ModelGrant>, std::less<>>;
   ModelPermissions(store::DocumentStore& store, const base::Clock& clock)
       : store_(store), clock_(clock) {}
+  absl::StatusOr<Grants> stored_grants();
 
   store::DocumentStore& store_;
   const base::Clock& clock_;
   mutable std::mutex mutex_;
   std::map<std::string, ModelPermission, std::less<>> rows_;  // by project; protected by mutex_
-  using Owners = std::map<std::string, std::set<std::string, std::less<>>, std::less<>>;
   Owners owners_;  // projects by model; protected by mutex_
+  Grants grants_;  // by model; protected by mutex_
 };
 
 }  // namespace plinth::governance

@@ -89,5 +89,35 @@ TEST_P(ModelPermissionsTest, RefusesWhatIsTooMuch) {
   EXPECT_TRUE(may("a", "x", "x"));
 }
 
+TEST_P(ModelPermissionsTest, AModelMayBeSharedWithProjectsThatDoNotOwnIt) {
+  ASSERT_TRUE(permissions_->give("ft", "a").ok());
+  ASSERT_TRUE(permissions_->share("ft", "b", "cp_1").ok());
+  ASSERT_TRUE(permissions_->share("ft", "b", "cp_2").ok());
+  EXPECT_TRUE(may("b", "ft", "ft"));
+  EXPECT_FALSE(may("c", "ft", "ft"));
+  EXPECT_FALSE(permissions_->owns("b", "ft"));
+  EXPECT_EQ(permissions_->owners("ft"), std::vector<std::string>{"a"});
+  const auto grants = permissions_->grants("ft");
+  ASSERT_EQ(grants.size(), 1u);
+  EXPECT_EQ(grants[0].id, "cp_1") << "the first stays";
+  const auto again = *ModelPermissions::open(*store_, clock_);
+  EXPECT_EQ(again->grants("ft"), grants);
+  EXPECT_TRUE(again->may_call("b", {"ft"}));
+  ASSERT_TRUE(permissions_->unshare("ft", "b").ok());
+  EXPECT_FALSE(may("b", "ft", "ft"));
+  ASSERT_TRUE(again->refresh().ok());
+  EXPECT_FALSE(again->may_call("b", {"ft"}));
+}
+
+TEST_P(ModelPermissionsTest, WhatIsSharedEndsWithItsOwner) {
+  ASSERT_TRUE(permissions_->give("ft", "a").ok());
+  ASSERT_TRUE(permissions_->share("ft", "b", "cp_1").ok());
+  ASSERT_TRUE(permissions_->take("ft", "c").ok());
+  EXPECT_EQ(permissions_->grants("ft").size(), 1u) << "was never its owner";
+  ASSERT_TRUE(permissions_->take("ft", "a").ok());
+  EXPECT_TRUE(permissions_->grants("ft").empty());
+  EXPECT_TRUE((*ModelPermissions::open(*store_, clock_))->grants("ft").empty());
+}
+
 }  // namespace
 }  // namespace plinth::governance

@@ -17,11 +17,17 @@ inline constexpr std::int64_t kTuningJobsMax = 256;
 inline constexpr std::int64_t kTuningCrashesMax = 3;
 // Events of steps that are kept of a job: a curve of so many points shows all that there is.
 inline constexpr std::int64_t kTuningStepEventsMax = 200;
+// Ends of epochs that are kept of a job, the last one with them: OpenAI's.
+inline constexpr std::int64_t kTuningCheckpointsKept = 3;
 // Of a project.
 inline constexpr std::int64_t kTunedModelsMax = 10'000;
 // Ids have 96 random bits.
 inline constexpr std::size_t kTuningIdBytes = 12;
 // Of a model's name: 4 random bytes keep those of one suffix apart, below kTunedModelsMax.
 inline constexpr std::size_t kTunedModelIdBytes = 4;
+
+// Projects that others' tuned models are shared with, of each: as many as may be named at once.
+inline constexpr std::int64_t kSharedModelsMax = 10'000;
+inline constexpr std::size_t kSharedAtOnceMax = 100;
 
 }  // namespace plinth::governance

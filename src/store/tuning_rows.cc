@@ -51,6 +51,9 @@ struct ListOf {
   const std::string& whose;
 };
 
+// Rows that a filter looks at before it asks for more of them.
+constexpr std::int64_t kFilteredAtOnce = 256;
+
 template <typename Row, typename ToRow>
 absl::StatusOr<Page<Row>> read_page(Database& database, const ListOf& list, const PageRequest& page,
                                     const ToRow& to_row) {
@@ -142,9 +145,38 @@ absl::StatusOr<TuningJobRow> TuningRows::find(const std::string& project, const 
 }
 
 absl::StatusOr<Page<TuningJobRow>> TuningRows::list(const std::string& project,
-                                                    const PageRequest& page) {
-  return read_page<TuningJobRow>(database_, {"tuning_job", kJob, kJobCount, "project", project},
-                                 page, to_job);
+                                                    const PageRequest& page, const Wanted& wanted) {
+  const ListOf jobs{"tuning_job", kJob, kJobCount, "project", project};
+  if (!wanted) return read_page<TuningJobRow>(database_, jobs, page, to_job);
+  Page<TuningJobRow> chosen;
+  auto next = page;
+  next.limit = kFilteredAtOnce;
+  for (;;) {
+    ASSIGN_OR_RETURN(auto some, read_page<TuningJobRow>(database_, jobs, next, to_job));
+    for (auto& row : some.rows) {
+      next.after = row.id;
+      if (!wanted(row)) continue;
+      chosen.has_more = static_cast<std::int64_t>(chosen.rows.size()) == page.limit;
+      if (chosen.has_more) return chosen;
+      chosen.rows.push_back(std::move(row));
+    }
+    if (!some.has_more) return chosen;
+  }
+}
+
+absl::Status TuningRows::remove(const std::string& project, const std::string& id,
+                                const std::function<absl::Status(const TuningJobRow&)>& check) {
+  return database_.transaction("remove a fine-tuning job", [&](Sql& sql) -> absl::Status {
+    const auto found =
+        sql.first(fmt::format("select {} from tuning_job where id = ? and project = ?", kJob),
+                  {id, project}, kJobCount);
+    if (!found) return no_such_tuning_job(id);
+    RETURN_IF_ERROR(check(to_job(*found)));
+    sql.run("delete from tuning_event where job = ?", {id});
+    sql.run("delete from tuning_checkpoint where job = ?", {id});
+    sql.run("delete from tuning_job where id = ?", {id});
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<std::vector<TuningJobRow>> TuningRows::open_jobs() {
@@ -201,7 +233,7 @@ absl::Status TuningRows::add_event(const TuningEventRow& row) {
   });
 }
 
-absl::Status TuningRows::add_checkpoint(const TuningCheckpointRow& row) {
+absl::Status TuningRows::add_checkpoint(const TuningCheckpointRow& row, std::int64_t keep) {
   return database_.transaction("insert a fine-tuning checkpoint", [&](Sql& sql) {
     // A run that went back to an earlier step passes this one again.
     sql.run("delete from tuning_checkpoint where job = ? and step = ?", {row.job, row.step});
@@ -209,6 +241,10 @@ absl::Status TuningRows::add_checkpoint(const TuningCheckpointRow& row) {
                         row_marks(1, kCheckpointCount + 1)),
             {next_seq(sql, "tuning_checkpoint"), row.id, row.job, row.created_s, row.step,
              row.model, row.metrics});
+    sql.run(
+        "delete from tuning_checkpoint where job = ? and seq not in"
+        " (select seq from tuning_checkpoint where job = ? order by seq desc limit ?)",
+        {row.job, row.job, keep});
     return absl::OkStatus();
   });
 }

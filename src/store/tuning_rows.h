@@ -61,18 +61,25 @@ class TuningRows {
   // ResourceExhausted past a limit.
   absl::Status insert(const TuningJobRow& row, const TuningLimits& limits);
   absl::StatusOr<TuningJobRow> find(const std::string& project, const std::string& id);
-  absl::StatusOr<Page<TuningJobRow>> list(const std::string& project, const PageRequest& page);
+  // Those of them that are `wanted`; null = all.
+  using Wanted = std::function<bool(const TuningJobRow&)>;
+  absl::StatusOr<Page<TuningJobRow>> list(const std::string& project, const PageRequest& page,
+                                          const Wanted& wanted = nullptr);
   // Those that are not over, in the order in which they came.
   absl::StatusOr<std::vector<TuningJobRow>> open_jobs();
   // Reads a job, has it changed, writes what changes of it; `change` may run again. What it refuses
   // changes nothing. Inside a body of Database it is a part of that.
   using Change = std::function<absl::Status(TuningJobRow&)>;
   absl::StatusOr<TuningJobRow> change(const std::string& id, const Change& change);
+  // Forgets it and what happened to it, where `check` allows it.
+  absl::Status remove(const std::string& project, const std::string& id,
+                      const std::function<absl::Status(const TuningJobRow&)>& check);
   // The newest start of any job of a project; 0 = none ever was.
   absl::StatusOr<std::int64_t> last_start_s(const std::string& project);
 
   absl::Status add_event(const TuningEventRow& row);
-  absl::Status add_checkpoint(const TuningCheckpointRow& row);
+  // The newest `keep` of a job are left.
+  absl::Status add_checkpoint(const TuningCheckpointRow& row, std::int64_t keep);
   absl::StatusOr<Page<TuningEventRow>> events(const std::string& job, const PageRequest& page);
   absl::StatusOr<Page<TuningCheckpointRow>> checkpoints(const std::string& job,
                                                         const PageRequest& page);

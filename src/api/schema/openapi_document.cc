@@ -146,16 +146,21 @@ class Document {
     return out;
   }
 
-  // Arrays are repeated, as the SDKs write them: name[]=a&name[]=b.
+  // Arrays are repeated, as the SDKs write them: name[]=a&name[]=b; maps are name[key]=a.
   void add_query(const Schema& query, array& parameters) {
     for (const auto& field : query.fields) {
       const bool list = field.schema.kind == Kind::array;
-      parameters.push_back(
-          Object{{"name", list ? field.name + "[]" : field.name},
-                 {"in", "query"},
-                 {"required", field.required},
-                 {"description", field.schema.doc},
-                 {"schema", json_schema(field.schema, {Direction::request, false}, components_)}});
+      Object parameter{
+          {"name", list ? field.name + "[]" : field.name},
+          {"in", "query"},
+          {"required", field.required},
+          {"description", field.schema.doc},
+          {"schema", json_schema(field.schema, {Direction::request, false}, components_)}};
+      if (field.schema.kind == Kind::map) {
+        parameter["style"] = "deepObject";
+        parameter["explode"] = true;
+      }
+      parameters.push_back(std::move(parameter));
     }
   }
 

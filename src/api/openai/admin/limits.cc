@@ -320,7 +320,8 @@ const Schema& price_request_schema() {
            "model",
            string("\"\" = every model without a price of its own.").length(0, 512).or_else("")),
        optional("service_class",
-                one_string_of({"standard", "provisioned", "batch", "developer"}, "")
+                one_string_of({"standard", "provisioned", "batch", "developer", "training"},
+                              "training: of tokens that fine-tuning jobs learnt, as input.")
                     .or_else("standard")),
        optional("effective_at", integer(0, INT64_MAX, "Seconds since 1970; absent = now.")),
        required("input_per_million", amount_schema("Of a million tokens.")),

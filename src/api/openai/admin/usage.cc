@@ -140,8 +140,8 @@ base::json::value group_value(const store::UsageQuery& usage, const store::Usage
   return base::json::string(value);
 }
 
-// A model's line, and one for what its provisioned units cost by the hour. The last dimension is
-// the operation.
+// A model's line, one for what its provisioned units cost by the hour, and one for what jobs learnt
+// over it. The last dimension is the operation.
 std::vector<store::UsageSum> lines_of(const store::UsageQuery& usage,
                                       const std::vector<store::UsageSum>& sums) {
   const auto model =
@@ -151,6 +151,7 @@ std::vector<store::UsageSum> lines_of(const store::UsageQuery& usage,
   for (const auto& sum : sums) {
     auto group = sum.group;
     if (group.back() == "commitment") group[static_cast<std::size_t>(model)] += ", commitment";
+    if (group.back() == "fine_tuning") group[static_cast<std::size_t>(model)] += ", training";
     group.pop_back();
     auto& line = lines[{sum.bucket_start_s, group}];
     line.bucket_start_s = sum.bucket_start_s;
@@ -207,8 +208,9 @@ void usage_of(const ExchangePtr& exchange, std::vector<std::string> operations,
     if (const auto* batch = values.given("batch")) {
       usage.filters.push_back(
           {UsageDimension::service_class,
-           batch->get_bool() ? std::vector<std::string>{"batch"}
-                             : std::vector<std::string>{"standard", "provisioned", "developer"}});
+           batch->get_bool()
+               ? std::vector<std::string>{"batch"}
+               : std::vector<std::string>{"standard", "provisioned", "developer", "training"}});
     }
     const auto names = group_names(query);
     group_by(names, usage);
@@ -321,6 +323,10 @@ const Schema& costs_page_schema() {
 
 void usage_of_completions(const ExchangePtr& exchange) {
   usage_of(exchange, {"chat", "text_completion"}, "organization.usage.completions.result", true);
+}
+
+void usage_of_fine_tuning(const ExchangePtr& exchange) {
+  usage_of(exchange, {"fine_tuning"}, "organization.usage.fine_tuning.result", false);
 }
 
 void usage_of_embeddings(const ExchangePtr& exchange) {

@@ -8,6 +8,7 @@ namespace plinth::api {
 
 void usage_of_completions(const ExchangePtr& exchange);
 void usage_of_embeddings(const ExchangePtr& exchange);
+void usage_of_fine_tuning(const ExchangePtr& exchange);  // jobs that succeeded: ours
 void list_costs(const ExchangePtr& exchange);
 
 const Schema& usage_page_schema();

@@ -14,7 +14,9 @@ constexpr std::int64_t kEpochsMax = 50;
 constexpr std::int64_t kBatchSizeMax = 256;  // OpenAI's
 constexpr std::int64_t kRankMax = 256;       // past it an adapter is the model itself
 constexpr double kMultiplierMin = 1e-3, kMultiplierMax = 100;
+constexpr double kBetaMin = 1e-3, kBetaMax = 2;  // the upper one is OpenAI's
 constexpr std::int64_t kSeedMax = INT32_MAX;
+constexpr char kDpo[] = "dpo";
 
 Object object_of(const std::string& text) {
   auto parsed = base::parse_json(text);
@@ -26,6 +28,11 @@ base::json::value value_or_null(const Object& from, std::string_view name) {
   return value == nullptr ? base::json::value(nullptr) : *value;
 }
 
+// "supervised" or "dpo".
+std::string type_of(const Object& request) {
+  return std::string(request.at("method").at("type").as_string());
+}
+
 // What a job was asked for, then what became of each number that was left to the service.
 Object hyperparameters_of(const Object& request, const Object& progress) {
   Object all{{"n_epochs", "auto"}, {"batch_size", "auto"}, {"learning_rate_multiplier", "auto"}};
@@ -35,7 +42,8 @@ Object hyperparameters_of(const Object& request, const Object& progress) {
       if (!field.value().is_null()) all[field.key()] = field.value();
   };
   const auto method = request.at("method").get_object();
-  add(method.at("supervised").get_object().if_contains("hyperparameters"));
+  if (type_of(request) == kDpo) all["beta"] = "auto";
+  add(method.at(type_of(request)).get_object().if_contains("hyperparameters"));
   add(progress.if_contains("hyperparameters"));
   return all;
 }
@@ -51,26 +59,43 @@ std::vector<Field> shared_hyperparameters() {
                    automatic(number(kMultiplierMin, kMultiplierMax, ""), "Of 0.0002."))};
 }
 
-Schema supervised_schema() {
-  auto fields = shared_hyperparameters();
+std::vector<Field> adapter_hyperparameters() {
+  std::vector<Field> fields;
   fields.push_back(extension("lora_rank", integer(1, kRankMax, "Of the adapter; 16.")));
   fields.push_back(extension("lora_alpha", number(0.01, 1e4, "Twice the rank where not given.")));
   fields.push_back(
       extension("lora_targets", array(one_string_of({"q", "k", "v", "o", "gate", "up", "down"}, ""),
                                       1, 7, "Matrices with adapters; q, k, v and o.")));
+  return fields;
+}
+
+Schema supervised_schema() {
+  auto fields = shared_hyperparameters();
+  for (auto& field : adapter_hyperparameters()) fields.push_back(std::move(field));
   return object("SupervisedMethod",
                 {optional("hyperparameters", object("SupervisedHyperparameters", fields, ""))}, "");
 }
 
+Schema dpo_schema() {
+  auto fields = shared_hyperparameters();
+  fields.push_back(optional(
+      "beta", automatic(number(kBetaMin, kBetaMax, ""), "How near to the base it keeps; 0.1.")));
+  for (auto& field : adapter_hyperparameters()) fields.push_back(std::move(field));
+  return object("DPOMethod",
+                {optional("hyperparameters", object("DPOHyperparameters", fields, ""))}, "");
+}
+
 // The one place that says which methods there are.
 Schema method_schema() {
-  return tagged("type",
-                {object("FineTuneMethod",
-                        {required("type", one_string_of({"supervised"}, "")),
-                         optional("supervised", supervised_schema())},
-                        "")},
-                {{"dpo", "preferences are not trained here yet"},
-                 {"reinforcement", "there is no training by graders here"}});
+  return tagged(
+      "type",
+      {object("FineTuneSupervised",
+              {required("type", one_string_of({"supervised"}, "")),
+               optional("supervised", supervised_schema())},
+              ""),
+       object("FineTunePreferences",
+              {required("type", one_string_of({kDpo}, "")), optional(kDpo, dpo_schema())}, "")},
+      {{"reinforcement", "there is no training by graders here"}});
 }
 
 Schema answered_hyperparameters() {
@@ -81,6 +106,7 @@ Schema answered_hyperparameters() {
                 {required("n_epochs", either(integer(1, INT64_MAX, ""))),
                  required("batch_size", either(integer(1, INT64_MAX, ""))),
                  required("learning_rate_multiplier", either(number(0, 1e308, ""))),
+                 optional("beta", either(number(0, 1e308, ""))),
                  optional("lora_rank", integer(1, kRankMax, "")),
                  optional("lora_alpha", number(0, 1e308, "")),
                  optional("lora_targets", array(string(""), 0, 7, ""))},
@@ -99,12 +125,11 @@ Schema error_of_job() {
 }
 
 Schema answered_method() {
-  return object(
-      "FineTuningMethod",
-      {required("type", string("")),
-       required("supervised",
-                object("", {required("hyperparameters", answered_hyperparameters())}, ""))},
-      "");
+  const auto inner = object("", {required("hyperparameters", answered_hyperparameters())}, "");
+  return object("FineTuningMethod",
+                {required("type", one_string_of({"supervised", kDpo}, "")),
+                 optional("supervised", inner), optional(kDpo, inner)},
+                "One of both, by its type.");
 }
 
 }  // namespace
@@ -142,7 +167,8 @@ Object tuning_job_object(const store::TuningJobRow& row) {
       {"usage_metrics", nullptr},
       {"shared_with_openai", false},
       {"eval_id", nullptr},
-      {"method", {{"type", "supervised"}, {"supervised", {{"hyperparameters", hyperparameters}}}}},
+      {"method",
+       {{"type", type_of(request)}, {type_of(request), {{"hyperparameters", hyperparameters}}}}},
       {"device_seconds", static_cast<double>(row.device_ms) / 1000}};
 }
 
@@ -251,6 +277,13 @@ const Schema& tuning_checkpoint_list_schema() {
 
 const Schema& tuning_page_query() {
   static const Schema schema = page_query();
+  return schema;
+}
+
+const Schema& tuning_jobs_query() {
+  static const Schema schema = page_query({optional(
+      "metadata", map(string("").length(0, kMetadataValueMax), kMetadataMax,
+                      "Those that have these pairs; metadata=null: those without any."))});
   return schema;
 }
 

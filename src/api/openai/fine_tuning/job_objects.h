@@ -17,6 +17,7 @@ const Schema& tuning_job_list_schema();
 const Schema& tuning_event_list_schema();
 const Schema& tuning_checkpoint_list_schema();
 const Schema& tuning_page_query();  // newest first
+const Schema& tuning_jobs_query();  // the same of jobs
 const Schema& model_deletion_schema();
 
 }  // namespace plinth::api

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 
 #include "api/error_map.h"
 #include "api/openai/admin/listing.h"
@@ -60,9 +60,15 @@ absl::Status check_model(const Exchange& exchange, const std::string& model) {
       "model", "model_not_available");
 }
 
+std::string text_or_empty(const Object& body, std::string_view name) {
+  const auto* value = body.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+}
+
 // The method in full, whichever of its two places it was written in.
 absl::StatusOr<Object> method_of(const Object& body) {
   Object hyperparameters;
+  std::string type = "supervised";
   const auto* legacy = body.if_contains("hyperparameters");
   const auto* method = body.if_contains("method");
   const bool has_method = method != nullptr && method->is_object();
@@ -74,18 +80,14 @@ absl::StatusOr<Object> method_of(const Object& body) {
     hyperparameters = legacy->get_object();
   }
   if (has_method) {
-    const auto* supervised = method->get_object().if_contains("supervised");
-    const auto* inner = supervised != nullptr && supervised->is_object()
-                            ? supervised->get_object().if_contains("hyperparameters")
+    type = text_or_empty(method->get_object(), "type");
+    const auto* of_type = method->get_object().if_contains(type);
+    const auto* inner = of_type != nullptr && of_type->is_object()
+                            ? of_type->get_object().if_contains("hyperparameters")
                             : nullptr;
     if (inner != nullptr && inner->is_object()) hyperparameters = inner->get_object();
   }
-  return Object{{"type", "supervised"}, {"supervised", {{"hyperparameters", hyperparameters}}}};
-}
-
-std::string text_or_empty(const Object& body, std::string_view name) {
-  const auto* value = body.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+  return Object{{"type", type}, {type, {{"hyperparameters", hyperparameters}}}};
 }
 
 absl::StatusOr<Object> create(Exchange& exchange) {
@@ -125,17 +127,40 @@ absl::StatusOr<Object> act(const Exchange& exchange, Act act) {
   return tuning_job_object(*row);
 }
 
-absl::StatusOr<store::PageRequest> newest_first(const Exchange& exchange) {
-  RETURN_IF_ERROR(check_has_project(exchange, "Fine-tuning jobs"));
-  ASSIGN_OR_RETURN(const auto query, read_query(exchange, tuning_page_query()));
-  auto page = page_of(tuning_page_query(), query);
+store::PageRequest newest_first(const Schema& schema, const Object& query) {
+  auto page = page_of(schema, query);
   page.descending = true;
   return page;
 }
 
+absl::StatusOr<store::PageRequest> page_below_job(const Exchange& exchange) {
+  RETURN_IF_ERROR(check_has_project(exchange, "Fine-tuning jobs"));
+  ASSIGN_OR_RETURN(const auto query, read_query(exchange, tuning_page_query()));
+  return newest_first(tuning_page_query(), query);
+}
+
+// Which jobs have the pairs of a query's `metadata`; every one where it has none.
+store::TuningRows::Wanted wanted_by(const Object& query) {
+  const auto* asked = query.if_contains("metadata");
+  if (asked == nullptr) return nullptr;
+  return [pairs = *asked](const TuningJobRow& job) {
+    const auto request = base::parse_json(job.request);
+    const auto* has = request.ok() ? request->get_object().if_contains("metadata") : nullptr;
+    const bool none = has == nullptr || !has->is_object() || has->get_object().empty();
+    if (!pairs.is_object()) return none;
+    const auto& wanted = pairs.get_object();
+    return std::all_of(wanted.begin(), wanted.end(), [&](const auto& pair) {
+      const auto* value = none ? nullptr : has->get_object().if_contains(pair.key());
+      return value != nullptr && *value == pair.value();
+    });
+  };
+}
+
 absl::StatusOr<Object> list(const Exchange& exchange) {
-  ASSIGN_OR_RETURN(const auto page, newest_first(exchange));
-  const auto rows = jobs(exchange).list(exchange.principal.project, page);
+  RETURN_IF_ERROR(check_has_project(exchange, "Fine-tuning jobs"));
+  ASSIGN_OR_RETURN(const auto query, read_query(exchange, tuning_jobs_query()));
+  const auto rows = jobs(exchange).list(exchange.principal.project,
+                                        newest_first(tuning_jobs_query(), query), wanted_by(query));
   if (!rows.ok()) return tuning_error(rows.status(), "after");
   return list_object(*rows, tuning_job_object);
 }
@@ -147,14 +172,14 @@ absl::Status list_error(const Exchange& exchange, const absl::Status& status) {
 }
 
 absl::StatusOr<Object> list_events(const Exchange& exchange) {
-  ASSIGN_OR_RETURN(const auto page, newest_first(exchange));
+  ASSIGN_OR_RETURN(const auto page, page_below_job(exchange));
   const auto rows = jobs(exchange).events(exchange.principal.project, exchange.parameter(0), page);
   if (!rows.ok()) return list_error(exchange, rows.status());
   return list_object(*rows, tuning_event_object);
 }
 
 absl::StatusOr<Object> list_checkpoints(const Exchange& exchange) {
-  ASSIGN_OR_RETURN(const auto page, newest_first(exchange));
+  ASSIGN_OR_RETURN(const auto page, page_below_job(exchange));
   const auto rows =
       jobs(exchange).checkpoints(exchange.principal.project, exchange.parameter(0), page);
   if (!rows.ok()) return list_error(exchange, rows.status());
@@ -195,6 +220,14 @@ void pause_tuning_job(const ExchangePtr& exchange) {
 }
 void resume_tuning_job(const ExchangePtr& exchange) {
   answer(exchange, act(*exchange, &FineTuningJobs::resume));
+}
+void delete_tuning_job(const ExchangePtr& exchange) {
+  const auto& id = exchange->parameter(0);
+  auto status = check_has_project(*exchange, "Fine-tuning jobs");
+  if (status.ok()) status = jobs(*exchange).remove(exchange->principal.project, id);
+  if (!status.ok()) return exchange->refuse(tuning_error(status, "fine_tune_id"));
+  exchange->audit.id = id;
+  exchange->send(204, "", "");
 }
 void list_tuning_events(const ExchangePtr& exchange) { answer(exchange, list_events(*exchange)); }
 void list_tuning_checkpoints(const ExchangePtr& exchange) {

@@ -11,6 +11,8 @@ void retrieve_tuning_job(const ExchangePtr& exchange);
 void cancel_tuning_job(const ExchangePtr& exchange);
 void pause_tuning_job(const ExchangePtr& exchange);
 void resume_tuning_job(const ExchangePtr& exchange);
+// Azure's: 204 once it is over.
+void delete_tuning_job(const ExchangePtr& exchange);
 void list_tuning_events(const ExchangePtr& exchange);
 void list_tuning_checkpoints(const ExchangePtr& exchange);
 // DELETE /v1/models/{model}: 403 for a model that is no tuned one.

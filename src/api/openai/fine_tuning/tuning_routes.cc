@@ -3,6 +3,7 @@
 #include <array>
 #include <deque>
 
+#include "api/openai/fine_tuning/checkpoint_permissions.h"
 #include "api/openai/fine_tuning/job_objects.h"
 #include "api/openai/fine_tuning/jobs.h"
 
@@ -26,7 +27,7 @@ constexpr std::array kRows{
           Permission::read_tuning,
           list_tuning_jobs,
           {"list{}FineTuningJobs", "The jobs of the project, newest first.", tuning_job_list_schema,
-           nullptr, nullptr, tuning_page_query}},
+           nullptr, nullptr, tuning_jobs_query}},
     Route{"GET",
           "/fine_tuning/jobs/{job}",
           Permission::read_tuning,
@@ -65,6 +66,41 @@ constexpr std::array kRows{
 };
 static_assert(acts_are_recorded(kRows), "an act without an event");
 
+// Administration, in OpenAI's dialect alone.
+constexpr std::array kSharingRows{
+    Route{"POST",
+          "/v1/fine_tuning/checkpoints/{checkpoint}/permissions",
+          Permission::manage_projects,
+          create_checkpoint_permissions,
+          {"createCheckpointPermissions", "Lets other projects call a tuned model.",
+           checkpoint_permission_list_schema, checkpoint_permissions_request_schema},
+          {"checkpoint.permission.created", "project_ids"}},
+    Route{"GET",
+          "/v1/fine_tuning/checkpoints/{checkpoint}/permissions",
+          Permission::manage_projects,
+          list_checkpoint_permissions,
+          {"listCheckpointPermissions", "Which may.", checkpoint_permission_list_schema, nullptr,
+           nullptr, checkpoint_permission_query}},
+    Route{"DELETE",
+          "/v1/fine_tuning/checkpoints/{checkpoint}/permissions/{permission}",
+          Permission::manage_projects,
+          delete_checkpoint_permission,
+          {"deleteCheckpointPermission", "No more.", checkpoint_permission_deletion_schema},
+          {"checkpoint.permission.deleted"}},
+};
+static_assert(acts_are_recorded(kSharingRows), "an act without an event");
+
+// Azure's, which names the answer's absence by its status.
+constexpr std::array kAzureRows{
+    Route{"DELETE",
+          "/openai/fine_tuning/jobs/{job}",
+          Permission::manage_tuning,
+          delete_tuning_job,
+          {"deleteAzureFineTuningJob", "Forgets one that is over.", nullptr},
+          {"fine_tuning.job.deleted"}},
+};
+static_assert(acts_are_recorded(kAzureRows), "an act without an event");
+
 struct Prefix {
   std::string_view path, name;  // the second stands for {} in an operation's id
 };
@@ -89,6 +125,8 @@ std::span<const Route> tuning_routes() {
         made.push_back(row);
       }
     }
+    made.insert(made.end(), kSharingRows.begin(), kSharingRows.end());
+    made.insert(made.end(), kAzureRows.begin(), kAzureRows.end());
     return made;
   }();
   return all;

@@ -1,0 +1,121 @@
+// What becomes of a run that was over: files and models of its project, and a row of the ledger.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "apps/training_run.h"
+#include "apps/tuning_segment.h"
+#include "base/file.h"
+
+namespace plinth {
+
+namespace {
+
+constexpr std::size_t kResultsBytesMax = 64u << 20;
+constexpr std::size_t kBaseBytesMax = 1024;
+constexpr char kTrainingClass[] = "training";  // of prices
+
+// What is needed of it once the run is over.
+cluster::TuningBase base_of(std::string_view text) {
+  const auto end = text.find(' ');
+  cluster::TuningBase base;
+  base.name = text.substr(0, end);
+  if (end != std::string_view::npos)
+    base.content = text.substr(end + 1, text.find(' ', end + 1) - end - 1);
+  return base;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> TuningSegment::keep_results() {
+  ASSIGN_OR_RETURN(const auto text, base::read_file(folder_ + "/results.csv", kResultsBytesMax));
+  auto& files = parts_.governance.files();
+  ASSIGN_OR_RETURN(auto writer, files.begin(job_.organization, job_.project));
+  RETURN_IF_ERROR(writer.write(text));
+  ASSIGN_OR_RETURN(const auto row, files.commit(std::move(writer), job_.organization, job_.project,
+                                                {"fine-tune-results", "results.csv"}));
+  return row.id;
+}
+
+std::vector<TuningSegment::Made> TuningSegment::made() const {
+  std::vector<Made> all;
+  for (const auto step : epochs_left(folder_)) {
+    all.push_back(
+        {governance::FineTuningJobs::checkpoint_name(model_, step), epoch_folder(folder_, step)});
+  }
+  all.push_back({model_, folder_ + "/adapter"});
+  return all;
+}
+
+absl::Status TuningSegment::install(const std::vector<Made>& models) {
+  ASSIGN_OR_RETURN(const auto text, base::read_file(base_path(), kBaseBytesMax));
+  const auto base = base_of(text);
+  for (const auto& [name, folder] : models) {
+    // Whose it is comes first: it is nobody else's for a moment.
+    RETURN_IF_ERROR(parts_.governance.model_permissions().give(name, job_.project));
+    RETURN_IF_ERROR(parts_.models.publish(name, base, folder));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TuningSegment::withdraw(const std::vector<Made>& models) {
+  for (const auto& [name, folder] : models) {
+    const auto removed = parts_.models.remove(name);
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+    RETURN_IF_ERROR(parts_.governance.model_permissions().take(name, job_.project));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TuningSegment::charge(std::int64_t trained_tokens) {
+  ASSIGN_OR_RETURN(auto prices, parts_.governance.limits().prices());
+  // All of its processes' time, not only that of this one.
+  ASSIGN_OR_RETURN(const auto job, jobs().find(job_.project, job_.id));
+  governance::UsageEvent event;
+  event.request_id = job_.id;
+  event.principal.organization = job_.organization;
+  event.principal.project = job_.project;
+  event.demand.model = job_.model;
+  event.demand.service_class = kTrainingClass;
+  event.operation = "fine_tuning";
+  event.tokens.input = trained_tokens;
+  event.device_us = job.device_ms * 1000;
+  const auto now_ms = parts_.governance.clock().unix_millis();
+  const auto price =
+      governance::PriceBook(std::move(prices)).at(job_.model, kTrainingClass, now_ms / 1000);
+  const auto row = governance::to_ledger_row(event, price, now_ms);
+  return parts_.governance.usage().append({&row, 1});
+}
+
+absl::Status TuningSegment::publish(std::int64_t trained_tokens) {
+  const auto results = keep_results();
+  if (!results.ok()) {
+    RETURN_IF_ERROR(jobs().add_event(
+        job_.id, "warn",
+        fmt::format("results.csv was not kept: {}", base::message(results.status()))));
+  }
+  const auto models = made();
+  if (const auto installed = install(models); !installed.ok()) {
+    RETURN_IF_ERROR(withdraw(models));
+    return fail(
+        {"training_failed",
+         fmt::format("The tuned model could not be installed: {}", base::message(installed)), ""});
+  }
+  bool wanted = false;
+  const governance::TuningResult result{model_, results.value_or(""), trained_tokens};
+  RETURN_IF_ERROR(parts_.governance.on_record([&](governance::AuditEvent& event) -> absl::Status {
+    ASSIGN_OR_RETURN(wanted, jobs().succeeded(job_.id, result));
+    if (!wanted) return absl::OkStatus();
+    if (const auto charged = charge(trained_tokens); !charged.ok()) return charged;
+    event = audit_event("fine_tuning.job.succeeded");
+    for (const auto& model : models) event.resources.push_back(model.name);
+    return absl::OkStatus();
+  }));
+  // It was cancelled meanwhile.
+  if (!wanted) RETURN_IF_ERROR(withdraw(models));
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+  return absl::OkStatus();
+}
+
+}  // namespace plinth
