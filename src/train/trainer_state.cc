@@ -50,10 +50,11 @@ std::vector<Trainer::StatePart> Trainer::state_parts() {
   for (auto& moments : optimizer_.moments()) {
     for (auto [kind, array] : {std::pair(".first_moment", &moments.first),
                                std::pair(".second_moment", &moments.second)}) {
-      parts.push_back({moments.parameter, kind, moments.own,
-                       [array](float* to) { array->load(0, array->size(), to); },
-                       // What was short before is so again without a rest that chance decides.
-                       [array](const float* from) { array->store(0, array->size(), from, 0); }});
+      parts.push_back(
+          {moments.parameter, kind, moments.own,
+           [array = array](float* to) { array->load(0, array->size(), to); },
+           // What was short before is so again without a rest that chance decides.
+           [array = array](const float* from) { array->store(0, array->size(), from, 0); }});
     }
   }
   for (auto& momentum : muon_.momenta()) {
