@@ -185,7 +185,7 @@ absl::Status TuningSegment::run_process(const cluster::TuningBase& base, const D
   spec.log_path = options_.log_path;
   spec.input = input.read.get();
   spec.output = output.write.get();
-  spec.niceness = options_.niceness;
+  spec.background = true;
   spec.memory_bytes = options_.memory_bytes;
   const auto started = parts_.clock.now();
   ASSIGN_OR_RETURN(const auto process, parts_.executor.start(spec));

@@ -25,7 +25,6 @@ struct TuningServiceOptions {
   int jobs = 1;                    // at once
   int threads = 1;                 // of each
   std::uint64_t memory_bytes = 0;  // of each; 0 = unbounded
-  int niceness = 10;
   base::Duration poll = std::chrono::milliseconds(500);  // how late an order may be seen
   base::Duration stop_grace = std::chrono::seconds(20);  // from being asked to end to being killed
 };

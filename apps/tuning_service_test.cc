@@ -77,7 +77,7 @@ class ScriptedExecutor final : public cluster::Executor {
     if (scripts_.empty()) return base::internal("no script is left");
     auto script = std::move(scripts_.front());
     scripts_.pop_front();
-    niceness = spec.niceness;
+    background = spec.background;
     return std::unique_ptr<cluster::WorkerProcess>(std::make_unique<ScriptedProcess>(
         std::move(script), spec.input, spec.output, [this](std::string text) {
           std::lock_guard inner(mutex_);
@@ -92,7 +92,7 @@ class ScriptedExecutor final : public cluster::Executor {
     std::lock_guard lock(mutex_);
     return heard_;
   }
-  std::atomic<int> niceness{0};
+  std::atomic<bool> background{false};
 
  private:
   std::mutex mutex_;
@@ -204,7 +204,7 @@ TEST_F(TuningServiceTest, RunsAJobToItsModel) {
   EXPECT_EQ(models_.published, std::vector<std::string>{name + " over base of adapter"});
   EXPECT_FALSE(governance_->model_permissions().may_call("other", {name}));
   EXPECT_TRUE(governance_->model_permissions().may_call("default", {name}));
-  EXPECT_EQ(executor_.niceness, 10);
+  EXPECT_TRUE(executor_.background);
   const auto checkpoints = *jobs().checkpoints("default", job.id, {"", 10, true});
   ASSERT_EQ(checkpoints.rows.size(), 1u);
   EXPECT_EQ(checkpoints.rows[0].model, name);

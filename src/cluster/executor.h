@@ -17,7 +17,8 @@ struct WorkerSpec {
   std::string log_path;                // stderr is appended here
   // Descriptors that become its stdin and stdout; -1 = nothing, and the log. Stay the caller's.
   int input = -1, output = -1;
-  int niceness = 0;                // of its own; 0 = the gateway's
+  // It has the processor where nobody else wants it: SCHED_IDLE, nice 19.
+  bool background = false;
   std::uint64_t memory_bytes = 0;  // of its own memory, files that it maps apart; 0 = unbounded
 };
 

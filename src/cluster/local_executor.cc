@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -48,7 +49,8 @@ struct Child {
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
   pid_t parent = 0;
-  int log = -1, input = -1, output = -1, niceness = 0;
+  int log = -1, input = -1, output = -1;
+  bool background = false;
   rlim_t memory_bytes = 0;
 };
 
@@ -63,7 +65,12 @@ struct Child {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  if (child.niceness != 0) ::setpriority(PRIO_PROCESS, 0, child.niceness);
+  if (child.background) {
+    // Who serves takes a processor from it at once, and not only at the end of its turn.
+    const sched_param none_of_it{};
+    ::sched_setscheduler(0, SCHED_IDLE, &none_of_it);
+    ::setpriority(PRIO_PROCESS, 0, 19);
+  }
   const rlimit memory{child.memory_bytes, child.memory_bytes};
   if (child.memory_bytes > 0) ::setrlimit(RLIMIT_DATA, &memory);
   // Neither of the caller's may be one of those that are overwritten.
@@ -95,7 +102,7 @@ class LocalExecutor final : public Executor {
     environment.push_back(nullptr);
     const Child child{program_.c_str(), arguments.data(), environment.data(),
                       ::getpid(),       log.get(),        spec.input,
-                      spec.output,      spec.niceness,    spec.memory_bytes};
+                      spec.output,      spec.background,  spec.memory_bytes};
     const pid_t pid = ::fork();
     if (pid < 0) return base::errno_status(errno, "[executor] fork");
     if (pid == 0) become(child);
