@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include <cmath>
 #include <filesystem>
 
 #include "model/model_file.h"
 #include "train/adapter.h"
+#include "train/testing/decoder_answers.h"
 
 namespace plinth::train {
 namespace {
@@ -39,28 +39,6 @@ class AdapterStartTest : public testing::Test {
     EXPECT_TRUE(write_peft_adapter(decoder, lora, "tiny", folder_).ok());
     return *model::open_adapter(model::adapter_paths(folder_), file_->spec);
   }
-  static std::vector<float> logits(Decoder<float>& decoder) {
-    base::ThreadPool threads(1);
-    Compute compute(threads);
-    Tape<float> tape(compute);
-    tape.set_recording(false);
-    Batch batch;
-    batch.ids = {5, 17, 60, 3, 3, 91};
-    batch.documents = {{0, 6}};
-    const auto& hidden = decoder.hidden(tape, batch, Recompute::none);
-    std::vector<float> out(static_cast<std::size_t>(6 * decoder.spec().vocab));
-    head_logits(hidden, 0, 6, decoder.head(), decoder.head_shape(), out.data(), compute);
-    return out;
-  }
-  static double distance(const std::vector<float>& a, const std::vector<float>& b) {
-    double sum = 0, norm = 0;
-    for (std::size_t i = 0; i < b.size(); ++i) {
-      sum += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-      norm += std::pow(static_cast<double>(b[i]), 2);
-    }
-    return std::sqrt(sum / norm);
-  }
-
   std::string folder_;
   std::unique_ptr<model::ModelFile> file_;
 };
@@ -69,10 +47,7 @@ TEST_F(AdapterStartTest, ARunBeginsWhereTheLastOneEnded) {
   const auto before = options(3, 5, {"q", "v", "down"});
   const auto first = decoder(before);
   const auto base = logits(*first);
-  int i = 0;
-  for (auto& parameter : first->parameters().all())
-    for (std::size_t n = 0; parameter.learns() && n < parameter.value.size(); ++n)
-      parameter.value[n] = 0.3f * std::sin(static_cast<float>(++i));
+  fill(*first);
   const auto expected = logits(*first);
   ASSERT_GT(distance(base, expected), 0.1);
   const auto adapter = left_by(*first, before);

@@ -14,6 +14,7 @@
 #include "model/gguf_copy.h"
 #include "model/hf_export.h"
 #include "model/model_file.h"
+#include "train/testing/decoder_answers.h"
 #include "train/trained_weights.h"
 
 namespace plinth::train {
@@ -37,36 +38,6 @@ class AdapterTest : public testing::Test {
     EXPECT_TRUE(file.ok()) << file.status();
     return *Decoder<float>::make((*file)->spec, (*file)->weights, lora);
   }
-  // An adapter that changes every output.
-  static void fill(Decoder<float>& decoder) {
-    int i = 0;
-    for (auto& parameter : decoder.parameters().all()) {
-      for (std::size_t n = 0; parameter.learns() && n < parameter.value.size(); ++n)
-        parameter.value[n] = 0.3f * std::sin(static_cast<float>(++i));
-    }
-  }
-  static std::vector<float> logits(Decoder<float>& decoder) {
-    base::ThreadPool threads(1);
-    Compute compute(threads);
-    Tape<float> tape(compute);
-    tape.set_recording(false);
-    Batch batch;
-    batch.ids = {5, 17, 60, 3, 3, 91};
-    batch.documents = {{0, 6}};
-    const auto& hidden = decoder.hidden(tape, batch, Recompute::none);
-    std::vector<float> out(static_cast<std::size_t>(6 * decoder.spec().vocab));
-    head_logits(hidden, 0, 6, decoder.head(), decoder.head_shape(), out.data(), compute);
-    return out;
-  }
-  static double distance(const std::vector<float>& a, const std::vector<float>& b) {
-    double distance = 0, norm = 0;
-    for (std::size_t i = 0; i < b.size(); ++i) {
-      distance += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-      norm += std::pow(static_cast<double>(b[i]), 2);
-    }
-    return std::sqrt(distance / norm);
-  }
-
   std::string folder_;
   LoraOptions lora_;
 };
