@@ -137,6 +137,7 @@ absl::StatusOr<std::vector<std::string>> EvalEngine::answer(std::vector<Generate
   for (auto& request : requests) request.sampling.temperature = 0;
   ASSIGN_OR_RETURN(auto answers, run_all(*engine_, std::move(requests)));
   std::vector<std::string> texts;
+  texts.reserve(answers.size());
   for (auto& answer : answers) texts.push_back(std::move(answer.text));
   return texts;
 }

@@ -148,6 +148,7 @@ absl::StatusOr<int> stay(pid_t child, int errors, LauncherOutput& output) {
 absl::Status launch_ranks(int ranks) {
   ASSIGN_OR_RETURN(auto words, command_line(ranks));
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   int ends[2];

@@ -16,7 +16,6 @@
 namespace plinth {
 namespace {
 
-using base::json::object;
 using governance::kTuningCancelled;
 using governance::kTuningFailed;
 using governance::kTuningQueued;

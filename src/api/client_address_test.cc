@@ -10,6 +10,7 @@ namespace {
 std::string seen(std::string_view peer, std::string_view forwarded_for,
                  const std::vector<std::string>& trusted) {
   std::vector<governance::Network> networks;
+  networks.reserve(trusted.size());
   for (const auto& text : trusted) networks.push_back(*governance::Network::parse(text));
   return client_address(peer, forwarded_for, networks);
 }
