@@ -64,13 +64,7 @@ absl::Status write_gguf(const Source& source, DType type, const std::string& tar
   copy.all = true;
   const bool plain = type == DType::f32 || type == DType::f16 || type == DType::bf16;
   copy.outer = plain ? type : DType::q8_0;
-  if (source.adapter) {
-    for (const auto& part : source.adapter->parts) {
-      copy.changes[part.gguf_name()] = [&part](std::int64_t row, float* numbers) {
-        part.add_row(row, numbers);
-      };
-    }
-  }
+  if (source.adapter) model::add_adapter(*source.adapter, copy);
   return model::copy_gguf(copy);
 }
 

@@ -2,9 +2,9 @@
 
 #include <filesystem>
 
+#include "model/adapter_merge.h"
 #include "model/hf_export.h"
 #include "train/adapter.h"
-#include "train/trained_weights.h"
 #include "train/whole_model.h"
 
 namespace plinth {
@@ -31,16 +31,19 @@ absl::StatusOr<std::string> write_model(const ModelForms& forms, const TrainedMo
                                         const model::ModelFile& base,
                                         const train::Parameters<float>& parameters) {
   const auto gguf = trained.folder + "/model.gguf", folder = trained.folder + "/safetensors";
+  const bool whole = trained.lora.rank == 0;
   if (forms.folder) {
-    const auto made = train::trained_weights(parameters, trained.lora, base.weights);
-    RETURN_IF_ERROR(model::write_hf_folder(base, made.weights, tensor::DType::bf16, folder));
+    const auto merged =
+        whole
+            ? model::MergedWeights{train::whole_weights(parameters, base.weights), {}}
+            : model::merge_adapter(base.weights, train::trained_adapter(parameters, trained.lora));
+    RETURN_IF_ERROR(model::write_hf_folder(base, merged.weights, tensor::DType::bf16, folder));
   }
   if (!forms.gguf) return forms.folder ? folder : "";
   RETURN_IF_ERROR(
-      trained.lora.rank == 0
-          ? train::write_whole_gguf(parameters, trained.base_path, tensor::DType::q8_0, gguf)
-          : train::write_merged_gguf(parameters, trained.lora, trained.base_path,
-                                     tensor::DType::q8_0, gguf));
+      whole ? train::write_whole_gguf(parameters, trained.base_path, tensor::DType::q8_0, gguf)
+            : train::write_merged_gguf(parameters, trained.lora, trained.base_path,
+                                       tensor::DType::q8_0, gguf));
   return gguf;
 }
 

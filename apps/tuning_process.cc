@@ -123,7 +123,8 @@ class Reporter final : public TrainingObserver {
                  {"loss", step.loss.mean()},
                  {"accuracy", token_accuracy(step.loss)},
                  {"margin", margin_},
-                 {"learning_rate", step.learning_rate}});
+                 {"learning_rate", step.learning_rate},
+                 {"skipped", step.skipped ? 1 : 0}});
   }
   void valid(const ValidReport& valid) override {
     if (valid.loss.targets == 0) return;
@@ -166,6 +167,7 @@ TrainingRunOptions options_of(const TuningTask& task) {
   if (task.hyperparameters.prefers) options.trainer.objective.method = train::Method::dpo;
   options.trainer.objective.preference.beta = task.hyperparameters.beta.value_or(kBeta);
   options.trainer.seed = task.seed;
+  options.trainer.spike_guard.on = true;
   options.threads = task.threads;
   options.checkpoint_steps = kCheckpointSteps;
   options.resume = ResumeMode::if_present;

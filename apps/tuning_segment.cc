@@ -297,6 +297,12 @@ absl::Status TuningSegment::take_begun(const TuningReport& report) {
 
 absl::Status TuningSegment::take_step(const TuningReport& report) {
   const auto step = report.integer("step");
+  if (report.integer("skipped") != 0) {
+    RETURN_IF_ERROR(
+        jobs().add_event(job_.id, "warn",
+                         fmt::format("Step {} is a spike and was not taken: training loss={:.2f}",
+                                     step, report.number("loss"))));
+  }
   const auto every = std::max<std::int64_t>(
       (steps_ + governance::kTuningStepEventsMax - 1) / governance::kTuningStepEventsMax, 1);
   Object metrics{{"step", step},

@@ -125,7 +125,7 @@ class NotedModels final : public cluster::TunedModels {
 const Script kChecked{{{"checked", {{"examples", 1}}}, {"valid_files", {}}}};
 const Script kTrains{{{"begun", {{"n_epochs", 1}, {"batch_size", 1}, {"steps", 2}, {"done", 0}}},
                       {"step", {{"step", 1}, {"loss", 2.0}, {"accuracy", 0.1}}},
-                      {"step", {{"step", 2}, {"loss", 1.0}, {"accuracy", 0.5}}},
+                      {"step", {{"step", 2}, {"loss", 1.0}, {"accuracy", 0.5}, {"skipped", 1}}},
                       {"valid", {{"step", 2}, {"loss", 1.5}, {"accuracy", 0.4}}},
                       {"finished", {{"trained_tokens", 42}}}}};
 
@@ -208,6 +208,13 @@ TEST_F(TuningServiceTest, RunsAJobToItsModel) {
   ASSERT_EQ(checkpoints.rows.size(), 1u);
   EXPECT_EQ(checkpoints.rows[0].model, name);
   EXPECT_THAT(checkpoints.rows[0].metrics, testing::HasSubstr("full_valid_loss"));
+  const auto events = *jobs().events("default", job.id, {"", 100, true});
+  EXPECT_EQ(std::count_if(events.rows.begin(), events.rows.end(),
+                          [](const auto& row) {
+                            return row.level == "warn" &&
+                                   row.message.starts_with("Step 2 is a spike");
+                          }),
+            1);
   const auto heard = executor_.heard();
   ASSERT_EQ(heard.size(), 2u);
   EXPECT_THAT(heard[1], testing::EndsWith("}\na line of the training file\n"));

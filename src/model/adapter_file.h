@@ -15,6 +15,7 @@ namespace plinth::model {
 
 enum class AdaptedMatrix : std::uint8_t { q, k, v, o, gate, up, down };
 inline constexpr int kAdaptedMatrices = 7;
+std::string_view adapted_matrix_name(AdaptedMatrix matrix);  // "q", "gate"
 
 // W + B A of one matrix.
 struct AdapterPart {

@@ -32,17 +32,23 @@ MergedWeights merge_adapter(const DecoderWeights& base, const AdapterFile& adapt
     auto& matrix =
         matrix_of(merged.weights.layers[static_cast<std::size_t>(part.layer)], part.matrix);
     auto& sums = merged.sums.emplace_back(static_cast<std::size_t>(matrix.rows * matrix.columns));
-    const auto bytes = tensor::row_bytes(matrix.dtype, matrix.columns);
     for (std::int64_t row = 0; row < matrix.rows; ++row) {
       float* numbers = sums.data() + row * matrix.columns;
-      tensor::dequantize_row(matrix.dtype, matrix.data + static_cast<std::size_t>(row) * bytes,
-                             numbers, matrix.columns);
+      tensor::dequantize_row(matrix, row, numbers);
       part.add_row(row, numbers);
     }
     matrix = {reinterpret_cast<const std::uint8_t*>(sums.data()), tensor::DType::f32, matrix.rows,
               matrix.columns};
   }
   return merged;
+}
+
+void add_adapter(const AdapterFile& adapter, GgufCopy& copy) {
+  for (const auto& part : adapter.parts) {
+    copy.changes[part.gguf_name()] = [&part](std::int64_t row, float* numbers) {
+      part.add_row(row, numbers);
+    };
+  }
 }
 
 }  // namespace plinth::model

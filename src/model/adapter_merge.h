@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/adapter_file.h"
+#include "model/gguf_copy.h"
 
 namespace plinth::model {
 
@@ -15,5 +16,8 @@ struct MergedWeights {
 
 // Refers to `base`, which outlives it; the adapter was opened for it.
 MergedWeights merge_adapter(const DecoderWeights& base, const AdapterFile& adapter);
+
+// The same while a GGUF base is copied; `adapter` outlives the copying.
+void add_adapter(const AdapterFile& adapter, GgufCopy& copy);
 
 }  // namespace plinth::model

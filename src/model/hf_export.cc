@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "model/head_rows.h"
 #include "model/hf/hf_config_writer.h"
 #include "model/hf/hf_spec.h"
 #include "model/safetensors_writer.h"
@@ -16,12 +17,6 @@ namespace plinth::model {
 namespace {
 
 using tensor::MatrixView;
-
-void plain_row(const MatrixView& matrix, std::int64_t row, float* numbers) {
-  const auto bytes = tensor::row_bytes(matrix.dtype, matrix.columns);
-  tensor::dequantize_row(matrix.dtype, matrix.data + static_cast<std::size_t>(row) * bytes, numbers,
-                         matrix.columns);
-}
 
 // The arrays of a folder in the names and the order of rows that transformers' classes have. What
 // it makes refers to it.
@@ -71,7 +66,7 @@ class Arrays {
 
   void matrix(const std::string& name, const MatrixView& from) {
     arrays_.push_back({name + ".weight", {from.rows, from.columns}, [from](auto row, float* out) {
-                         plain_row(from, row, out);
+                         tensor::dequantize_row(from, row, out);
                        }});
   }
 
@@ -88,26 +83,27 @@ class Arrays {
     if (spec_.norm == NormKind::layer) vector(name + ".bias", from.bias, spec_.width);
   }
 
-  // Of what lies in a head's row r here: where transformers has it. Pairs of rope that lie side by
-  // side, 2i and 2i + 1, are its i and i + half.
-  std::int64_t row_here(std::int64_t row) const {
-    const std::int64_t half = spec_.rope.dimensions / 2;
-    const auto in_head = row % spec_.head_width;
-    if (spec_.rope.half_split || in_head >= 2 * half) return row;
-    return row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
+  // By row as transformers has it: where it lies here.
+  std::vector<std::int64_t> rows_here(std::int64_t rows) const {
+    std::vector<std::int64_t> here(static_cast<std::size_t>(rows));
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const auto there = spec_.rope.half_split ? row : row_among_halves(spec_, row);
+      here[static_cast<std::size_t>(there)] = row;
+    }
+    return here;
   }
 
   void heads(const std::string& name, const MatrixView& from, const std::vector<float>& bias) {
+    const auto here = rows_here(from.rows);
     arrays_.push_back(
-        {prefix_ + name + ".weight", {from.rows, from.columns}, [this, from](auto row, float* out) {
-           plain_row(from, row_here(row), out);
+        {prefix_ + name + ".weight", {from.rows, from.columns}, [here, from](auto row, float* out) {
+           tensor::dequantize_row(from, here[static_cast<std::size_t>(row)], out);
          }});
     if (bias.empty() && !attention_bias_) return;
-    arrays_.push_back(
-        {prefix_ + name + ".bias", {from.rows}, [this, &bias, from](auto, float* out) {
-           for (std::int64_t r = 0; r < from.rows; ++r)
-             out[r] = bias.empty() ? 0 : bias[static_cast<std::size_t>(row_here(r))];
-         }});
+    arrays_.push_back({prefix_ + name + ".bias", {from.rows}, [here, &bias](auto, float* out) {
+                         for (const auto row : here)
+                           *out++ = bias.empty() ? 0 : bias[static_cast<std::size_t>(row)];
+                       }});
   }
 
   // Stacked by rows; transposed where the class keeps them so.
@@ -143,7 +139,8 @@ class Arrays {
         plain->resize(static_cast<std::size_t>(rows * columns));
         auto* to = plain->data();
         for (const auto& part : parts) {
-          for (std::int64_t r = 0; r < part.rows; ++r, to += columns) plain_row(part, r, to);
+          for (std::int64_t r = 0; r < part.rows; ++r, to += columns)
+            tensor::dequantize_row(part, r, to);
         }
       }
       for (std::int64_t r = 0; r < rows; ++r)

@@ -53,4 +53,11 @@ struct MatrixView {
 // against it.
 void dequantize_row(DType dtype, const std::uint8_t* row, float* out, std::int64_t columns);
 
+// Row `row` of a matrix. out: [columns].
+inline void dequantize_row(const MatrixView& matrix, std::int64_t row, float* out) {
+  const auto bytes = row_bytes(matrix.dtype, matrix.columns);
+  dequantize_row(matrix.dtype, matrix.data + static_cast<std::size_t>(row) * bytes, out,
+                 matrix.columns);
+}
+
 }  // namespace plinth::tensor

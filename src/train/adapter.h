@@ -2,22 +2,16 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "base/status.h"
+#include "model/adapter_file.h"
 #include "tensor/dtype.h"
 #include "train/decoder.h"
 
 namespace plinth::train {
 
-// Of one matrix, "layers.0.q": W + factor * B A.
-struct AdapterPart {
-  std::string matrix;
-  const Parameter<float>* a = nullptr;  // [rank, inputs]
-  const Parameter<float>* b = nullptr;  // [outputs, rank]
-};
-
-std::vector<AdapterPart> adapter_parts(const Parameters<float>& parameters);
+// What was trained, as others add it: B times the factor.
+model::AdapterFile trained_adapter(const Parameters<float>& parameters, const LoraOptions& lora);
 
 // A copy of the GGUF model `base` whose adapted matrices are W + factor * B A, stored as `dtype`.
 // Unimplemented where the file keeps them in another form than the trainer (q, k and v as one).

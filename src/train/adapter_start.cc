@@ -3,31 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/check.h"
 
 namespace plinth::train {
 
-namespace {
-
-// By model::AdaptedMatrix.
-constexpr std::array<const char*, model::kAdaptedMatrices> kNames = {"q",    "k",  "v",   "o",
-                                                                     "gate", "up", "down"};
-
-const char* name_of(const model::AdapterPart& part) {
-  return kNames.at(static_cast<std::size_t>(part.matrix));
-}
-
-}  // namespace
-
 LoraOptions lora_of(const model::AdapterFile& adapter) {
   LoraOptions lora;
   lora.targets.clear();
-  for (const auto* name : kNames) {
+  for (int i = 0; i < model::kAdaptedMatrices; ++i) {
+    const auto matrix = static_cast<model::AdaptedMatrix>(i);
     const bool there = std::any_of(adapter.parts.begin(), adapter.parts.end(),
-                                   [&](const auto& part) { return name_of(part) == name; });
-    if (there) lora.targets.emplace_back(name);
+                                   [&](const auto& part) { return part.matrix == matrix; });
+    if (there) lora.targets.emplace_back(model::adapted_matrix_name(matrix));
   }
   for (const auto& part : adapter.parts) lora.rank = std::max<std::int64_t>(lora.rank, part.rank);
   lora.alpha = 2 * static_cast<double>(lora.rank);
@@ -38,7 +26,8 @@ absl::Status begin_with(const model::AdapterFile& adapter, const LoraOptions& lo
                         Parameters<float>& parameters) {
   const auto factor = static_cast<float>(lora.factor());
   for (const auto& part : adapter.parts) {
-    const auto name = fmt::format("layers.{}.{}", part.layer, name_of(part));
+    const auto name =
+        fmt::format("layers.{}.{}", part.layer, model::adapted_matrix_name(part.matrix));
     auto* a = parameters.find(name + ".lora_a");
     auto* b = parameters.find(name + ".lora_b");
     if (a == nullptr || b == nullptr || a->rows < part.rank) {

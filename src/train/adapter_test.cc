@@ -11,11 +11,12 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "model/adapter_merge.h"
 #include "model/gguf_copy.h"
 #include "model/hf_export.h"
 #include "model/model_file.h"
 #include "train/testing/decoder_answers.h"
-#include "train/trained_weights.h"
+#include "train/whole_model.h"
 
 namespace plinth::train {
 namespace {
@@ -98,7 +99,8 @@ TEST_F(AdapterTest, AFolderWithTheAdapterInItAnswersAsTheAdapterDid) {
     const auto adapted = open(path, lora_);
     fill(*adapted);
     const auto base = *model::open_model(path);
-    const auto made = trained_weights(adapted->parameters(), lora_, base->weights);
+    const auto made =
+        model::merge_adapter(base->weights, trained_adapter(adapted->parameters(), lora_));
     const auto status =
         model::write_hf_folder(*base, made.weights, tensor::DType::f32, folder_ + "/hf");
     ASSERT_TRUE(status.ok()) << status;
@@ -112,9 +114,8 @@ TEST_F(AdapterTest, AFolderHasTheWeightsThatLearnt) {
     const auto whole = open(path, {});
     fill(*whole);
     const auto base = *model::open_model(path);
-    const auto made = trained_weights(whole->parameters(), {}, base->weights);
-    const auto status =
-        model::write_hf_folder(*base, made.weights, tensor::DType::f32, folder_ + "/hf");
+    const auto made = whole_weights(whole->parameters(), base->weights);
+    const auto status = model::write_hf_folder(*base, made, tensor::DType::f32, folder_ + "/hf");
     ASSERT_TRUE(status.ok()) << status;
     EXPECT_LT(distance(logits(*open(folder_ + "/hf", {})), logits(*whole)), 1e-5) << name;
   }

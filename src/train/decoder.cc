@@ -87,10 +87,8 @@ class DenseDecoder final : public Decoder<T> {
   Parameter<T>& matrix(const std::string& name, const tensor::MatrixView& stored) {
     auto& parameter = this->parameters_.add(name, stored.rows, stored.columns, all_learn());
     std::vector<float> row(static_cast<std::size_t>(stored.columns));
-    const auto bytes = tensor::row_bytes(stored.dtype, stored.columns);
     for (std::int64_t r = 0; r < stored.rows; ++r) {
-      tensor::dequantize_row(stored.dtype, stored.data + static_cast<std::size_t>(r) * bytes,
-                             row.data(), stored.columns);
+      tensor::dequantize_row(stored, r, row.data());
       std::copy(row.begin(), row.end(), parameter.value.data() + r * stored.columns);
     }
     return parameter;

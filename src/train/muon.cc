@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/units.h"
+#include "train/parts.h"
 
 namespace plinth::train {
 
@@ -16,15 +16,6 @@ constexpr int kIterations = 5;
 // Of the polynomial a x + b x^3 + c x^5, as Jordan et al. chose them: the steepest at 0 that stays
 // near 1.
 constexpr float kA = 3.4445f, kB = -4.7750f, kC = 2.0315f;
-constexpr std::int64_t kPart = std::int64_t{1} << 14;
-
-template <typename Body>
-void for_parts(std::int64_t begin, std::int64_t end, base::ThreadPool& threads, const Body& body) {
-  threads.parallel_for(base::ceil_div(end - begin, kPart), 1,
-                       [&](std::int64_t first, std::int64_t last) {
-                         body(begin + first * kPart, std::min(end, begin + last * kPart));
-                       });
-}
 
 // In fp64 and one order.
 double norm_of(const float* x, std::int64_t size) {
@@ -113,8 +104,8 @@ absl::Status Muon::step(double learning_rate, double gradient_factor, Compute& c
   for (auto& momentum : momenta_) {
     auto& parameter = *momentum.parameter;
     float* direction = parameter.grad.data();
-    for_parts(momentum.own.begin, momentum.own.end, compute.threads,
-              [&](std::int64_t begin, std::int64_t end) {
+    for_parts(momentum.own, compute.threads,
+              [&](std::int64_t, std::int64_t begin, std::int64_t end) {
                 for (auto i = begin; i < end; ++i) {
                   auto& kept = momentum.values[static_cast<std::size_t>(i - momentum.own.begin)];
                   const float g = direction[i] * factor;
@@ -136,9 +127,10 @@ absl::Status Muon::step(double learning_rate, double gradient_factor, Compute& c
     const auto keep = static_cast<float>(1 - learning_rate * options_.weight_decay);
     float* value = parameter.value.data();
     const float* direction = parameter.grad.data();
-    for_parts(0, parameter.size(), compute.threads, [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = begin; i < end; ++i) value[i] = value[i] * keep - rate * direction[i];
-    });
+    for_parts({0, parameter.size()}, compute.threads,
+              [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+                for (auto i = begin; i < end; ++i) value[i] = value[i] * keep - rate * direction[i];
+              });
   }
   return absl::OkStatus();
 }

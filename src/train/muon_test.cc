@@ -95,6 +95,14 @@ TEST(Orthogonalize, LeavesSingularValuesNearOne) {
       }
     }
   }
+  // Its singular values stand on the diagonal.
+  std::vector<float> diagonal(64);
+  for (std::size_t i = 0; i < 8; ++i) diagonal[i * 9] = std::pow(0.45f, static_cast<float>(i));
+  orthogonalize(diagonal.data(), 8, 8, compute);
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_GT(diagonal[i * 9], 0.6) << i;
+    EXPECT_LT(diagonal[i * 9], 1.3) << i;
+  }
   std::vector<float> zeros(64);
   orthogonalize(zeros.data(), 8, 8, compute);
   EXPECT_EQ(zeros, std::vector<float>(64));

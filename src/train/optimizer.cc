@@ -6,16 +6,14 @@
 #include <cmath>
 #include <vector>
 
-#include "base/units.h"
+#include "train/parts.h"
 
 namespace plinth::train {
 
 namespace {
 
-// Numbers that one thread takes at a time, which all fit its caches.
-constexpr std::int64_t kPart = std::int64_t{1} << 14;
-
-// Numbers whose moments are made plain at a time. It divides kPart and begins where a stretch may.
+// Numbers whose moments are made plain at a time. It divides kPartNumbers and begins where a
+// stretch may.
 constexpr std::int64_t kBlock = 1024;
 
 // Steele et al., "Fast splittable pseudorandom number generators", 2014.
@@ -24,16 +22,6 @@ std::uint64_t mixed(std::uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
   return x ^ (x >> 31);
-}
-
-// body(part, begin, end) over the stretch.
-template <typename Body>
-void for_parts(const Stretch& own, base::ThreadPool& threads, const Body& body) {
-  threads.parallel_for(
-      base::ceil_div(own.size(), kPart), 1, [&](std::int64_t begin, std::int64_t end) {
-        for (auto part = begin; part < end; ++part)
-          body(part, own.begin + part * kPart, std::min(own.end, own.begin + (part + 1) * kPart));
-      });
 }
 
 }  // namespace
@@ -139,7 +127,7 @@ double gradient_squares(const Parameters<T>& parameters, const Place& place,
   for (const auto& parameter : parameters.all()) {
     if (!parameter.learns()) continue;
     const auto own = stretch_of(parameter.size(), place);
-    std::vector<double> parts(static_cast<std::size_t>(base::ceil_div(own.size(), kPart)));
+    std::vector<double> parts(static_cast<std::size_t>(parts_of(own)));
     for_parts(own, threads, [&](std::int64_t part, std::int64_t begin, std::int64_t end) {
       double squares = 0;
       for (auto i = begin; i < end; ++i) {

@@ -11,11 +11,8 @@ namespace {
 
 Numbers<float> plain(const tensor::MatrixView& stored) {
   Numbers<float> values(static_cast<std::size_t>(stored.rows * stored.columns));
-  const auto bytes = tensor::row_bytes(stored.dtype, stored.columns);
-  for (std::int64_t r = 0; r < stored.rows; ++r) {
-    tensor::dequantize_row(stored.dtype, stored.data + static_cast<std::size_t>(r) * bytes,
-                           values.data() + r * stored.columns, stored.columns);
-  }
+  for (std::int64_t r = 0; r < stored.rows; ++r)
+    tensor::dequantize_row(stored, r, values.data() + r * stored.columns);
   return values;
 }
 

@@ -12,15 +12,12 @@ StoredWeight::StoredWeight(const tensor::MatrixView& stored, std::int64_t plain_
 
 template <typename Body>
 void StoredWeight::for_plain_rows(Compute& compute, const Body& body) const {
-  const auto bytes = tensor::row_bytes(stored_.dtype, columns());
   float* plain =
       compute.lanes.front().scratch.reserve(static_cast<std::size_t>(plain_rows_ * columns()));
   for (std::int64_t first = 0; first < rows(); first += plain_rows_) {
     const auto count = std::min(plain_rows_, rows() - first);
     for_rows(compute.threads, count, [&](std::int64_t r) {
-      tensor::dequantize_row(stored_.dtype,
-                             stored_.data + static_cast<std::size_t>(first + r) * bytes,
-                             plain + r * columns(), columns());
+      tensor::dequantize_row(stored_, first + r, plain + r * columns());
     });
     body(first, count, plain);
   }

@@ -35,11 +35,6 @@ std::function<bool(const Parameter<float>&)> left_to_muon(const TrainerOptions& 
   if (!options.muon) return nullptr;
   return muon_takes;
 }
-Parameters<float>& of_muon(Decoder<float>& decoder, const TrainerOptions& options) {
-  static Parameters<float> none;
-  return options.muon ? decoder.parameters() : none;
-}
-
 }  // namespace
 
 Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOptions& options,
@@ -52,10 +47,11 @@ Trainer::Trainer(Decoder<float>& decoder, const Dataset& data, const TrainerOpti
       objective_(objective_of(data)),
       tape_(compute),
       optimizer_(decoder.parameters(), options.adamw, ranks_.place(), left_to_muon(options)),
-      muon_(of_muon(decoder, options), options.muon_options, ranks_.place()),
       spike_guard_(options.spike_guard),
       steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
-      steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
+      steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {
+  if (options.muon) muon_.emplace(decoder.parameters(), options.muon_options, ranks_.place());
+}
 
 Trainer::Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt,
                  const TrainerOptions& options, Compute& compute, Collective* ranks)
@@ -67,10 +63,11 @@ Trainer::Trainer(Decoder<float>& decoder, std::unique_ptr<Objective> learnt,
       objective_(*(objectives_[nullptr] = std::move(learnt))),
       tape_(compute),
       optimizer_(decoder.parameters(), options.adamw, ranks_.place(), left_to_muon(options)),
-      muon_(of_muon(decoder, options), options.muon_options, ranks_.place()),
       spike_guard_(options.spike_guard),
       steps_per_epoch_(base::ceil_div(objective_.records(), options.batch_size)),
-      steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {}
+      steps_(options.steps > 0 ? options.steps : steps_per_epoch_ * options.epochs) {
+  if (options.muon) muon_.emplace(decoder.parameters(), options.muon_options, ranks_.place());
+}
 
 Objective& Trainer::objective_of(const Dataset& data) {
   auto& objective = objectives_[&data];
@@ -191,7 +188,7 @@ absl::Status Trainer::take_step(StepReport& report) {
   optimizer_.step(report.learning_rate, factor, compute_.threads);
   for (auto& moments : optimizer_.moments())
     RETURN_IF_ERROR(ranks_.all_gather(moments.parameter->value));
-  return muon_.step(report.learning_rate, factor, compute_, ranks_);
+  return muon_ ? muon_->step(report.learning_rate, factor, compute_, ranks_) : absl::OkStatus();
 }
 
 absl::StatusOr<Loss> Trainer::evaluate(const Dataset& data) { return evaluate(objective_of(data)); }

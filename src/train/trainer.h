@@ -141,7 +141,7 @@ class Trainer {
   Objective& objective_;  // that is learnt
   Tape<float> tape_;
   AdamW<float> optimizer_;
-  Muon muon_;  // of nothing where it is off
+  std::optional<Muon> muon_;
   SpikeGuard spike_guard_;
   std::int64_t steps_per_epoch_ = 0, steps_ = 0;
   std::int64_t order_epoch_ = -1;
@@ -153,7 +153,7 @@ class Trainer {
   };
   Snapshot snapshot_;
   bool saving_ = false;  // begun, and not finished
-  // Rank 0's, which reads snapshot_ and sets written_ until it is joined.
+  // Rank 0's, which has snapshot_ and written_ for itself until it is joined.
   std::thread writer_;
   absl::Status written_;
 };

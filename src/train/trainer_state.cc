@@ -57,7 +57,8 @@ std::vector<Trainer::StatePart> Trainer::state_parts() {
            [array = array](const float* from) { array->store(0, array->size(), from, 0); }});
     }
   }
-  for (auto& momentum : muon_.momenta()) {
+  if (!muon_) return parts;
+  for (auto& momentum : muon_->momenta()) {
     auto* values = &momentum.values;
     parts.push_back(
         {momentum.parameter, ".momentum", momentum.own,
@@ -69,8 +70,6 @@ std::vector<Trainer::StatePart> Trainer::state_parts() {
 
 absl::Status Trainer::begin_save(const std::string& folder, int keep) {
   RETURN_IF_ERROR(finish_save());
-  snapshot_.numbers.clear();
-  snapshot_.matrices.clear();
   const bool keeps = ranks_.place().rank == 0;
   const auto add = [&](std::string name, std::int64_t rows, std::int64_t columns,
                        const Numbers<float>& numbers) {
@@ -94,6 +93,7 @@ absl::Status Trainer::begin_save(const std::string& folder, int keep) {
   if (!keeps) return absl::OkStatus();
   writer_ = std::thread([this, folder, keep, step = done(), run = description()] {
     written_ = write_checkpoint(folder, step, run, snapshot_.matrices, keep);
+    snapshot_ = {};  // as much memory as what learns
   });
   return absl::OkStatus();
 }

@@ -4,10 +4,15 @@
 #include <string>
 
 #include "base/status.h"
+#include "model/decoder_spec.h"
 #include "tensor/dtype.h"
 #include "train/parameters.h"
 
 namespace plinth::train {
+
+// `base` with these weights instead of its own. Refers to both, which outlive it.
+model::DecoderWeights whole_weights(const Parameters<float>& parameters,
+                                    const model::DecoderWeights& base);
 
 // A copy of the GGUF model `base` with these weights: matrices as `dtype`, vectors as F32.
 // Unimplemented where the file keeps one in another form than the trainer (q, k and v as one).

@@ -3,29 +3,13 @@ import csv
 import json
 import math
 import os
-import random
 import re
 import signal
 import struct
 import urllib.request
 
+from dates import chats, dates
 from harness import Home, Service, test
-
-MONTHS = ("January February March April May June July August September October November December").split()
-
-
-def dates(count, seed):
-    """Pairs like ("March 5, 1987", "1987-03-05")."""
-    draw = random.Random(seed)
-    for _ in range(count):
-        month, day, year = draw.randrange(12), draw.randrange(1, 29), draw.randrange(1900, 2030)
-        yield f"{MONTHS[month]} {day}, {year}", f"{year}-{month + 1:02d}-{day:02d}"
-
-
-def chats(pairs):
-    return "".join(json.dumps({"messages": [{"role": "user", "content": question},
-                                            {"role": "assistant", "content": answer}]}) + "\n" for question, answer in pairs)
-
 
 def answers(service, model, questions):
     said = []
@@ -86,9 +70,7 @@ def an_adapter_over_its_base_answers_as_the_merged_model():
 @test
 def an_adapter_is_left_in_pefts_form():
     with Home() as home:
-        model = home.path + "/tiny.gguf"
-        os.makedirs(home.path)
-        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        model = home.tiny_model()
         data = home.write("data.jsonl", '{"prompt": "a", "completion": "b"}\n' * 3)
         lines = home.run("finetune", "--base", model, "--data", data, "--to", home.path + "/out", "--rank", "2",
                          "--targets", "q,down", "--epochs", "2", "--batch-size", "2", "--json").stdout.splitlines()
@@ -107,9 +89,7 @@ def perplexity(home, model, data):
 @test
 def what_was_tuned_is_exported_with_its_base():
     with Home() as home:
-        model = home.path + "/tiny.gguf"
-        os.makedirs(home.path)
-        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        model = home.tiny_model()
         home.run("model", "import", model, "--as", "tiny")
         data = home.write("data.jsonl", '{"text": "the cat sat on the mat"}\n' * 8)
         home.run("finetune", "--base", "tiny", "--data", data, "--to", home.path + "/out", "--epochs", "10", "--learning-rate",
@@ -159,9 +139,7 @@ def all_weights_of_a_folder_learn():
 @test
 def preferences_are_learnt_by_each_method():
     with Home() as home:
-        model = home.path + "/tiny.gguf"
-        os.makedirs(home.path)
-        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        model = home.tiny_model()
         pair = {"input": {"messages": [{"role": "user", "content": "a"}]}}
         for side, said in [("preferred_output", "yes"), ("non_preferred_output", "no?")]:
             pair[side] = [{"role": "assistant", "content": said}]
@@ -183,9 +161,7 @@ def preferences_are_learnt_by_each_method():
 @test
 def a_run_that_was_killed_goes_on_to_the_same_bytes():
     with Home() as home:
-        model = home.path + "/tiny.gguf"
-        os.makedirs(home.path)
-        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        model = home.tiny_model()
         data = home.write("data.jsonl", "".join('{"prompt": "p%d", "completion": "%s"}\n' % (i, "c" * 200) for i in range(40)))
 
         def arguments(folder):

@@ -61,6 +61,13 @@ class Home:
     def import_model(self):
         self.run("model", "import", models + "/SmolLM2-135M-Instruct.Q4_1.gguf", "--as", "smollm2")
 
+    def tiny_model(self):
+        """The path of a small one of random weights, which is not installed."""
+        path = self.path + "/tiny.gguf"
+        os.makedirs(self.path, exist_ok=True)
+        self.run("bench", "generate", path, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        return path
+
     def write(self, name, text):
         path = os.path.join(self.path, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -135,9 +135,7 @@ def one_process_goes_on_with_the_checkpoint_of_two():
 @ranks_test
 def two_ranks_tune_what_one_process_does():
     with Home() as home:
-        model = home.path + "/tiny.gguf"
-        os.makedirs(home.path)
-        home.run("bench", "generate", model, "--shape", "llama-tiny", "--type", "q8_0", "--head", "q8_0")
+        model = home.tiny_model()
         data = home.write("data.jsonl", "".join('{"prompt": "p%d", "completion": "%s"}\n' % (i, "c" * (1 + 37 * i % 200)) for i in range(21)))
         valid = home.write("valid.jsonl", '{"prompt": "p", "completion": "ccc"}\n' * 3)
         pair = {"input": {"messages": [{"role": "user", "content": "a"}]}}

@@ -5,7 +5,6 @@ transformers and by llama.cpp, whose scores must be within three points of the s
 import json
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -16,23 +15,13 @@ import openai
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE.parent / "e2e"), str(ROOT / "bench" / "peers")]
+sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parent / "cli"), str(ROOT / "bench" / "peers")]
 
 import peers  # noqa: E402
+from dates import chats, dates  # noqa: E402
 from service import Home, Service  # noqa: E402
 
-MONTHS = "January February March April May June July August September October November December".split()
 LIMIT_S = 600
-
-
-def dates(count, seed):
-    """Different pairs like ("March 5, 1987", "1987-03-05")."""
-    draw = random.Random(seed)
-    found = {}
-    while len(found) < count:
-        month, day, year = draw.randrange(12), draw.randrange(1, 29), draw.randrange(1900, 2100)
-        found[f"{MONTHS[month]} {day}, {year}"] = f"{year}-{month + 1:02d}-{day:02d}"
-    return list(found.items())
 
 
 def points(pairs, said):
@@ -45,9 +34,7 @@ def ask(client, model, pairs):
 
 
 def tune(client, pairs, epochs):
-    chats = "".join(json.dumps({"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}) + "\n"
-                    for question, answer in pairs)
-    file = client.files.create(file=("dates.jsonl", chats.encode()), purpose="fine-tune")
+    file = client.files.create(file=("dates.jsonl", chats(pairs).encode()), purpose="fine-tune")
     job = client.fine_tuning.jobs.create(
         model="smollm2", training_file=file.id, suffix="dates", seed=1,
         method={"type": "supervised", "supervised": {"hyperparameters": {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/head_rows.h"
 #include "model/limits.h"
 
 namespace plinth::model {
@@ -141,18 +142,13 @@ absl::Status AdapterBuilder::scale(double factor, AdapterPart& part) const {
   return absl::OkStatus();
 }
 
-// Element i of a head pairs with i + half in one order, 2i with 2i + 1 in the other.
 void AdapterBuilder::reorder(AdapterPart& part) const {
   const auto& rope = base_.rope;
   const bool turned = part.matrix == AdaptedMatrix::q || part.matrix == AdaptedMatrix::k;
   if (!turned || rope.dimensions == 0 || neighbour_pairs_ == !rope.half_split) return;
-  const std::int64_t half = rope.dimensions / 2;
   const auto stored = part.b;
   for (std::int64_t r = 0; r < part.outputs; ++r) {
-    const auto in_head = r % base_.head_width;
-    if (in_head >= 2 * half) continue;
-    // Row r of neighbours is row `apart` of halves.
-    const auto apart = r - in_head + in_head / 2 + (in_head % 2) * half;
+    const auto apart = row_among_halves(base_, r);
     const auto from = neighbour_pairs_ ? r : apart, to = neighbour_pairs_ ? apart : r;
     std::copy_n(stored.data() + from * part.rank, part.rank, part.b.data() + to * part.rank);
   }

@@ -12,8 +12,6 @@
 
 namespace plinth::model {
 
-std::string_view adapted_matrix_name(AdaptedMatrix matrix);  // "q", "gate"
-
 // Outputs and inputs of a matrix. Unimplemented where the layer has it not as one matrix of its
 // own: experts, a gate of a block that has none.
 struct AdaptedShape {

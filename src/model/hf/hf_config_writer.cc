@@ -169,7 +169,7 @@ absl::StatusOr<json::object> hf_config(const DecoderSpec& spec, const DecoderWei
 }
 
 json::object hf_generation_config(const TokenizerSpec& tokenizer) {
-  json::object config{{"_from_model_config", false}};
+  json::object config;
   add_tokens(tokenizer, config);
   return config;
 }
