@@ -7,6 +7,7 @@
 
 #include "model/adapter_merge.h"
 #include "model/gguf_copy.h"
+#include "model/gguf_export.h"
 #include "model/hf_export.h"
 
 namespace plinth {
@@ -57,13 +58,19 @@ absl::Status write_folder(const Source& source, DType type, const std::string& t
   return model::write_hf_folder(*source.file, merged.weights, type, target);
 }
 
-absl::Status write_gguf(const Source& source, DType type, const std::string& target) {
-  if (std::filesystem::is_directory(source.path))
-    return base::unimplemented("a model of safetensors cannot be written as GGUF");
+absl::Status write_file(const Source& source, DType type, const std::string& target) {
+  const bool plain = type == DType::f32 || type == DType::f16 || type == DType::bf16;
+  const DType outer = plain ? type : DType::q8_0;
+  if (std::filesystem::is_directory(source.path)) {
+    const model::GgufTypes types{type, outer};
+    if (!source.adapter)
+      return model::write_gguf(*source.file, source.file->weights, types, target);
+    const auto merged = model::merge_adapter(source.file->weights, *source.adapter);
+    return model::write_gguf(*source.file, merged.weights, types, target);
+  }
   model::GgufCopy copy{source.path, target, {}, type};
   copy.all = true;
-  const bool plain = type == DType::f32 || type == DType::f16 || type == DType::bf16;
-  copy.outer = plain ? type : DType::q8_0;
+  copy.outer = outer;
   if (source.adapter) model::add_adapter(*source.adapter, copy);
   return model::copy_gguf(copy);
 }
@@ -78,7 +85,7 @@ absl::Status convert_model(const cluster::ModelLibrary& library,
   if (std::filesystem::exists(target, error))
     return base::failed_precondition(fmt::format("{} is there already", target));
   ASSIGN_OR_RETURN(const auto source, open_source(library, model));
-  return options.format == "gguf" ? write_gguf(source, type, target)
+  return options.format == "gguf" ? write_file(source, type, target)
                                   : write_folder(source, type, target);
 }
 

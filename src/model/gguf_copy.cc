@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/gguf/gguf_set.h"
+#include "model/gguf/stored_type.h"
 #include "model/gguf_writer.h"
 #include "tensor/quantize.h"
 
@@ -24,15 +25,7 @@ std::int64_t rows_of(const GgufTensor& tensor) {
 }
 
 tensor::DType changed_type(const GgufTensor& tensor, tensor::DType dtype) {
-  return rows_of(tensor) == 0 ? tensor::DType::f32 : dtype;
-}
-
-// Of what is stored anew.
-absl::Status check_type(const std::string& name, const GgufTensor& tensor, tensor::DType dtype) {
-  const auto& info = tensor::dtype_info(dtype);
-  if (columns_of(tensor) % info.block_elements == 0) return absl::OkStatus();
-  return base::invalid_argument(fmt::format("[gguf] {}: rows of {} do not divide into blocks of {}",
-                                            name, columns_of(tensor), info.name));
+  return rows_of(tensor) == 0 ? tensor::DType::f32 : stored_type(dtype, columns_of(tensor));
 }
 
 bool is_outer(const std::string& name) {
@@ -97,7 +90,6 @@ absl::Status copy_gguf(const GgufCopy& copy) {
       continue;
     }
     const auto dtype = changed_type(tensor, copy.all && is_outer(name) ? copy.outer : copy.dtype);
-    RETURN_IF_ERROR(check_type(name, tensor, dtype));
     writer.add(name, dtype, rows_of(tensor), columns_of(tensor),
                changed_rows(tensor, changes ? change->second : kNone, dtype));
   }

@@ -19,14 +19,15 @@ struct GgufCopy {
   std::string to;  // under this name only once it is complete
   // By the tensor's name in the file: "blk.0.attn_q.weight".
   std::map<std::string, ChangeRow> changes;
-  tensor::DType dtype = tensor::DType::q8_0;  // of the matrices that change; vectors are F32
+  // Of the matrices that change, or another one where rows do not divide into its blocks; vectors
+  // are F32.
+  tensor::DType dtype = tensor::DType::q8_0;
   bool all = false;                           // every matrix is stored so, changed or not
   tensor::DType outer = tensor::DType::q8_0;  // where all are: of the embedding and the head
 };
 
 // Metadata and all other tensors are as they were. NotFound names a tensor that the file lacks;
-// InvalidArgument where `dtype` does not divide its rows; Unimplemented for a file in several
-// parts.
+// Unimplemented for a file in several parts.
 absl::Status copy_gguf(const GgufCopy& copy);
 
 }  // namespace plinth::model

@@ -15,7 +15,7 @@ using namespace base::literals;
 
 constexpr std::uint64_t kChunkBytes = 4_MiB;
 // The format's numbers for the types of values.
-constexpr std::uint32_t kU32 = 4, kI32 = 5, kF32 = 6, kText = 8, kArray = 9;
+constexpr std::uint32_t kU32 = 4, kI32 = 5, kF32 = 6, kBool = 7, kText = 8, kArray = 9;
 
 template <typename T>
 void put(std::string& to, T value) {
@@ -46,6 +46,11 @@ void GgufWriter::set(std::string_view key, std::uint32_t value) {
 void GgufWriter::set(std::string_view key, float value) {
   begin(key, kF32);
   put(metadata_, value);
+}
+
+void GgufWriter::set(std::string_view key, bool value) {
+  begin(key, kBool);
+  put<std::uint8_t>(metadata_, value ? 1 : 0);
 }
 
 void GgufWriter::set(std::string_view key, std::string_view value) {

@@ -24,7 +24,9 @@ class GgufWriter {
 
   void set(std::string_view key, std::uint32_t value);
   void set(std::string_view key, float value);
+  void set(std::string_view key, bool value);
   void set(std::string_view key, std::string_view value);
+  void set(std::string_view key, const char* value) { set(key, std::string_view(value)); }
   void set(std::string_view key, const std::vector<std::string>& values);
   void set(std::string_view key, const std::vector<std::int32_t>& values);
 

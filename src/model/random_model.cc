@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "model/gguf/gguf_tokenizer_writer.h"
 #include "model/gguf_writer.h"
 #include "model/tokenize/byte_alphabet.h"
 #include "model/tokenize/utf8.h"
@@ -112,44 +113,9 @@ TokenizerSpec made_up(std::uint32_t vocab) {
   spec.types.assign(vocab, TokenType::normal);
   spec.types[plain] = spec.types[plain + 1] = TokenType::control;
   spec.bos = static_cast<TokenId>(plain);
+  spec.add_bos = true;
   spec.eos = static_cast<TokenId>(plain + 1);
   return spec;
-}
-
-// GGUF's numbers for the types of tokens.
-std::int32_t gguf_token_type(TokenType type) {
-  switch (type) {
-    case TokenType::unknown:
-      return 2;
-    case TokenType::control:
-      return 3;
-    case TokenType::user_defined:
-      return 4;
-    case TokenType::unused:
-      return 5;
-    case TokenType::byte:
-      return 6;
-    case TokenType::normal:
-      break;
-  }
-  return 1;
-}
-
-void add_tokenizer(const TokenizerSpec& spec, GgufWriter& writer) {
-  std::vector<std::string> merges;
-  for (const auto& merge : spec.merges) merges.push_back(merge.left + " " + merge.right);
-  std::vector<std::int32_t> types(spec.tokens.size(), 1);
-  for (std::size_t i = 0; i < spec.types.size(); ++i) types[i] = gguf_token_type(spec.types[i]);
-  for (const auto& added : spec.added)
-    types[static_cast<std::size_t>(added.id)] = added.special ? 3 : 4;
-  writer.set("tokenizer.ggml.model", "gpt2");
-  writer.set("tokenizer.ggml.pre", spec.pre);
-  writer.set("tokenizer.ggml.tokens", spec.tokens);
-  writer.set("tokenizer.ggml.token_type", types);
-  writer.set("tokenizer.ggml.merges", merges);
-  if (spec.bos) writer.set("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(*spec.bos));
-  if (spec.eos) writer.set("tokenizer.ggml.eos_token_id", static_cast<std::uint32_t>(*spec.eos));
-  writer.set("tokenizer.chat_template", kTemplate);
 }
 
 absl::Status check(const RandomModelOptions& options) {
@@ -161,9 +127,7 @@ absl::Status check(const RandomModelOptions& options) {
                     shape.vocab, kBytes, kControlTokens));
   }
   if (const auto* const given = options.tokenizer; given != nullptr) {
-    if (given->kind != TokenizerKind::byte_level_bpe || given->pre.empty())
-      return base::unimplemented(
-          "a tokenizer other than byte-level BPE, or of no family that GGUF has a name for");
+    RETURN_IF_ERROR(check_gguf_tokenizer(*given));
     if (given->tokens.size() != shape.vocab) {
       return base::invalid_argument(
           fmt::format("{} tokens for a vocabulary of {}", given->tokens.size(), shape.vocab));
@@ -207,7 +171,8 @@ absl::Status write_random_model(const RandomModelOptions& options, const std::st
   writer.set("llama.rope.freq_base", 500'000.0f);
   writer.set("llama.rope.dimension_count", shape.width / shape.heads);
   writer.set("llama.vocab_size", shape.vocab);
-  add_tokenizer(options.tokenizer != nullptr ? *options.tokenizer : made_up(shape.vocab), writer);
+  add_gguf_tokenizer(options.tokenizer != nullptr ? *options.tokenizer : made_up(shape.vocab),
+                     shape.vocab, kTemplate, writer);
 
   const std::int64_t width = shape.width, ff = shape.ff_width;
   const std::int64_t kv = width / shape.heads * shape.kv_heads;

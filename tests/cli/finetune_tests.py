@@ -97,7 +97,8 @@ def what_was_tuned_is_exported_with_its_base():
         home.run("model", "import", home.path + "/out/adapter", "--base", "tiny", "--as", "adapter")
         exported = {}
         for source, form, kind in [("tiny", "gguf", "q4_0"), ("tiny", "safetensors", "f32"), ("adapter", "gguf", "f32"),
-                                   ("adapter", "safetensors", "f32"), ("merged", "safetensors", "bf16")]:
+                                   ("adapter", "safetensors", "f32"), ("merged", "safetensors", "bf16"),
+                                   ("tiny-safetensors", "gguf", "q8_0"), ("merged-safetensors", "gguf", "f16")]:
             name = f"{source}-{form}"
             target = f"{home.path}/{name}" + (".gguf" if form == "gguf" else "")
             home.run("model", "export", source, target, "--format", form, "--type", kind)
@@ -109,7 +110,8 @@ def what_was_tuned_is_exported_with_its_base():
         assert os.path.getsize(home.path + "/tiny-gguf.gguf") < 0.7 * os.path.getsize(model)
         for name, expected, part in [("tiny-safetensors", before, 1e-2), ("tiny-gguf", before, 0.2),
                                      ("adapter-safetensors", exported["adapter-gguf"], 1e-4), ("adapter-gguf", after, 2e-2),
-                                     ("merged-safetensors", after, 2e-2)]:
+                                     ("merged-safetensors", after, 2e-2), ("tiny-safetensors-gguf", before, 2e-2),
+                                     ("merged-safetensors-gguf", after, 2e-2)]:
             assert abs(exported[name] / expected - 1) < part, (name, before, after, exported)
         assert abs(perplexity(home, "left", data) / exported["adapter-gguf"] - 1) < 2e-2
         for wrong, said in [(["--format", "gguf", "--type", "x"], "--type x"),

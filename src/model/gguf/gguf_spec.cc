@@ -198,7 +198,9 @@ absl::Status read_numerics(const Fields& fields, DecoderSpec& spec) {
   return absl::OkStatus();
 }
 
-TensorNames names_of(const DecoderSpec& spec) {
+}  // namespace
+
+TensorNames gguf_tensor_names(const DecoderSpec& spec) {
   TensorNames names;
   names.embedding = "token_embd";
   names.positions = "position_embd";
@@ -227,8 +229,6 @@ TensorNames names_of(const DecoderSpec& spec) {
   if (spec.architecture == "phi3") names.gate_up = "ffn_up";
   return names;
 }
-
-}  // namespace
 
 absl::StatusOr<DecoderSpec> decoder_spec_of(const Gguf& gguf) {
   ASSIGN_OR_RETURN(const auto architecture, gguf.text("general.architecture"));
@@ -279,7 +279,7 @@ absl::StatusOr<DecoderWeights> decoder_weights_of(const Gguf& gguf, const Decode
        {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"}) {
     table.ignore(name);
   }
-  auto weights = bind_weights(spec, names_of(spec), table);
+  auto weights = bind_weights(spec, gguf_tensor_names(spec), table);
   if (!weights.ok()) return base::annotate(weights.status(), "[gguf]");
   RETURN_IF_ERROR(base::annotate(table.check_all_used(spec.architecture), "[gguf]"));
   return weights;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 
@@ -142,6 +143,26 @@ absl::Status fill_byte_level(TokenizerSpec& spec) {
   return absl::OkStatus();
 }
 
+// The names that files have most often, of those whose stages are alike.
+constexpr std::string_view kUsualNames[] = {
+    "gpt-2",  "smollm",      "llama-bpe",      "qwen2",        "qwen35",    "gpt-4o",
+    "tekken", "deepseek-v3", "deepseek-coder", "deepseek-llm", "stablelm2", "dbrx"};
+
+bool has_stages_of(const TokenizerSpec& spec, const Family& family) {
+  const auto nfc = [](const NormalizerStep& step) {
+    return step.kind == NormalizerStep::Kind::nfc;
+  };
+  const auto same = [](const PreTokenizerStep& step, const char* expression) {
+    return step.kind == PreTokenizerStep::Kind::split && step.regex && !step.invert &&
+           step.behavior == PreTokenizerStep::Behavior::isolated && step.pattern == expression;
+  };
+  return spec.ignore_merges == family.ignore_merges &&
+         spec.normalizer.size() == (family.nfc ? 1 : 0) &&
+         std::all_of(spec.normalizer.begin(), spec.normalizer.end(), nfc) &&
+         std::equal(spec.pre_tokenizer.begin(), spec.pre_tokenizer.end(),
+                    family.expressions.begin(), family.expressions.end(), same);
+}
+
 void fill_sentencepiece(TokenizerSpec& spec) {
   constexpr char kSpace[] = "\xE2\x96\x81";  // U+2581
   if (spec.add_space_prefix) {
@@ -201,6 +222,14 @@ absl::Status fill_stages(TokenizerSpec& spec) {
   if (spec.before.empty() && spec.add_bos && spec.bos) spec.before.push_back(*spec.bos);
   if (spec.after.empty() && spec.add_eos && spec.eos) spec.after.push_back(*spec.eos);
   return absl::OkStatus();
+}
+
+std::string family_of(const TokenizerSpec& spec) {
+  if (spec.kind != TokenizerKind::byte_level_bpe) return "";
+  if (!spec.stages_given || !spec.pre.empty()) return spec.pre;
+  for (const auto name : kUsualNames)
+    if (has_stages_of(spec, families().at(name))) return std::string(name);
+  return "";
 }
 
 }  // namespace plinth::model

@@ -1,6 +1,8 @@
 // The stages of tokenizer families by their GGUF names, for files that carry only the name.
 #pragma once
 
+#include <string>
+
 #include "base/status.h"
 #include "model/tokenizer_spec.h"
 
@@ -9,5 +11,9 @@ namespace plinth::model {
 // Fills normalizer, pre_tokenizer, detokenizer and their switches from kind and pre, unless
 // stages_given is set. Unimplemented names a family that is not known.
 absl::Status fill_stages(TokenizerSpec& spec);
+
+// The name of a byte-level BPE's family: the one that it has, or one whose stages are its own. ""
+// where there is none.
+std::string family_of(const TokenizerSpec& spec);
 
 }  // namespace plinth::model

@@ -1,223 +1,16 @@
 #include <immintrin.h>
 
-#include <bit>
 #include <cstdint>
 #include <type_traits>
 
-#include "tensor/quant/blocks.h"
 #include "tensor/x86/compact_dispatch.h"
 #include "tensor/x86/compact_kernels.h"
+#include "tensor/x86/compact_unpacked256.h"
+#include "tensor/x86/compact_vectors256.h"
 
-// Zen 3 and Haswell onwards have 16 vector registers. A tile's two halves of 8 rows and 4 tokens
-// keep 8 running int16 sums in them, and two vectors of weights; each broadcast of activations
-// serves both halves, so that the two load ports keep up with the four arithmetic ones. The fp32
-// sums live in the first-level cache, touched once a block.
-// vpmaddubsw multiplies unsigned weights by signed activations and adds pairs in int16. Sums of
-// pairs stay in int16 as long as they fit: 8 pairs of nibbles (8 * 2 * 15 * 127 = 30,480), 4 of
-// five-bit integers (31,496), 2 of six-bit ones (32,004).
 namespace plinth::tensor {
 
 namespace {
-
-constexpr int kHalf = 8;  // rows of a vector of 32 bytes
-
-[[gnu::always_inline]] inline __m256i load(const std::uint8_t* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-
-[[gnu::always_inline]] inline __m256i broadcast4(const std::int8_t* q) {
-  int bytes = 0;
-  __builtin_memcpy(&bytes, q, 4);
-  return _mm256_set1_epi32(bytes);
-}
-
-// What a zero adds to a dot, from PanelBlock::minus8.
-template <int kZero>
-[[gnu::always_inline]] inline __m256i zero_part(std::int32_t minus8) {
-  const __m256i v = _mm256_set1_epi32(minus8);
-  if constexpr (kZero < 8) return _mm256_srai_epi32(v, std::countr_zero(8u / kZero));
-  if constexpr (kZero > 8) return _mm256_slli_epi32(v, std::countr_zero(kZero / 8u));
-  return v;
-}
-
-[[gnu::always_inline]] inline __m256 load_halves(const std::uint8_t* p) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-}
-
-[[gnu::always_inline]] inline __m256i widen(__m256i pairs) {
-  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-}
-
-// Keeps the sums one chain each: compilers would add up trees, which need more registers than there
-// are.
-[[gnu::always_inline]] inline void pin(__m256i& sum) { __asm__("" : "+x"(sum)); }
-
-// Where a record has what, as CompactForm says it.
-template <Integers kIntegers, int kSubs, bool kOffsets>
-struct Record {
-  static constexpr std::int64_t kScaleBytes = kCompactScales * kSubs * (kOffsets ? 2 : 1);
-  static constexpr std::int64_t kBytes = kScaleBytes + kCompactVector * stored_vectors(kIntegers);
-
-  const std::uint8_t* at;
-  // Of the half's first row.
-  const std::uint8_t* scales(int half) const { return at + half * (kCompactScales / 2); }
-  const std::uint8_t* integers(int half) const {
-    return at + kScaleBytes + half * (kCompactVector / 2);
-  }
-};
-
-// Unsigned integers of vector kVector of 8 rows.
-template <Integers kIntegers, int kVector>
-[[gnu::always_inline]] inline __m256i load_unsigned(const std::uint8_t* q) {
-  const __m256i nibble = _mm256_set1_epi8(15);
-  __m256i w = load(q + kVector % 4 * kCompactVector);
-  if constexpr (kVector >= 4) w = _mm256_srli_epi16(w, 4);
-  w = _mm256_and_si256(w, nibble);
-  if constexpr (kIntegers == Integers::five) {
-    const __m256i high = load(q + 4 * kCompactVector);
-    const __m256i moved =
-        kVector < 4 ? _mm256_slli_epi16(high, 4 - kVector) : _mm256_srli_epi16(high, kVector - 4);
-    w = _mm256_or_si256(w, _mm256_and_si256(moved, _mm256_set1_epi8(16)));
-  }
-  if constexpr (kIntegers == Integers::six) {
-    const __m256i high = load(q + (4 + kVector / 4) * kCompactVector);
-    constexpr int kUp = 4 - kVector % 4 * 2;
-    const __m256i moved = kUp >= 0 ? _mm256_slli_epi16(high, kUp) : _mm256_srli_epi16(high, -kUp);
-    w = _mm256_or_si256(w, _mm256_and_si256(moved, _mm256_set1_epi8(48)));
-  }
-  return w;
-}
-
-[[gnu::always_inline]] inline __m256i row_mask(int rows) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(rows), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
-// Sums of a tile's rows and kM tokens, in registers across the blocks.
-template <int kM>
-struct Sums {
-  __m256 at[2][kM];
-
-  [[gnu::always_inline]] void begin(const CompactTask& task) {
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; ++h) {
-      const __m256i mask = row_mask(task.rows - h * kHalf);
-#pragma GCC unroll 4
-      for (int t = 0; t < kM; ++t) {
-        at[h][t] = task.first_block == 0
-                       ? _mm256_setzero_ps()
-                       : _mm256_maskload_ps(task.y + t * task.ldy + h * kHalf, mask);
-      }
-    }
-  }
-  [[gnu::always_inline]] void end(const CompactTask& task) {
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; ++h) {
-      const __m256i mask = row_mask(task.rows - h * kHalf);
-      const __m256 scale =
-          task.last_block == task.blocks
-              ? _mm256_loadu_ps(reinterpret_cast<const float*>(task.tile) + h * kHalf)
-              : _mm256_set1_ps(1.0f);
-#pragma GCC unroll 4
-      for (int t = 0; t < kM; ++t) {
-        _mm256_maskstore_ps(task.y + t * task.ldy + h * kHalf, mask,
-                            _mm256_mul_ps(at[h][t], scale));
-      }
-    }
-  }
-};
-
-// Pair sums of vectors [kVector, kVector + kLeft) join `pairs`, which is empty where kFresh. One
-// broadcast of the activations serves both halves.
-template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kM, typename R>
-[[gnu::always_inline]] inline void add_pairs(R record, const PanelBlock& x, __m256i pairs[2][kM]) {
-  if constexpr (kLeft > 0) {
-    __m256i w[2];
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; ++h) {
-      w[h] = load_unsigned<kIntegers, kVector>(record.integers(h));
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < kM; ++t) {
-      const __m256i four = broadcast4(x.q[t] + 4 * kVector);
-#pragma GCC unroll 2
-      for (int h = 0; h < 2; ++h) {
-        const __m256i product = _mm256_maddubs_epi16(w[h], four);
-        pairs[h][t] = kFresh ? product : _mm256_add_epi16(pairs[h][t], product);
-        pin(pairs[h][t]);
-      }
-    }
-    add_pairs<kIntegers, kVector + 1, kLeft - 1, false, kM>(record, x, pairs);
-  }
-}
-
-// Exact sums of products over vectors [kVector, kVector + kLeft), in int32.
-template <Integers kIntegers, int kVector, int kLeft, bool kFresh, int kM, typename R>
-[[gnu::always_inline]] inline void add_dots(R record, const PanelBlock& x, __m256i dots[2][kM]) {
-  constexpr int kFits = kIntegers == Integers::six ? 2 : (kIntegers == Integers::five ? 4 : 8);
-  constexpr int kRun = kFits < kLeft ? kFits : kLeft;
-  if constexpr (kLeft > 0) {
-    __m256i pairs[2][kM];
-    add_pairs<kIntegers, kVector, kRun, true, kM>(record, x, pairs);
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; ++h) {
-#pragma GCC unroll 4
-      for (int t = 0; t < kM; ++t) {
-        const __m256i wide = widen(pairs[h][t]);
-        dots[h][t] = kFresh ? wide : _mm256_add_epi32(dots[h][t], wide);
-      }
-    }
-    add_dots<kIntegers, kVector + kRun, kLeft - kRun, false, kM>(record, x, dots);
-  }
-}
-
-// Sub-block kSub of one block: dots, scales and offsets join the sums.
-template <Integers kIntegers, int kSubs, int kSub, bool kOffsets, int kM, typename R>
-[[gnu::always_inline]] inline void add_sub_block(R record, const PanelBlock& x,
-                                                 __m256 sums[2][kM]) {
-  constexpr int kVectors = 8 / kSubs;
-  __m256i dots[2][kM];
-  add_dots<kIntegers, kSub * kVectors, kVectors, true, kM>(record, x, dots);
-  if constexpr (!kOffsets) {
-#pragma GCC unroll 4
-    for (int t = 0; t < kM; ++t) {
-      const __m256i less =
-          zero_part<zero_of(kIntegers, kSubs)>(x.minus8[PanelBlock::part(kSubs, kSub)][t]);
-#pragma GCC unroll 2
-      for (int h = 0; h < 2; ++h) dots[h][t] = _mm256_add_epi32(dots[h][t], less);
-    }
-  }
-#pragma GCC unroll 2
-  for (int h = 0; h < 2; ++h) {
-    const std::uint8_t* scales = record.scales(h);
-    const __m256 d = load_halves(scales + kSub * kCompactScales);
-#pragma GCC unroll 4
-    for (int t = 0; t < kM; ++t) {
-      const __m256 both = _mm256_mul_ps(d, _mm256_set1_ps(x.scale[t].d));
-      sums[h][t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[h][t]), both, sums[h][t]);
-    }
-    if constexpr (kOffsets) {
-      const __m256 m = load_halves(scales + (kSubs + kSub) * kCompactScales);
-#pragma GCC unroll 4
-      for (int t = 0; t < kM; ++t) {
-        const auto& scale = x.scale[t];
-        const float s = kSubs == 1 ? scale.s : (kSub == 0 ? scale.low_s : scale.high_s);
-        sums[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(s), sums[h][t]);
-      }
-    }
-  }
-}
-
-// The hardware stops running ahead at each 4 KiB of memory, so the kernel does it: on through the
-// tile and into the next.
-constexpr std::int64_t kAheadBytes = 2 << 10;
-
-template <typename R>
-[[gnu::always_inline]] inline void fetch_ahead(R record) {
-#pragma GCC unroll 9
-  for (std::int64_t line = 0; line < R::kBytes; line += 64) {
-    _mm_prefetch(record.at + kAheadBytes + line, _MM_HINT_T0);
-  }
-}
 
 template <Integers kIntegers, int kSubs, bool kOffsets, int kM>
 void unsigned_tile(const CompactTask& task) {
@@ -227,29 +20,9 @@ void unsigned_tile(const CompactTask& task) {
   R record{task.record()};
   for (auto b = task.first_block; b < task.last_block; ++b, record.at += R::kBytes) {
     if (task.cold) fetch_ahead(record);
-    const PanelBlock& x = task.panels[b];
-    add_sub_block<kIntegers, kSubs, 0, kOffsets, kM>(record, x, sums.at);
-    if constexpr (kSubs == 2) {
-      add_sub_block<kIntegers, kSubs, 1, kOffsets, kM>(record, x, sums.at);
-    }
+    add_block<kIntegers, kSubs, kOffsets, kM>(record, task.panels[b], sums.at);
   }
   sums.end(task);
-}
-
-// One vector of signed weights and its magnitudes.
-template <Integers kIntegers>
-[[gnu::always_inline]] inline void load_signed(const std::uint8_t* q, int vector, __m256i& w,
-                                               __m256i& magnitude) {
-  if constexpr (kIntegers == Integers::bytes) {
-    w = load(q + vector * kCompactVector);
-  } else {
-    const __m256i table = _mm256_broadcastsi128_si256(
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(quant::kIq4Values)));
-    __m256i nibbles = load(q + vector % 4 * kCompactVector);
-    if (vector >= 4) nibbles = _mm256_srli_epi16(nibbles, 4);
-    w = _mm256_shuffle_epi8(table, _mm256_and_si256(nibbles, _mm256_set1_epi8(15)));
-  }
-  magnitude = _mm256_abs_epi8(w);
 }
 
 // Signed weights: magnitudes times activations with the weights' signs. A pair is at most
@@ -270,7 +43,8 @@ void signed_tile(const CompactTask& task) {
       __m256i w[2], magnitude[2];
 #pragma GCC unroll 2
       for (int h = 0; h < 2; ++h) {
-        load_signed<kIntegers>(record.integers(h), j, w[h], magnitude[h]);
+        w[h] = load_signed<kIntegers>(record.integers(h), j);
+        magnitude[h] = _mm256_abs_epi8(w[h]);
       }
 #pragma GCC unroll 4
       for (int t = 0; t < kM; ++t) {
@@ -284,39 +58,24 @@ void signed_tile(const CompactTask& task) {
         }
       }
     }
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; ++h) {
-      const __m256 d = load_halves(record.scales(h));
-#pragma GCC unroll 4
-      for (int t = 0; t < kM; ++t) {
-        sums.at[h][t] =
-            _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[h][t]),
-                            _mm256_mul_ps(d, _mm256_set1_ps(x.scale[t].d)), sums.at[h][t]);
-      }
-    }
+    add_scaled<kM>(record, 0, x, dots, sums.at);
   }
   sums.end(task);
 }
 
-// All tokens over one tile, four at a time: its bytes stay in the first-level cache.
+// All tokens over one tile, whose bytes stay in the first-level cache.
 template <Integers kIntegers, int kSubs, bool kOffsets>
 void tokens(CompactTask task) {
-  const auto some = [&]<int kM>(std::integral_constant<int, kM>) {
-    if constexpr (kIntegers == Integers::bytes || kIntegers == Integers::codes) {
-      signed_tile<kIntegers, kM>(task);
-    } else {
+  if constexpr (kIntegers == Integers::bytes || kIntegers == Integers::codes) {
+    for_each_panel(
+        task, [&]<int kM>(std::integral_constant<int, kM>) { signed_tile<kIntegers, kM>(task); });
+  } else if (task.m >= kUnpackedFrom) {
+    many_tokens<kIntegers, kSubs, kOffsets>(task);
+  } else {
+    for_each_panel(task, [&]<int kM>(std::integral_constant<int, kM>) {
       unsigned_tile<kIntegers, kSubs, kOffsets, kM>(task);
-    }
-  };
-  for (; task.m >= kPanelTokens; task.m -= kPanelTokens) {
-    some(std::integral_constant<int, kPanelTokens>());
-    task.cold = false;
-    task.panels += task.blocks;
-    task.y += kPanelTokens * task.ldy;
+    });
   }
-  if (task.m == 3) some(std::integral_constant<int, 3>());
-  if (task.m == 2) some(std::integral_constant<int, 2>());
-  if (task.m == 1) some(std::integral_constant<int, 1>());
 }
 
 void multiply(const CompactTask& task) {
