@@ -100,6 +100,10 @@ absl::Status restore(const std::string& home_flag, const Arguments& arguments) {
                " adopt-secrets`, then `plinth admin recover` for a new key.\n",
                home);
   }
+  if (restored.tuned_models > 0) {
+    fmt::print(stderr, "{} tuned models are in their place; each needs the base it was made over\n",
+               restored.tuned_models);
+  }
   for (const auto& model : manifest.models)
     fmt::print(stderr, "plinth model pull {}    # it was installed\n", model.name);
   if (!arguments.database.empty())

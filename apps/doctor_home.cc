@@ -150,6 +150,7 @@ Finding installed(const cluster::ModelLibrary& library, std::set<std::string>& u
   for (const auto& model : library.list()) {
     names += (names.empty() ? "" : ", ") + model.name;
     for (const auto& file : model.files) {
+      if (!file.content.empty()) continue;  // `plinth model verify` opens what is sealed
       used.insert(file.sha256);
       std::error_code error;
       const auto bytes = fs::file_size(library.blobs().path(file.sha256), error);

@@ -10,6 +10,7 @@
 
 #include "apps/eval_run.h"
 #include "apps/home.h"
+#include "apps/home_models.h"
 #include "apps/model_install.h"
 #include "apps/terminal.h"
 #include "base/file.h"
@@ -27,16 +28,28 @@ struct EvalArguments {
   bool json = false;
 };
 
+struct Weights {
+  std::string path;
+  protocol::AdapterRef adapter;  // over them; id "" = none
+};
+
 // A file or folder, or a model that is installed, or pulled where it is not.
-absl::StatusOr<std::string> path_of(const std::string& home_flag, const std::string& model,
-                                    const base::Clock& clock) {
+absl::StatusOr<Weights> find_weights(const std::string& home_flag, const std::string& model,
+                                     const base::Clock& clock) {
   std::error_code error;
-  if (std::filesystem::exists(model, error)) return model;
+  if (std::filesystem::exists(model, error)) return Weights{model, {}};
   ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   ASSIGN_OR_RETURN(const auto name, ensure_installed(library, model, clock));
   ASSIGN_OR_RETURN(const auto installed, library.find(name));
-  return library.open_path(installed);
+  if (installed.base.empty()) return Weights{library.open_path(installed), {}};
+  const auto base = library.find(installed.base);
+  if (!base.ok() || base->content() != installed.base_content) {
+    return base::failed_precondition(fmt::format(
+        "{} is an adapter over {}, which is not there any more as it was", name, installed.base));
+  }
+  ASSIGN_OR_RETURN(auto adapter, HomeModels(home, library).adapter(installed));
+  return Weights{library.open_path(*base), std::move(adapter)};
 }
 
 absl::Status eval(const std::string& home_flag, const EvalArguments& arguments) {
@@ -44,8 +57,9 @@ absl::Status eval(const std::string& home_flag, const EvalArguments& arguments) 
   ASSIGN_OR_RETURN(const auto text, base::read_file(arguments.data, train::kDataBytesMax));
   auto items = read_eval_items(text, arguments.options.limit);
   if (!items.ok()) return base::annotate(items.status(), arguments.data);
-  ASSIGN_OR_RETURN(const auto path, path_of(home_flag, arguments.model, clock));
-  ASSIGN_OR_RETURN(auto engine, EvalEngine::open(path, arguments.threads, clock));
+  ASSIGN_OR_RETURN(const auto weights, find_weights(home_flag, arguments.model, clock));
+  ASSIGN_OR_RETURN(auto engine,
+                   EvalEngine::open(weights.path, arguments.threads, clock, weights.adapter));
   ASSIGN_OR_RETURN(const auto report, run_eval(engine, *items, arguments.options));
   if (!arguments.items.empty()) {
     std::string lines;

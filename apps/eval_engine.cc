@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "engine/model_runner.h"
+#include "governance/sealed_file.h"
 #include "model/chat_template.h"
 #include "model/model_file.h"
 
@@ -90,7 +91,8 @@ absl::StatusOr<std::vector<Answers::Answer>> run_all(engine::Engine& engine,
 }  // namespace
 
 absl::StatusOr<EvalEngine> EvalEngine::open(const std::string& model_path, int threads,
-                                            const base::Clock& clock) {
+                                            const base::Clock& clock,
+                                            const protocol::AdapterRef& adapter) {
   ASSIGN_OR_RETURN(auto file, model::open_model(model_path));
   ASSIGN_OR_RETURN(auto own, model::make_tokenizer(file->tokenizer));
   ASSIGN_OR_RETURN(auto tokenizer, model::make_tokenizer(file->tokenizer));
@@ -103,10 +105,11 @@ absl::StatusOr<EvalEngine> EvalEngine::open(const std::string& model_path, int t
   options.threads =
       threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.isa = tensor::best_isa();
+  options.open_sealed = governance::read_sealed_file;
   ASSIGN_OR_RETURN(auto runner, engine::make_model_runner(std::move(file), options));
   ASSIGN_OR_RETURN(auto engine, engine::Engine::create({}, std::move(runner), std::move(tokenizer),
                                                        std::move(chat_template), clock));
-  return EvalEngine(std::move(own), std::move(engine));
+  return EvalEngine(std::move(own), std::move(engine), adapter);
 }
 
 absl::StatusOr<std::vector<Scored>> EvalEngine::score(const std::vector<Sequence>& sequences) {
@@ -114,6 +117,7 @@ absl::StatusOr<std::vector<Scored>> EvalEngine::score(const std::vector<Sequence
   for (const auto& sequence : sequences) {
     auto& request = requests.emplace_back();
     request.prompt = protocol::TokenPrompt{sequence.tokens};
+    request.adapter = adapter_;
     request.max_tokens = 0;
     request.echo = request.logprobs = request.prompt_logprobs = request.ignore_prefix_cache = true;
     request.top_logprobs = 1;
@@ -134,7 +138,10 @@ absl::StatusOr<std::vector<Scored>> EvalEngine::score(const std::vector<Sequence
 }
 
 absl::StatusOr<std::vector<std::string>> EvalEngine::answer(std::vector<GenerateRequest> requests) {
-  for (auto& request : requests) request.sampling.temperature = 0;
+  for (auto& request : requests) {
+    request.sampling.temperature = 0;
+    request.adapter = adapter_;
+  }
   ASSIGN_OR_RETURN(auto answers, run_all(*engine_, std::move(requests)));
   std::vector<std::string> texts;
   texts.reserve(answers.size());

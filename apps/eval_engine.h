@@ -18,9 +18,11 @@ struct Scored {
 
 class EvalEngine {
  public:
-  // threads 0 = as many as the machine has. The clock outlives it.
+  // threads 0 = as many as the machine has; adapter: of all requests, id "" = none. The clock
+  // outlives it.
   static absl::StatusOr<EvalEngine> open(const std::string& model_path, int threads,
-                                         const base::Clock& clock);
+                                         const base::Clock& clock,
+                                         const protocol::AdapterRef& adapter = {});
 
   const model::Tokenizer& tokenizer() const { return *tokenizer_; }
   std::int32_t context_tokens() const { return engine_->context_tokens(); }
@@ -35,10 +37,14 @@ class EvalEngine {
   absl::StatusOr<std::vector<std::string>> answer(std::vector<protocol::GenerateRequest> requests);
 
  private:
-  EvalEngine(std::unique_ptr<model::Tokenizer> tokenizer, std::unique_ptr<engine::Engine> engine)
-      : tokenizer_(std::move(tokenizer)), engine_(std::move(engine)) {}
+  EvalEngine(std::unique_ptr<model::Tokenizer> tokenizer, std::unique_ptr<engine::Engine> engine,
+             protocol::AdapterRef adapter)
+      : tokenizer_(std::move(tokenizer)),
+        engine_(std::move(engine)),
+        adapter_(std::move(adapter)) {}
   std::unique_ptr<model::Tokenizer> tokenizer_;
   std::unique_ptr<engine::Engine> engine_;
+  protocol::AdapterRef adapter_;
 };
 
 }  // namespace plinth

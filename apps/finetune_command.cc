@@ -49,6 +49,13 @@ absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments,
   ASSIGN_OR_RETURN(const auto home, find_home(home_flag));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   ASSIGN_OR_RETURN(const auto installed, library.find(name));
+  if (!installed.base.empty()) {
+    return base::unimplemented(
+        fmt::format("--base {}: an adapter is none; `plinth model export {} MODEL.gguf --format "
+                    "gguf --type f16` "
+                    "makes a model of it and {}",
+                    name, name, installed.base));
+  }
   arguments.run.run.base_name = name;
   arguments.run.run.base_path = library.open_path(installed);
   arguments.run.run.resume = arguments.resume ? ResumeMode::must : ResumeMode::never;

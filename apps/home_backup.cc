@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "apps/backup_models.h"
 #include "apps/home_content.h"
 #include "apps/home_database.h"
 #include "apps/settings_flags.h"
@@ -61,17 +62,23 @@ absl::Status write_manifest(const std::string& folder, const store::BackupManife
   return base::write_file_atomic(folder + "/" + kManifest, store::to_json(manifest), 0600);
 }
 
-absl::Status name_models(const std::string& home, store::BackupManifest& manifest) {
+absl::Status add_models(const std::string& home, const std::string& folder,
+                        store::BackupManifest& manifest) {
   std::error_code error;
   // Opening the library would make its folders.
   if (!fs::is_directory(home + "/models", error)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
   for (const auto& model : library.list()) {
+    if (model.sealed() != nullptr) continue;
     store::BackupModel entry{model.name, {}};
     for (const auto& file : model.files)
       entry.files.push_back({file.path, file.bytes, file.sha256});
     manifest.models.push_back(std::move(entry));
   }
+  ASSIGN_OR_RETURN(const auto tuned, list_tuned_models(library));
+  if (tuned.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(base::write_file_atomic(folder + "/" + kTunedModelsList, tuned, 0600));
+  ASSIGN_OR_RETURN(manifest.files.emplace_back(), store::describe_file(folder, kTunedModelsList));
   return absl::OkStatus();
 }
 
@@ -113,7 +120,7 @@ absl::StatusOr<store::BackupManifest> make_backup(const std::string& home,
     const auto toml = home + "/" + kSettings;
     if (fs::exists(toml, error))
       RETURN_IF_ERROR(add_small_file(toml, arriving, kSettings, manifest));
-    RETURN_IF_ERROR(name_models(home, manifest));
+    RETURN_IF_ERROR(add_models(home, arriving, manifest));
     return write_manifest(arriving, manifest);
   };
   RETURN_IF_ERROR(make_whole(options.folder, fill));

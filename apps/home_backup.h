@@ -2,7 +2,8 @@
 // gets the one has not got the other.
 //
 //   BACKUP/manifest.json, database.sqlite or database.pgdump, plinth.toml,
-//     content.sha256, content/ (home_content.h)                              of make_backup()
+//     content.sha256, content/ (home_content.h),
+//     tuned_models.json (backup_models.h)                                    of make_backup()
 //   KEYS, a file of wrapped data keys                                        of make_key_backup()
 //   SECRETS/manifest.json, and the files of secrets/                         of
 //   make_secrets_backup()
@@ -23,7 +24,7 @@ struct BackupOptions {
   std::int64_t created_s = 0;  // the time, for the manifest
 };
 // Of a home that is in use or not, into a folder that is not there yet and appears whole. Models
-// are named, with their digests, and not copied.
+// are named, with their digests, and not copied, but for those that lie sealed.
 absl::StatusOr<store::BackupManifest> make_backup(const std::string& home,
                                                   const BackupOptions& options);
 // FailedPrecondition where the home has no secrets.
@@ -45,8 +46,9 @@ struct RestoredHome {
   store::BackupManifest manifest;  // of the data
   bool has_content = false;        // the backup has the sealed files
   std::size_t content_files = 0;
-  std::string copies_folder;   // where tombstones are
-  std::size_t tombstones = 0;  // of the options, that were not there yet
+  std::size_t tuned_models = 0;  // that the backup has; callable with their bases
+  std::string copies_folder;     // where tombstones are
+  std::size_t tombstones = 0;    // of the options, that were not there yet
   // The service was opened once, with keys and secrets: it destroyed these keys again.
   bool is_replayed = false;
   std::vector<std::string> shredded_again;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/backup_models.h"
 #include "apps/home_backup.h"
 #include "apps/home_content.h"
 #include "apps/home_database.h"
@@ -87,6 +88,7 @@ absl::Status restore_secrets(const std::string& home, const std::string& folder,
 struct Backup {
   store::BackupManifest data, secrets;
   std::vector<store::CopiedContent> content;
+  std::vector<BackedUpModel> tuned_models;
 };
 
 absl::StatusOr<Backup> read_backup(const RestoreOptions& options) {
@@ -103,6 +105,11 @@ absl::StatusOr<Backup> read_backup(const RestoreOptions& options) {
     return base::data_loss(fmt::format("{} names no {}", options.backup, database_name(manifest)));
   if (has_file(manifest, kContentList)) {
     ASSIGN_OR_RETURN(backup.content, verify_content(options.backup));
+  }
+  if (has_file(manifest, kTunedModelsList)) {
+    ASSIGN_OR_RETURN(const auto list, base::read_file(options.backup + "/" + kTunedModelsList,
+                                                      kTunedModelsBytesMax));
+    ASSIGN_OR_RETURN(backup.tuned_models, parse_tuned_models(list));
   }
   if (!options.secrets.empty()) {
     ASSIGN_OR_RETURN(backup.secrets, read_whole(options.secrets, "secrets"));
@@ -126,6 +133,10 @@ absl::Status restore_data(const std::string& home, const RestoreOptions& options
   const auto content = content_folder_of(home, settings);
   RETURN_IF_ERROR(refuse_other_content(backup.content, content));
   RETURN_IF_ERROR(restore_content(options.backup, backup.content, content));
+  if (!backup.tuned_models.empty()) {
+    ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
+    RETURN_IF_ERROR(restore_tuned_models(library, backup.tuned_models));
+  }
   RETURN_IF_ERROR(
       store::restore_database(database, options.backup + "/" + database_name(backup.data), where));
   if (options.keys.empty()) return absl::OkStatus();
@@ -180,6 +191,7 @@ absl::StatusOr<RestoredHome> restore_home(const std::string& home, const Restore
   restored.manifest = backup.data;
   restored.has_content = has_file(backup.data, kContentList);
   restored.content_files = backup.content.size();
+  restored.tuned_models = backup.tuned_models.size();
   if (options.secrets.empty()) return restored;
   RETURN_IF_ERROR(restore_secrets(home, options.secrets, backup.secrets));
   if (options.keys.empty()) return restored;

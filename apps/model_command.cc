@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "apps/home.h"
+#include "apps/home_models.h"
 #include "apps/model_convert.h"
 #include "apps/model_install.h"
 #include "apps/model_summary.h"
@@ -27,6 +28,7 @@ using cluster::InstalledModel;
 using cluster::ModelLibrary;
 
 struct ModelArguments {
+  std::string home;  // the folder
   std::string name;
   std::string as;
   std::string base;
@@ -38,7 +40,9 @@ struct ModelArguments {
 base::json::object to_object(const InstalledModel& model, const ModelLibrary& library) {
   base::json::array files;
   for (const auto& file : model.files) {
-    files.push_back({{"path", file.path}, {"sha256", file.sha256}, {"bytes", file.bytes}});
+    base::json::object entry{{"path", file.path}, {"sha256", file.sha256}, {"bytes", file.bytes}};
+    if (!file.content.empty()) entry["sealed"] = file.content;
+    files.push_back(std::move(entry));
   }
   base::json::object sampling;
   for (const auto& [name, value] : model.sampling) sampling[name] = value;
@@ -67,7 +71,16 @@ absl::Status import_adapter(const ModelLibrary& library, const ModelArguments& a
   return absl::OkStatus();
 }
 
+// What is a project's goes by its owner's word alone: its content would be nobody's.
+absl::Status refuse_sealed(const ModelLibrary& library, const std::string& name) {
+  const auto present = library.find(name);
+  if (!present.ok() || present->sealed() == nullptr) return absl::OkStatus();
+  return base::failed_precondition(fmt::format(
+      "{} is a tuned model of a project: remove it first, or choose another name with --as", name));
+}
+
 absl::Status pull(const ModelLibrary& library, const ModelArguments& arguments) {
+  RETURN_IF_ERROR(refuse_sealed(library, arguments.as));
   if (!arguments.base.empty() || model::is_adapter(arguments.name)) {
     return import_adapter(library, arguments);
   }
@@ -159,7 +172,10 @@ absl::Status show(const ModelLibrary& library, const ModelArguments& arguments) 
     sampling += fmt::format("{}{} {}", sampling.empty() ? "" : ", ", name, value);
   }
   if (!sampling.empty()) fmt::print("  sampling {}, unless a request says otherwise\n", sampling);
-  for (const auto& file : model.files) fmt::print("  file     {}  {}\n", file.sha256, file.path);
+  for (const auto& file : model.files) {
+    fmt::print("  file     {}  {}{}\n", file.sha256, file.path,
+               file.content.empty() ? "" : ", sealed as " + file.content);
+  }
   return absl::OkStatus();
 }
 
@@ -171,15 +187,22 @@ absl::Status verify(const ModelLibrary& library, const ModelArguments& arguments
       model, [&](std::uint64_t done) { bar.update("verifying", done, model.bytes()); });
   bar.finish();
   RETURN_IF_ERROR(status);
+  if (const auto* file = model.sealed(); file != nullptr) {
+    HomeModels home(arguments.home, library);
+    ASSIGN_OR_RETURN(auto* sealed, home.sealed());
+    RETURN_IF_ERROR(sealed->verify(file->content));
+  }
   if (arguments.json)
     fmt::print("{{\"name\":\"{}\",\"verified\":true}}\n", model.name);
   else
-    fmt::print("{}: every file has its sha256\n", model.name);
+    fmt::print("{}: every file has its sha256{}\n", model.name,
+               model.sealed() == nullptr ? "" : ", and what is sealed opens");
   return absl::OkStatus();
 }
 
 absl::Status remove(const ModelLibrary& library, const ModelArguments& arguments) {
-  RETURN_IF_ERROR(library.remove(arguments.name));
+  ASSIGN_OR_RETURN(const auto model, library.find(arguments.name));
+  RETURN_IF_ERROR(HomeModels(arguments.home, library).remove(model));
   if (arguments.json)
     fmt::print("{{\"name\":\"{}\",\"removed\":true}}\n", arguments.name);
   else
@@ -189,6 +212,7 @@ absl::Status remove(const ModelLibrary& library, const ModelArguments& arguments
 
 absl::Status export_to(const ModelLibrary& library, const ModelArguments& arguments) {
   ASSIGN_OR_RETURN(const auto model, library.find(arguments.name));
+  HomeModels home(arguments.home, library);
   if (arguments.convert.format.empty()) {
     if (!arguments.convert.type.empty())
       return base::invalid_argument("--type needs --format gguf or safetensors");
@@ -196,11 +220,15 @@ absl::Status export_to(const ModelLibrary& library, const ModelArguments& argume
     ProgressBar bar(clock);
     const auto status = cluster::export_model(
         library, model, arguments.target,
-        [&](std::uint64_t done) { bar.update("exporting", done, model.bytes()); });
+        [&](std::uint64_t done) { bar.update("exporting", done, model.bytes()); },
+        [&](const std::string& content) -> absl::StatusOr<base::FileBytes> {
+          ASSIGN_OR_RETURN(auto* sealed, home.sealed());
+          return sealed->read(content);
+        });
     bar.finish();
     RETURN_IF_ERROR(status);
   } else {
-    RETURN_IF_ERROR(convert_model(library, model, arguments.convert, arguments.target));
+    RETURN_IF_ERROR(convert_model(library, home, model, arguments.convert, arguments.target));
   }
   if (arguments.json) {
     fmt::print("{}\n",
@@ -232,6 +260,7 @@ void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
         exit_code = report(folder.status());
         return;
       }
+      arguments->home = *folder;
       const auto library = ModelLibrary::open(*folder);
       const auto status = library.ok() ? action(*library, *arguments) : library.status();
       exit_code = status.ok() ? 0 : report(status);

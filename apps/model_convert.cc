@@ -35,7 +35,7 @@ struct Source {
   std::optional<model::AdapterFile> adapter;
 };
 
-absl::StatusOr<Source> open_source(const cluster::ModelLibrary& library,
+absl::StatusOr<Source> open_source(const cluster::ModelLibrary& library, HomeModels& home,
                                    const cluster::InstalledModel& installed) {
   Source source;
   source.path = library.open_path(installed);
@@ -43,11 +43,10 @@ absl::StatusOr<Source> open_source(const cluster::ModelLibrary& library,
     ASSIGN_OR_RETURN(source.file, model::open_model(source.path));
     return source;
   }
-  const auto paths = model::adapter_paths(source.path);
   ASSIGN_OR_RETURN(const auto base, library.find(installed.base));
   source.path = library.open_path(base);
   ASSIGN_OR_RETURN(source.file, model::open_model(source.path));
-  ASSIGN_OR_RETURN(source.adapter, model::open_adapter(paths, source.file->spec));
+  ASSIGN_OR_RETURN(source.adapter, home.open(installed, source.file->spec));
   return source;
 }
 
@@ -77,14 +76,14 @@ absl::Status write_file(const Source& source, DType type, const std::string& tar
 
 }  // namespace
 
-absl::Status convert_model(const cluster::ModelLibrary& library,
+absl::Status convert_model(const cluster::ModelLibrary& library, HomeModels& home,
                            const cluster::InstalledModel& model, const ConvertOptions& options,
                            const std::string& target) {
   ASSIGN_OR_RETURN(const auto type, type_of(options));
   std::error_code error;
   if (std::filesystem::exists(target, error))
     return base::failed_precondition(fmt::format("{} is there already", target));
-  ASSIGN_OR_RETURN(const auto source, open_source(library, model));
+  ASSIGN_OR_RETURN(const auto source, open_source(library, home, model));
   return options.format == "gguf" ? write_file(source, type, target)
                                   : write_folder(source, type, target);
 }

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "apps/home_models.h"
 #include "base/status.h"
 #include "cluster/model_library.h"
 
@@ -14,8 +15,8 @@ struct ConvertOptions {
   std::string type;    // of matrices: "q4_0"; "" = Q8_0, of a folder BF16
 };
 
-// `target` must be new. Errors say what stands against it.
-absl::Status convert_model(const cluster::ModelLibrary& library,
+// `target` must be new. Errors say what stands against it. Sealed adapters leave the home plain.
+absl::Status convert_model(const cluster::ModelLibrary& library, HomeModels& home,
                            const cluster::InstalledModel& model, const ConvertOptions& options,
                            const std::string& target);
 

@@ -57,16 +57,6 @@ absl::StatusOr<cluster::InstalledModel> install_adapter(const cluster::ModelLibr
   return installed;
 }
 
-absl::StatusOr<cluster::InstalledModel> install_adapter_quietly(
-    const cluster::ModelLibrary& library, const cluster::AdapterSource& source,
-    const base::Clock& clock) {
-  const auto http = net::make_http_client();
-  const cluster::PullProgress silent{[](const std::string&) {},
-                                     [](const std::string&, std::uint64_t, std::uint64_t) {}};
-  cluster::ModelPuller puller(library, *http, clock, cluster::PullOptions::from_environment());
-  return cluster::install_adapter(library, puller, source, check_adapter, silent);
-}
-
 absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrary& library,
                                                       const cluster::CatalogModel& model,
                                                       const base::Clock& clock) {

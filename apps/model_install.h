@@ -18,10 +18,6 @@ absl::StatusOr<cluster::InstalledModel> install_model(const cluster::ModelLibrar
 absl::StatusOr<cluster::InstalledModel> install_adapter(const cluster::ModelLibrary& library,
                                                         cluster::AdapterSource source,
                                                         const base::Clock& clock);
-// The same without a word, of one that names its base.
-absl::StatusOr<cluster::InstalledModel> install_adapter_quietly(
-    const cluster::ModelLibrary& library, const cluster::AdapterSource& source,
-    const base::Clock& clock);
 // Pulls `name` where it is not installed yet. The name it is installed under: that of a path or a
 // URL is made of the file's.
 absl::StatusOr<std::string> ensure_installed(const cluster::ModelLibrary& library,

@@ -20,8 +20,6 @@ namespace plinth {
 
 namespace {
 
-constexpr std::size_t kResultsBytesMax = 64u << 20;
-
 struct Datasets {
   train::Dataset train;
   std::optional<train::Dataset> valid;
@@ -62,7 +60,7 @@ absl::Status leave_epoch(const TrainingRunOptions& options, const train::Decoder
                          std::int64_t step) {
   if (options.epochs_kept == 0) return absl::OkStatus();
   RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
-                                            epoch_folder(options.folder, step)));
+                                            epoch_folder(options.folder, step), *options.storage));
   auto left = epochs_left(options.folder);
   std::error_code error;
   for (; left.size() > options.epochs_kept; left.erase(left.begin()))
@@ -84,6 +82,7 @@ absl::Status run_and_evaluate(const TrainingRunOptions& options, const Datasets&
   const auto of_epoch = trainer.steps() / options.trainer.epochs;
   StepsOptions steps;
   steps.folder = options.folder;
+  steps.storage = options.storage;
   steps.checkpoint_steps = options.checkpoint_steps;
   steps.asked_to_stop = asked_to_stop;
   steps.save = [&] { return observer.save(); };
@@ -107,7 +106,7 @@ absl::StatusOr<std::string> leave(const TrainingRunOptions& options, const Model
   RETURN_IF_ERROR(observer.save());
   if (!options.full) {
     RETURN_IF_ERROR(train::write_peft_adapter(decoder, options.lora, options.base_name,
-                                              options.folder + "/adapter"));
+                                              options.folder + "/adapter", *options.storage));
   }
   ASSIGN_OR_RETURN(const auto model,
                    write_model(forms, {options.base_path, options.folder, options.lora}, file,
@@ -146,7 +145,7 @@ absl::StatusOr<std::string> run_training(const TrainingRunOptions& asked, const 
   train::Trainer trainer(*decoder, datasets.train, options.trainer, compute, &ranks);
   if (datasets.valid) trainer.prepare(*datasets.valid);
   RETURN_IF_ERROR(base::make_folders(options.folder));
-  RETURN_IF_ERROR(begin_run(options.folder, options.resume, trainer));
+  RETURN_IF_ERROR(begin_run(options.folder, options.resume, trainer, *options.storage));
   observer.begin(trainer.done(), trainer.steps());
   RETURN_IF_ERROR(run_and_evaluate(options, datasets, *decoder, trainer, asked_to_stop, observer));
   if (ranks.place().rank != 0) return "";
@@ -170,8 +169,10 @@ std::vector<std::int64_t> epochs_left(const std::string& folder) {
   return steps;
 }
 
-std::string results_until(const std::string& path, std::string_view head, std::int64_t lines) {
-  auto text = base::read_file(path, kResultsBytesMax).value_or("");
+std::string results_until(const std::string& path, std::string_view head, std::int64_t lines,
+                          const base::Storage& storage) {
+  const auto file = storage.read(path);
+  std::string text(file.ok() ? file->text() : "");
   if (!text.starts_with(head)) return "";
   text.erase(0, head.size());
   std::size_t end = 0;

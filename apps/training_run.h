@@ -10,6 +10,7 @@
 #include "apps/training_steps.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/storage.h"
 #include "model/adapter_file.h"
 #include "train/decoder.h"
 #include "train/trainer.h"
@@ -19,7 +20,9 @@ namespace plinth {
 struct TrainingRunOptions {
   std::string base_name, base_path;
   std::string folder;  // of what the run leaves
-  bool full = false;   // the weights themselves learn, not an adapter
+  // How checkpoints and adapters lie there; outlives the run. Merged models are always plain.
+  const base::Storage* storage = &base::plain_storage();
+  bool full = false;  // the weights themselves learn, not an adapter
   train::LoraOptions lora;
   // That `lora` begins with, and which outlives the run; null = with none.
   const model::AdapterFile* begins_with = nullptr;
@@ -80,7 +83,8 @@ std::vector<std::int64_t> epochs_left(const std::string& folder);
 
 // The first `lines` lines of what an earlier part of a run wrote to `path` behind `head`; "" where
 // that is another's.
-std::string results_until(const std::string& path, std::string_view head, std::int64_t lines);
+std::string results_until(const std::string& path, std::string_view head, std::int64_t lines,
+                          const base::Storage& storage = base::plain_storage());
 
 double token_accuracy(const train::Loss& loss);
 

@@ -20,7 +20,7 @@ constexpr int kCheckpointsKept = 2;
 absl::Status save(const StepsOptions& options, train::Trainer& trainer) {
   const bool keeps = trainer.ranks().place().rank == 0;
   RETURN_IF_ERROR(train::agree(trainer.ranks(), keeps ? options.save() : absl::OkStatus()));
-  return trainer.begin_save(checkpoints_of(options.folder), kCheckpointsKept);
+  return trainer.begin_save(checkpoints_of(options.folder), kCheckpointsKept, *options.storage);
 }
 
 }  // namespace
@@ -40,7 +40,8 @@ tensor::GemmPrecision training_precision(bool f32) {
 
 std::string checkpoints_of(const std::string& folder) { return folder + "/checkpoints"; }
 
-absl::Status begin_run(const std::string& folder, ResumeMode resume, train::Trainer& trainer) {
+absl::Status begin_run(const std::string& folder, ResumeMode resume, train::Trainer& trainer,
+                       const base::Storage& storage) {
   RETURN_IF_ERROR(trainer.meet());
   const auto newest = train::newest_checkpoint(checkpoints_of(folder));
   RETURN_IF_ERROR(train::agree(trainer.ranks(), newest.status()));
@@ -51,7 +52,7 @@ absl::Status begin_run(const std::string& folder, ResumeMode resume, train::Trai
                     folder, **newest));
   }
   if (resume == ResumeMode::never) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const bool resumed, trainer.resume(checkpoints_of(folder)));
+  ASSIGN_OR_RETURN(const bool resumed, trainer.resume(checkpoints_of(folder), storage));
   if (!resumed && resume == ResumeMode::must)
     return base::failed_precondition(fmt::format("{} holds no run to go on with", folder));
   return absl::OkStatus();

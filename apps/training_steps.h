@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "base/storage.h"
 #include "train/compute.h"
 #include "train/trainer.h"
 
@@ -26,10 +27,12 @@ std::string checkpoints_of(const std::string& folder);
 
 // Goes on with the run in `folder`, or begins where nothing would be lost. All ranks do what is
 // here, and all or none go on.
-absl::Status begin_run(const std::string& folder, ResumeMode resume, train::Trainer& trainer);
+absl::Status begin_run(const std::string& folder, ResumeMode resume, train::Trainer& trainer,
+                       const base::Storage& storage = base::plain_storage());
 
 struct StepsOptions {
   std::string folder;
+  const base::Storage* storage = &base::plain_storage();  // of checkpoints; outlives the steps
   std::int64_t checkpoint_steps = 50;  // between two checkpoints; 0 = only where it is stopped
   std::function<bool()> asked_to_stop;
   std::function<absl::Status(const train::StepReport&)> after_step;

@@ -15,6 +15,7 @@
 #include "apps/tuning_wire.h"
 #include "base/core_dumps.h"
 #include "base/file.h"
+#include "governance/sealed_storage.h"
 #include "governance/tuning_limits.h"
 #include "model/adapter_file.h"
 #include "model/model_file.h"
@@ -79,7 +80,8 @@ double margin_of(const train::Loss& loss) {
 // Says what happens, and keeps results.csv.
 class Reporter final : public TrainingObserver {
  public:
-  explicit Reporter(const TuningTask& task) : task_(task), results_(task.folder + "/results.csv") {}
+  Reporter(const TuningTask& task, const base::Storage& storage)
+      : task_(task), storage_(storage), results_(task.folder + "/results.csv") {}
 
   void read(const std::string& name, const train::DataReport& data) override {
     if (name != "training_file") return;
@@ -106,7 +108,7 @@ class Reporter final : public TrainingObserver {
   }
   void begin(std::int64_t done, std::int64_t steps) override {
     steps_ = steps;
-    csv_ = results_until(results_, head(), done);
+    csv_ = results_until(results_, head(), done, storage_);
     auto fields = resolved_;
     fields["done"] = done;
     fields["steps"] = steps;
@@ -137,7 +139,7 @@ class Reporter final : public TrainingObserver {
   }
   absl::Status save() override {
     flush({});
-    return base::write_file_atomic(results_, head() + csv_, 0600);
+    return storage_.write(results_, head() + csv_);
   }
   std::int64_t trained_tokens() const { return tokens_ * epochs_; }
 
@@ -152,6 +154,7 @@ class Reporter final : public TrainingObserver {
   }
 
   const TuningTask& task_;
+  const base::Storage& storage_;
   const std::string results_;
   base::json::object resolved_;
   std::string csv_, pending_;
@@ -159,11 +162,12 @@ class Reporter final : public TrainingObserver {
   std::int64_t tokens_ = 0, epochs_ = 0, steps_ = 0;
 };
 
-TrainingRunOptions options_of(const TuningTask& task) {
+TrainingRunOptions options_of(const TuningTask& task, const base::Storage& storage) {
   TrainingRunOptions options;
   options.base_name = task.base_name;
   options.base_path = task.base_path;
   options.folder = task.folder;
+  options.storage = &storage;
   if (task.hyperparameters.prefers) options.trainer.objective.method = train::Method::dpo;
   options.trainer.objective.preference.beta = task.hyperparameters.beta.value_or(kBeta);
   options.trainer.seed = task.seed;
@@ -202,16 +206,21 @@ absl::Status settle_lora(const TuningHyperparameters& asked, const model::Adapte
 }
 
 absl::StatusOr<std::optional<model::AdapterFile>> first_adapter(const TuningTask& task) {
-  if (task.adapter_path.empty()) return std::nullopt;
+  const auto& from = task.adapter;
+  if (from.id.empty()) return std::nullopt;
   ASSIGN_OR_RETURN(const auto base, model::open_model(task.base_path));
+  base::ReadFile read = base::map_file;
+  if (!from.key.empty())
+    read = [&](const std::string& path) { return governance::read_sealed_file(path, from.key); };
   ASSIGN_OR_RETURN(auto adapter,
-                   model::open_adapter(model::adapter_paths(task.adapter_path), base->spec));
+                   model::open_adapter({from.path, from.config_path}, base->spec, read));
   return adapter;
 }
 
-absl::Status run_task(const TuningTask& task, const TrainingData& data, Reporter& reporter) {
+absl::Status run_task(const TuningTask& task, const TrainingData& data,
+                      const base::Storage& storage, Reporter& reporter) {
   const base::RealClock clock;
-  auto options = options_of(task);
+  auto options = options_of(task, storage);
   ASSIGN_OR_RETURN(const auto first, first_adapter(task));
   options.begins_with = first ? &*first : nullptr;
   RETURN_IF_ERROR(settle_lora(task.hyperparameters, options.begins_with, options.lora));
@@ -250,8 +259,15 @@ absl::Status run_job() {
   TrainingData data{"", "", "training_file", "validation_file"};
   ASSIGN_OR_RETURN(data.train, read_bytes(task.train_bytes));
   ASSIGN_OR_RETURN(data.valid, read_bytes(task.valid_bytes));
-  Reporter reporter(task);
-  const auto trained = run_task(task, data, reporter);
+  std::unique_ptr<governance::SealedStorage> sealed;
+  if (!task.key.empty()) {
+    ASSIGN_OR_RETURN(sealed, governance::SealedStorage::open(task.folder, task.key));
+  }
+  const base::Storage& storage = sealed != nullptr ? *sealed : base::plain_storage();
+  Reporter reporter(task, storage);
+  const auto trained = run_task(task, data, storage, reporter);
+  // What it begins with was sealed anew: the next process is given the new key.
+  if (absl::IsAborted(trained)) return trained;
   if (absl::IsCancelled(trained)) {
     say("stopped");
   } else if (!trained.ok()) {

@@ -1,8 +1,6 @@
 // What becomes of a run that was over: files and models of its project, and a row of the ledger.
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "apps/training_run.h"
 #include "apps/tuning_segment.h"
 #include "base/file.h"
@@ -11,7 +9,6 @@ namespace plinth {
 
 namespace {
 
-constexpr std::size_t kResultsBytesMax = 64u << 20;
 constexpr std::size_t kBaseBytesMax = 1024;
 constexpr char kTrainingClass[] = "training";  // of prices
 
@@ -28,10 +25,10 @@ cluster::TuningBase base_of(std::string_view text) {
 }  // namespace
 
 absl::StatusOr<std::string> TuningSegment::keep_results() {
-  ASSIGN_OR_RETURN(const auto text, base::read_file(folder_ + "/results.csv", kResultsBytesMax));
+  ASSIGN_OR_RETURN(const auto results, storage_->read(folder_ + "/results.csv"));
   auto& files = parts_.governance.files();
   ASSIGN_OR_RETURN(auto writer, files.begin(job_.organization, job_.project));
-  RETURN_IF_ERROR(writer.write(text));
+  RETURN_IF_ERROR(writer.write(results.text()));
   ASSIGN_OR_RETURN(const auto row, files.commit(std::move(writer), job_.organization, job_.project,
                                                 {"fine-tune-results", "results.csv"}));
   return row.id;
@@ -53,7 +50,8 @@ absl::Status TuningSegment::install(const std::vector<Made>& models) {
   for (const auto& [name, folder] : models) {
     // Whose it is comes first: it is nobody else's for a moment.
     RETURN_IF_ERROR(parts_.governance.model_permissions().give(name, job_.project));
-    RETURN_IF_ERROR(parts_.models.publish(name, base, folder));
+    RETURN_IF_ERROR(parts_.models.publish(
+        {name, job_.organization, job_.project, base, folder, storage_.get()}));
   }
   return absl::OkStatus();
 }
@@ -61,6 +59,8 @@ absl::Status TuningSegment::install(const std::vector<Made>& models) {
 absl::Status TuningSegment::withdraw(const std::vector<Made>& models) {
   for (const auto& [name, folder] : models) {
     const auto removed = parts_.models.remove(name);
+    // A legal hold keeps it, and then it is the project's.
+    if (absl::IsFailedPrecondition(removed)) continue;
     if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
     RETURN_IF_ERROR(parts_.governance.model_permissions().take(name, job_.project));
   }
@@ -113,8 +113,7 @@ absl::Status TuningSegment::publish(std::int64_t trained_tokens) {
   }));
   // It was cancelled meanwhile.
   if (!wanted) RETURN_IF_ERROR(withdraw(models));
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
+  forget_tuning_folder(parts_.governance, job_.id, folder_);
   return absl::OkStatus();
 }
 

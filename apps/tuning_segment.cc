@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -61,7 +60,7 @@ Object object_of(const std::string& text) {
 
 // Which files a job began with, by their digests.
 std::string to_text(const cluster::TuningBase& base) {
-  return fmt::format("{} {} {}", base.name, base.content, base.adapter_content);
+  return fmt::format("{} {} {}", base.name, base.content, base.adapter.id);
 }
 
 TuningHyperparameters asked_for(const store::TuningJobRow& job) {
@@ -99,6 +98,8 @@ TuningSegment::TuningSegment(const TuningServiceOptions& options, const TuningPa
 
 absl::Status TuningSegment::run() {
   RETURN_IF_ERROR(base::make_folders(folder_, 0700));
+  if (const auto opened = open_storage(); !opened.ok())
+    return absl::IsAborted(opened) ? absl::OkStatus() : opened;
   // A run that was over when the service ended has only to be published.
   if (const auto finished = base::read_file(finished_path(), 64); finished.ok()) {
     std::int64_t tokens = 0;
@@ -115,6 +116,28 @@ absl::Status TuningSegment::run() {
   if (!data.ok())
     return data.status().code() == absl::StatusCode::kAborted ? absl::OkStatus() : data.status();
   return run_process(*base, *data);
+}
+
+absl::Status TuningSegment::open_storage() {
+  if (checks_only_) return absl::OkStatus();  // nothing is kept
+  auto key = tuning_key(parts_.governance, job_, folder_);
+  if (absl::IsFailedPrecondition(key.status())) {
+    RETURN_IF_ERROR(fail_as_lost(key.status()));
+    return absl::AbortedError("the job failed");
+  }
+  RETURN_IF_ERROR(key.status());
+  key_ = *std::move(key);
+  ASSIGN_OR_RETURN(storage_, governance::SealedStorage::open(folder_, key_));
+  return absl::OkStatus();
+}
+
+absl::Status TuningSegment::fail_as_lost(const absl::Status& why) {
+  return fail({"content_not_readable", std::string(base::message(why)), ""});
+}
+
+absl::Status TuningSegment::fail_if_lost() {
+  const auto readable = check_tuning_key(parts_.governance, job_.id, folder_);
+  return absl::IsFailedPrecondition(readable) ? fail_as_lost(readable) : readable;
 }
 
 // FailedPrecondition says why the job cannot go on.
@@ -169,8 +192,9 @@ absl::Status TuningSegment::run_process(const cluster::TuningBase& base, const D
   TuningTask task;
   task.base_name = base.name;
   task.base_path = base.path;
-  task.adapter_path = base.adapter_path;
+  task.adapter = base.adapter;
   task.folder = folder_;
+  task.key = key_;
   task.hyperparameters = hyperparameters_;
   if (seed != nullptr && seed->is_int64())
     task.seed = static_cast<std::uint64_t>(seed->get_int64());
@@ -237,6 +261,11 @@ void TuningSegment::look_at_orders(cluster::WorkerProcess& process) {
   }
   if (now - looked_at_ < options_.poll) return;
   looked_at_ = now;
+  if (auto readable = check_tuning_key(parts_.governance, job_.id, folder_);
+      absl::IsFailedPrecondition(readable)) {
+    lost_ = std::move(readable);
+    return process.kill();
+  }
   const auto status = jobs().status(job_);
   // A database that is away for a while ends no training.
   if (!status.ok() || *status == job_.status) return;
@@ -362,10 +391,10 @@ absl::Status TuningSegment::write_checkpoint() {
 absl::Status TuningSegment::conclude(const std::string& how) {
   RETURN_IF_ERROR(write_checkpoint());
   if (dropped_) {
-    std::error_code error;
-    std::filesystem::remove_all(folder_, error);
+    forget_tuning_folder(parts_.governance, job_.id, folder_);
     return absl::OkStatus();
   }
+  if (!lost_.ok()) return fail_as_lost(lost_);
   if (last_ && last_->event == "failed") {
     return fail({last_->text("code"), last_->text("message"), last_->text("param")});
   }
@@ -397,8 +426,7 @@ absl::Status TuningSegment::fail(const governance::TuningError& error) {
     if (now) event = audit_event("fine_tuning.job.failed");
     return absl::OkStatus();
   }));
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
+  forget_tuning_folder(parts_.governance, job_.id, folder_);
   return absl::OkStatus();
 }
 

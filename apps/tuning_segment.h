@@ -3,11 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "apps/tuning_key.h"
 #include "apps/tuning_service.h"
 #include "apps/tuning_wire.h"
 
@@ -23,9 +25,13 @@ class TuningSegment {
   // Until the process has ended and the job is as that left it. An error is the database's, or the
   // disk's: the job then stays as it is.
   absl::Status run();
+  // Of a job that nobody runs: fails it where its files cannot be read any more.
+  absl::Status fail_if_lost();
 
  private:
   struct Data;
+  // Seals what the job keeps. Aborted where the job has failed by it.
+  absl::Status open_storage();
   absl::StatusOr<Data> open_data();
   // What the job began with: the same for all of its processes that train.
   absl::StatusOr<cluster::TuningBase> find_base();
@@ -42,6 +48,7 @@ class TuningSegment {
   absl::Status write_checkpoint();
   absl::Status conclude(const std::string& how);
   absl::Status fail(const governance::TuningError& error);
+  absl::Status fail_as_lost(const absl::Status& why);
   // Models that the run made, the job's own last: those before it are its checkpoints.
   struct Made {
     std::string name, folder;
@@ -66,8 +73,11 @@ class TuningSegment {
   const TuningHyperparameters hyperparameters_;  // as they were asked for
   const bool checks_only_;
 
-  std::optional<TuningReport> last_;             // that says how it ended
-  bool asked_to_end_ = false, dropped_ = false;  // the second: nobody wants its result
+  std::string key_;                                     // of the job's files
+  std::unique_ptr<governance::SealedStorage> storage_;  // how they lie in folder_
+  absl::Status lost_;                                   // why they cannot be read any more
+  std::optional<TuningReport> last_;                    // that says how it ended
+  bool asked_to_end_ = false, dropped_ = false;         // the second: nobody wants its result
   base::TimePoint asked_at_{}, looked_at_{}, begun_at_{};
   std::int64_t done_before_ = 0, steps_ = 0, steps_of_epoch_ = 0;
   std::optional<std::int64_t> checkpoint_step_;

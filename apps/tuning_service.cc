@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/escaping.h"
+#include "apps/tuning_key.h"
 #include "apps/tuning_segment.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -37,6 +39,7 @@ absl::StatusOr<std::unique_ptr<TuningService>> TuningService::start(
   RETURN_IF_ERROR(parts.governance.fine_tuning().take_over(options.runner));
   for (int i = 0; i < options.jobs; ++i)
     made->threads_.emplace_back([&service = *made] { service.run(); });
+  made->threads_.emplace_back([&service = *made] { service.keep_swept(); });
   return made;
 }
 
@@ -58,7 +61,16 @@ void TuningService::run() {
   }
 }
 
-// Folders of jobs that were over before a process of theirs could see it.
+void TuningService::keep_swept() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    sweep();
+    stopped_.wait_for(lock, options_.poll, [&] { return stopping_; });
+  }
+}
+
+// Folders of jobs that were over before a process of theirs could see it, and of jobs that wait
+// with files that nobody can read any more.
 void TuningService::sweep() {
   std::error_code error;
   std::vector<std::string> ids;
@@ -67,10 +79,19 @@ void TuningService::sweep() {
     if (id.starts_with("ftjob-") && !running_.contains(id)) ids.push_back(id);
   }
   if (ids.empty()) return;
-  const auto open = parts_.governance.fine_tuning().open_ids();
+  const auto open = parts_.governance.fine_tuning().open_jobs();
   if (!open.ok()) return;
-  for (const auto& id : ids)
-    if (!open->contains(id)) std::filesystem::remove_all(options_.folder + "/" + id, error);
+  for (const auto& id : ids) {
+    const auto job =
+        std::find_if(open->begin(), open->end(), [&](const auto& row) { return row.id == id; });
+    if (job == open->end()) {
+      forget_tuning_folder(parts_.governance, id, options_.folder + "/" + id);
+      continue;
+    }
+    TuningSegment waits(options_, parts_, *job, [] { return false; });
+    if (const auto status = waits.fail_if_lost(); !status.ok())
+      LOG(warn, "[tuning] {}: {}", id, status.ToString());
+  }
 }
 
 bool TuningService::run_next() {
@@ -79,7 +100,6 @@ bool TuningService::run_next() {
     std::unique_lock lock(mutex_);
     const auto next = parts_.governance.fine_tuning().next(options_.runner);
     if (!next.ok()) LOG(warn, "[tuning] the queue cannot be read: {}", next.status().ToString());
-    if (next.ok() && !*next) sweep();
     if (!next.ok() || !*next) return false;
     job = **next;
     // One that was resumed while its former process still ends.

@@ -53,6 +53,7 @@ class TuningService {
       : options_(options), parts_(parts) {}
   void run();
   bool run_next();
+  void keep_swept();
   void sweep();  // with mutex_ held
 
   const TuningServiceOptions options_;

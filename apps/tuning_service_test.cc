@@ -12,6 +12,7 @@
 
 #include "apps/tuning_wire.h"
 #include "base/file.h"
+#include "governance/sealed_storage.h"
 
 namespace plinth {
 namespace {
@@ -103,14 +104,16 @@ class NotedModels final : public cluster::TunedModels {
  public:
   absl::StatusOr<cluster::TuningBase> find(const std::string& model) override {
     if (model == "gone") return base::not_found("gone");
-    return cluster::TuningBase{"base", content, "/weights/base", "/adapters/" + model, "theirs"};
+    return cluster::TuningBase{
+        "base", content, "/weights/base", {"theirs", "/adapters/" + model, "/config", "its key"}};
   }
-  absl::Status publish(const std::string& name, const cluster::TuningBase& base,
-                       const std::string& folder) override {
-    if (base.content != content) return base::failed_precondition("the base was replaced");
+  absl::Status publish(const cluster::TunedAdapter& adapter) override {
+    if (adapter.base.content != content) return base::failed_precondition("the base was replaced");
+    EXPECT_EQ(adapter.project, "default");
+    EXPECT_NE(adapter.storage, nullptr);
     if (on_publish) on_publish();
-    published.push_back(name + " over " + base.name + " of " +
-                        std::filesystem::path(folder).filename().string());
+    published.push_back(adapter.name + " over " + adapter.base.name + " of " +
+                        std::filesystem::path(adapter.folder).filename().string());
     return absl::OkStatus();
   }
   absl::Status remove(const std::string& name) override {
@@ -323,6 +326,92 @@ TEST_F(TuningServiceTest, ACancelledJobIsKilledAndLeavesNothing) {
   EXPECT_TRUE(models_.published.empty());
 }
 
+// The key is content of the project, and the same for every process of the job.
+TEST_F(TuningServiceTest, AJobHasOneKeyWhichGoesWithIt) {
+  executor_.add(kChecked);
+  executor_.add({{}, true});
+  executor_.add(kTrains);
+  const auto job = add();
+  start();
+  wait(job, kTuningRunning);
+  for (int i = 0; i < 2000 && executor_.heard().size() < 2; ++i) ::usleep(5000);
+  const auto kept = governance_->content().find("key-" + job.id);
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->project, "default");
+  service_.reset();
+  // New keys of the project are not new ones of the job.
+  ASSERT_TRUE(governance_->vault().renew_keys("default", "").ok());
+  start();
+  wait(job, kTuningSucceeded);
+  service_.reset();
+  const auto heard = executor_.heard();
+  ASSERT_EQ(heard.size(), 3u);
+  std::vector<std::string> keys;
+  for (const auto& text : heard) keys.push_back(parse_task(text.substr(0, text.find('\n')))->key);
+  EXPECT_EQ(keys[0], "") << "nothing is kept of a look at the data";
+  EXPECT_EQ(keys[1].size(), governance::kStorageKeyBytes);
+  EXPECT_EQ(keys[2], keys[1]);
+  EXPECT_TRUE(absl::IsNotFound(governance_->content().find("key-" + job.id).status()));
+}
+
+TEST_F(TuningServiceTest, ShreddingEndsAJobThatRuns) {
+  executor_.add(kChecked);
+  executor_.add({{}, true});
+  const auto job = add();
+  start();
+  wait(job, kTuningRunning);
+  for (int i = 0; i < 2000 && executor_.heard().size() < 2; ++i) ::usleep(5000);
+  ASSERT_TRUE(governance_->vault().shred("default", "default").ok());
+  const auto failed = wait(job, kTuningFailed);
+  EXPECT_THAT(failed.progress, testing::HasSubstr("content_not_readable"));
+  EXPECT_THAT(failed.progress, testing::HasSubstr("keys of the project were destroyed"));
+  service_.reset();
+  EXPECT_FALSE(std::filesystem::exists(home_ + "/tuning/" + job.id));
+  EXPECT_EQ(failed.crashes, 0);
+}
+
+TEST_F(TuningServiceTest, ShreddingEndsAJobThatIsPaused) {
+  executor_.add(kChecked);
+  executor_.add({{}, true});
+  const auto job = add();
+  start();
+  wait(job, kTuningRunning);
+  for (int i = 0; i < 2000 && executor_.heard().size() < 2; ++i) ::usleep(5000);
+  ASSERT_TRUE(jobs().pause("default", job.id).ok());
+  const auto folder = home_ + "/tuning/" + job.id;
+  ASSERT_TRUE(std::filesystem::exists(folder));
+  ASSERT_TRUE(governance_->vault().shred("default", "default").ok());
+  EXPECT_THAT(wait(job, kTuningFailed).progress, testing::HasSubstr("content_not_readable"));
+  for (int i = 0; i < 2000 && std::filesystem::exists(folder); ++i) ::usleep(5000);
+  EXPECT_FALSE(std::filesystem::exists(folder));
+}
+
+TEST_F(TuningServiceTest, AProjectThatKeepsNothingTrainsNothing) {
+  executor_.add(kChecked);
+  const auto job = add();
+  governance::RetentionSetting zero;
+  zero.type = "zero_data_retention";
+  ASSERT_TRUE(governance_->retention().set_project("default", zero).ok());
+  start();
+  EXPECT_THAT(wait(job, kTuningFailed).progress, testing::HasSubstr("zero data retention"));
+}
+
+// It was begun by a version that kept its files in the open.
+TEST_F(TuningServiceTest, AJobOfBeforeGoesOn) {
+  executor_.add(kChecked);
+  executor_.add(kTrains);
+  const auto job = add();
+  const auto folder = home_ + "/tuning/" + job.id;
+  ASSERT_TRUE(base::make_folders(folder + "/checkpoints").ok());
+  ASSERT_TRUE(base::write_file_atomic(folder + "/base", "base ours theirs").ok());
+  ASSERT_TRUE(base::write_file_atomic(folder + "/results.csv", kTuningResultsHead).ok());
+  start();
+  const auto done = wait(job, kTuningSucceeded);
+  ASSERT_TRUE(done.result_file);
+  const auto file = *governance_->files().find("default", "default", *done.result_file);
+  EXPECT_EQ(*governance_->files().open_body(file)->read(0, 1000), kTuningResultsHead);
+}
+
 TEST_F(TuningServiceTest, TheEndOfTheServiceIsNoCrash) {
   executor_.add(kChecked);
   executor_.add({{}, true});
@@ -375,7 +464,10 @@ TEST_F(TuningServiceTest, AJobOverAnAdapterBeginsWithIt) {
   const auto task = parse_task(executor_.heard()[1].substr(0, executor_.heard()[1].find('\n')));
   ASSERT_TRUE(task.ok());
   EXPECT_EQ(task->base_name, "base");
-  EXPECT_EQ(task->adapter_path, "/adapters/style");
+  EXPECT_EQ(task->adapter.id, "theirs");
+  EXPECT_EQ(task->adapter.path, "/adapters/style");
+  EXPECT_EQ(task->adapter.config_path, "/config");
+  EXPECT_EQ(task->adapter.key, "its key");
 }
 
 TEST_F(TuningServiceTest, PreferencesHaveFiguresOfTheirOwn) {
@@ -409,11 +501,20 @@ TEST(TuningWire, ATaskComesAsItWent) {
   task.hyperparameters.learning_rate_multiplier = 0.5;
   task.hyperparameters.targets = {"q"};
   task.seed = 9;
+  task.key = std::string("\0key\xff", 5);
+  task.adapter = {"id", "/a", "/c", std::string("\n\0", 2)};
   task.train_bytes = 10;
   const auto line = to_line(task);
   const auto read = parse_task(line);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(to_line(*read), line);
+  EXPECT_EQ(read->key, task.key);
+  EXPECT_EQ(read->adapter, task.adapter);
+  auto wrong = line;
+  wrong.replace(wrong.find("006b"), 2, "x6");
+  const auto refused = parse_task(wrong).status();
+  EXPECT_FALSE(refused.ok());
+  EXPECT_THAT(std::string(refused.message()), testing::Not(testing::HasSubstr("6b65")));
   EXPECT_EQ(read->hyperparameters.epochs, 3);
   EXPECT_EQ(read->hyperparameters.batch_size, std::nullopt);
   EXPECT_FALSE(parse_task("{}").ok());

@@ -1,6 +1,9 @@
 #include "apps/tuning_wire.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "absl/strings/escaping.h"
 
 namespace plinth {
 
@@ -39,6 +42,21 @@ std::string text_of(const Object& from, std::string_view name) {
   const auto* value = from.if_contains(name);
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
 }
+
+// Bytes that are no text; "" = none.
+absl::Status read_hex(const Object& from, std::string_view name, std::string& to) {
+  const auto text = text_of(from, name);
+  if (text.empty()) return absl::OkStatus();
+  const bool hex = text.size() % 2 == 0 && std::all_of(text.begin(), text.end(), [](char c) {
+                     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                   });
+  // Not what it is: it may be a key.
+  if (!hex) return base::invalid_argument(std::string(name) + " is not hexadecimal");
+  to = absl::HexStringToBytes(base::to_absl(text));
+  return absl::OkStatus();
+}
+
+std::string to_hex(std::string_view bytes) { return absl::BytesToHexString(base::to_absl(bytes)); }
 
 const Object& object_in(const Object& from, std::string_view name) {
   static const Object none;
@@ -88,8 +106,12 @@ TuningHyperparameters hyperparameters_of(const Object& method) {
 std::string to_line(const TuningTask& task) {
   return base::to_json(Object{{"base_name", task.base_name},
                               {"base_path", task.base_path},
-                              {"adapter_path", task.adapter_path},
+                              {"adapter_id", task.adapter.id},
+                              {"adapter_path", task.adapter.path},
+                              {"adapter_config_path", task.adapter.config_path},
+                              {"adapter_key", to_hex(task.adapter.key)},
                               {"folder", task.folder},
+                              {"key", to_hex(task.key)},
                               {"method", task.hyperparameters.prefers ? kPreferences : kExamples},
                               {"hyperparameters", write_hyperparameters(task.hyperparameters)},
                               {"seed", task.seed},
@@ -109,7 +131,11 @@ absl::StatusOr<TuningTask> parse_task(std::string_view line) {
     *place = text_of(from, name);
     if (place->empty()) return base::invalid_argument(std::string("no ") + name);
   }
-  task.adapter_path = text_of(from, "adapter_path");
+  task.adapter.id = text_of(from, "adapter_id");
+  task.adapter.path = text_of(from, "adapter_path");
+  task.adapter.config_path = text_of(from, "adapter_config_path");
+  RETURN_IF_ERROR(read_hex(from, "adapter_key", task.adapter.key));
+  RETURN_IF_ERROR(read_hex(from, "key", task.key));
   for (const auto& [name, place] :
        {std::pair{"seed", &task.seed}, std::pair{"train_bytes", &task.train_bytes},
         std::pair{"valid_bytes", &task.valid_bytes}}) {

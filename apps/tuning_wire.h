@@ -1,7 +1,7 @@
 // What a gateway and the process of a fine-tuning job say to each other. The gateway writes the
-// task, a line of JSON, and right behind it the bytes of the training and of the validation file;
-// nothing of either lies on the disk. The process writes a line of JSON for each thing that
-// happens. SIGTERM asks it for a checkpoint and its end.
+// task, a line of JSON with the keys of files, and right behind it the bytes of the training and of
+// the validation file; nothing of these lies on the disk. The process writes a line of JSON for
+// each thing that happens. SIGTERM asks it for a checkpoint and its end.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "protocol/generate.h"
 
 namespace plinth {
 
@@ -28,8 +29,9 @@ struct TuningHyperparameters {
 
 struct TuningTask {
   std::string base_name, base_path;
-  std::string adapter_path;  // that it begins with; "" = none
-  std::string folder;        // of checkpoints and of what the run leaves
+  protocol::AdapterRef adapter;  // that it begins with; id "" = none
+  std::string folder;            // of checkpoints and of what the run leaves
+  std::string key;               // raw, that they are sealed under; "" = they lie plain
   TuningHyperparameters hyperparameters;
   std::uint64_t seed = 1;
   int threads = 1;

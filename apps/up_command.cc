@@ -80,6 +80,28 @@ cluster::FleetOptions fleet_options(const std::string& home, const base::Setting
   return options;
 }
 
+api::ServerOptions server_options(const base::Settings& settings) {
+  api::ServerOptions options;
+  options.client_certificates = client_certificates(settings);
+  options.cors_origins = settings.list("api.cors_origins");
+  options.trusted_proxies = settings.list("server.trusted_proxies");
+  options.content_policy = settings.text("content.policy");
+  options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<governance::Governance>> open_governance(
+    const std::string& home, const base::Settings& settings, store::Database& database,
+    const base::Clock& clock) {
+  governance::AuditOptions audit;
+  audit.copy_to = settings.text("audit.copy_to");
+  return governance::Governance::open(
+      home, database, clock, audit,
+      {settings.text("content.folder"),
+       settings.integer("files.project_bytes_max"),
+       {settings.integer("tuning.project_jobs_max"), settings.integer("tuning.jobs_max")}});
+}
+
 // The models that are loaded before the service is ready, each once.
 std::vector<std::string> first_models(const base::Settings& settings, bool no_default) {
   std::vector<std::string> names;
@@ -167,40 +189,31 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   const base::RealClock clock;
   base::Metrics metrics;
   ASSIGN_OR_RETURN(const auto database, open_for_service(database_of(home, settings)));
-  governance::AuditOptions audit;
-  audit.copy_to = settings.text("audit.copy_to");
-  ASSIGN_OR_RETURN(const auto governance,
-                   governance::Governance::open(home, *database, clock, audit,
-                                                {settings.text("content.folder"),
-                                                 settings.integer("files.project_bytes_max"),
-                                                 {settings.integer("tuning.project_jobs_max"),
-                                                  settings.integer("tuning.jobs_max")}}));
+  ASSIGN_OR_RETURN(const auto governance, open_governance(home, settings, *database, clock));
   ASSIGN_OR_RETURN(const auto credentials, governance->first_start());
   RETURN_IF_ERROR(governance->open_sign_in(home, clock, std::move(sign_in)));
   ASSIGN_OR_RETURN(const auto library, cluster::ModelLibrary::open(home));
+  SealedModels sealed(governance->content());
   const auto executor = cluster::make_local_executor("/proc/self/exe");
-  ASSIGN_OR_RETURN(const auto fleet, cluster::Fleet::create(fleet_options(home, settings), library,
-                                                            *executor, clock, metrics));
+  auto workers = fleet_options(home, settings);
+  workers.open_sealed = [&sealed](const std::string& content) { return sealed.open(content); };
+  ASSIGN_OR_RETURN(const auto fleet,
+                   cluster::Fleet::create(workers, library, *executor, clock, metrics));
   std::vector<std::string> names;
   for (const auto& wanted : first_models(settings, arguments.no_default)) {
     ASSIGN_OR_RETURN(names.emplace_back(), ensure_installed(library, wanted, clock));
     RETURN_IF_ERROR(fleet->load(names.back()));
   }
   fleet->set_ready();
-  const auto tuned = make_tuned_models(library, clock);
-  api::ServerOptions server_options;
-  server_options.tuned_models = tuned.get();
-  server_options.address = listen.address;
-  server_options.port = listen.port;
-  server_options.tls = tls;
-  server_options.client_certificates = client_certificates(settings);
-  server_options.public_url = browsers;
-  server_options.cors_origins = settings.list("api.cors_origins");
-  server_options.trusted_proxies = settings.list("server.trusted_proxies");
-  server_options.content_policy = settings.text("content.policy");
-  server_options.ignore_unknown_fields = settings.boolean("api.ignore_unknown_fields");
+  const auto tuned = make_tuned_models(library, sealed, clock);
+  auto options = server_options(settings);
+  options.tuned_models = tuned.get();
+  options.address = listen.address;
+  options.port = listen.port;
+  options.tls = tls;
+  options.public_url = browsers;
   ASSIGN_OR_RETURN(const auto server,
-                   api::Server::create(server_options, *fleet, *governance, clock, metrics));
+                   api::Server::create(options, *fleet, *governance, clock, metrics));
   // A certificate is good for names.
   const bool named = tls != nullptr && !settings.text("auth.public_url").empty();
   const std::string url = named ? browsers : listen.url(server->port());

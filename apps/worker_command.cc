@@ -13,6 +13,7 @@
 #include "apps/terminal.h"
 #include "base/core_dumps.h"
 #include "cluster/executor.h"
+#include "governance/sealed_file.h"
 #include "worker/worker.h"
 
 namespace plinth {
@@ -36,6 +37,7 @@ absl::Status work(worker::WorkerOptions options, const SettingFlags& flags) {
   apply_log_settings(settings);
   ASSIGN_OR_RETURN(options.engine, engine_options(settings));
   options.runner = runner_options(settings);
+  options.runner.open_sealed = governance::read_sealed_file;
   options.packed_cache = settings.boolean("engine.packed_cache");
   options.autotune = settings.boolean("engine.autotune");
   // Else every start would answer requests without a seed alike.

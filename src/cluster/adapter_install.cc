@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/file.h"
 #include "cluster/model_catalog.h"
+#include "store/sha256.h"
 
 namespace plinth::cluster {
 
@@ -54,6 +56,24 @@ absl::StatusOr<InstalledModel> install_adapter(const ModelLibrary& library, Mode
   return puller.pull(model, progress);
 }
 
+absl::StatusOr<InstalledModel> install_sealed_adapter(const ModelLibrary& library,
+                                                      const SealedAdapter& adapter) {
+  ASSIGN_OR_RETURN(const auto base, library.find(adapter.base));
+  RETURN_IF_ERROR(check_base(base));
+  InstalledModel model;
+  model.name = adapter.name;
+  model.title = fmt::format("adapter over {}", base.name);
+  model.kind = kAdapterKind;
+  model.license = base.license;
+  model.base = base.name;
+  model.base_content = base.content();
+  model.pulled_unix_s = adapter.created_s;
+  ASSIGN_OR_RETURN(const auto config, library.add_blob(adapter.config));
+  model.files = {{kConfig, config, adapter.config.size()}, adapter.weights};
+  model.files.back().path = kWeights;
+  return library.install(std::move(model));
+}
+
 protocol::AdapterRef adapter_ref(const ModelLibrary& library, const InstalledModel& adapter) {
   protocol::AdapterRef ref;
   ref.id = adapter.content();
@@ -63,13 +83,42 @@ protocol::AdapterRef adapter_ref(const ModelLibrary& library, const InstalledMod
   } else if (!adapter.files.empty()) {
     ref.path = library.blob_path(adapter, adapter.files.front().path);
   }
-  // Without its file it cannot be loaded, and says so.
+  // Without its file it cannot be loaded, and says so; where a sealed one lies is said later.
   if (ref.path.empty()) ref.path = library.open_path(adapter);
   std::error_code error;
   ref.path = std::filesystem::absolute(ref.path, error).string();
   if (!ref.config_path.empty()) {
     ref.config_path = std::filesystem::absolute(ref.config_path, error).string();
   }
+  return ref;
+}
+
+absl::Status open_weights(const OpenSealed& open, const std::string& content,
+                          protocol::AdapterRef& ref) {
+  if (open == nullptr) return base::failed_precondition("sealed adapters cannot be read here");
+  auto file = open(content);
+  if (absl::IsNotFound(file.status())) {
+    return base::failed_precondition(
+        "the adapter's weights are not there any more: they were deleted with the content of their "
+        "project");
+  }
+  if (absl::IsFailedPrecondition(file.status())) {
+    return base::failed_precondition(
+        "the adapter's weights cannot be read any more: the keys of their project were destroyed");
+  }
+  RETURN_IF_ERROR(file.status());
+  std::error_code error;
+  ref.path = std::filesystem::absolute(file->path, error).string();
+  ref.key = std::move(file->key);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<protocol::AdapterRef> open_adapter_ref(const ModelLibrary& library,
+                                                      const InstalledModel& adapter,
+                                                      const OpenSealed& open) {
+  auto ref = adapter_ref(library, adapter);
+  if (const auto* sealed = adapter.sealed(); sealed != nullptr)
+    RETURN_IF_ERROR(open_weights(open, sealed->content, ref));
   return ref;
 }
 

@@ -34,7 +34,33 @@ absl::StatusOr<InstalledModel> install_adapter(const ModelLibrary& library, Mode
                                                const CheckAdapter& check,
                                                const PullProgress& progress);
 
-// How a worker finds it. The id and the paths are of its content.
+// One whose weights are sealed content of a project.
+struct SealedAdapter {
+  std::string name, base;
+  std::string config;     // adapter_config.json
+  InstalledFile weights;  // its path does not count
+  std::int64_t created_s = 0;
+};
+// As install_adapter(), of what was checked before.
+absl::StatusOr<InstalledModel> install_sealed_adapter(const ModelLibrary& library,
+                                                      const SealedAdapter& adapter);
+
+// Where sealed content lies, and the key of that file alone; as it is now, since keys are changed.
+struct SealedFile {
+  std::string path, key;
+};
+// NotFound where it was deleted; FailedPrecondition where the keys of its project were destroyed.
+using OpenSealed = std::function<absl::StatusOr<SealedFile>(const std::string& content)>;
+
+// How a worker finds it. The id and the paths are of its content; a sealed one's path and key are
+// what open_weights() adds.
 protocol::AdapterRef adapter_ref(const ModelLibrary& library, const InstalledModel& adapter);
+// FailedPrecondition says why the weights of `content` cannot be read.
+absl::Status open_weights(const OpenSealed& open, const std::string& content,
+                          protocol::AdapterRef& ref);
+// Both.
+absl::StatusOr<protocol::AdapterRef> open_adapter_ref(const ModelLibrary& library,
+                                                      const InstalledModel& adapter,
+                                                      const OpenSealed& open);
 
 }  // namespace plinth::cluster

@@ -16,6 +16,7 @@ struct FakeExecutor::Shared {
   std::map<std::string, std::function<void()>> crash;  // of the running workers
   int running = 0;
   int cancels = 0;
+  std::vector<protocol::AdapterRef> adapters;
 };
 
 namespace {
@@ -38,7 +39,8 @@ class ScriptedWorker {
   ScriptedWorker(FakeWorkerScript script, std::string socket, std::string token)
       : script_(script), socket_(std::move(socket)), token_(std::move(token)) {}
 
-  void run(const std::function<void()>& on_cancel) {
+  using OnCall = std::function<void(const protocol::AdapterRef&)>;
+  void run(const std::function<void()>& on_cancel, const OnCall& on_call) {
     if (script_ == FakeWorkerScript::dies_at_start) return;
     auto dialled = net::dial_rpc(socket_, {});
     if (!dialled.ok()) return;
@@ -69,6 +71,15 @@ class ScriptedWorker {
       if (!message.ok()) return;
       if (std::holds_alternative<protocol::CancelCall>(*message)) on_cancel();
       const auto* start = std::get_if<protocol::StartGenerate>(&*message);
+      if (start != nullptr) on_call(start->request.adapter);
+      if (start != nullptr && script_ == FakeWorkerScript::has_old_key && !refused_) {
+        refused_ = true;
+        protocol::Step old;
+        old.calls.push_back(
+            {start->call, {protocol::Finished{absl::AbortedError("sealed anew"), {}}}});
+        if (!send(*link, std::move(old))) return;
+        continue;
+      }
       if (start != nullptr && start->request.held && script_ != FakeWorkerScript::swallows) {
         protocol::Step prepared;
         prepared.calls.push_back({start->call, {protocol::Prepared{3, 1}}});
@@ -117,6 +128,7 @@ class ScriptedWorker {
 
   const FakeWorkerScript script_;
   const std::string socket_, token_;
+  bool refused_ = false;  // its thread's own
   std::mutex mutex_;
   std::condition_variable changed_;
   std::unique_ptr<net::RpcLink> link_;  // protected by mutex_ until set, then used by run() alone
@@ -126,9 +138,10 @@ class ScriptedWorker {
 class FakeProcess final : public WorkerProcess {
  public:
   FakeProcess(std::shared_ptr<ScriptedWorker> worker, std::function<void()> on_cancel,
-              std::function<void()> on_end)
-      : worker_(std::move(worker)), thread_([this, on_cancel, on_end] {
-          worker_->run(on_cancel);
+              ScriptedWorker::OnCall on_call, std::function<void()> on_end)
+      : worker_(std::move(worker)),
+        thread_([this, on_cancel, on_call = std::move(on_call), on_end] {
+          worker_->run(on_cancel, on_call);
           // A process that ends closes what it had open.
           worker_->kill();
           on_end();
@@ -188,6 +201,11 @@ int FakeExecutor::cancels() const {
   return shared_->cancels;
 }
 
+std::vector<protocol::AdapterRef> FakeExecutor::adapters() const {
+  std::lock_guard lock(shared_->mutex);
+  return shared_->adapters;
+}
+
 absl::StatusOr<std::unique_ptr<WorkerProcess>> FakeExecutor::start(const WorkerSpec& spec) {
   const std::string model = last_part(value_after(spec.arguments, "--model-path"));
   auto script = FakeWorkerScript::serves;
@@ -205,6 +223,10 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> FakeExecutor::start(const WorkerS
       [shared = shared_] {
         std::lock_guard inner(shared->mutex);
         ++shared->cancels;
+      },
+      [shared = shared_](const protocol::AdapterRef& adapter) {
+        std::lock_guard inner(shared->mutex);
+        shared->adapters.push_back(adapter);
       },
       [shared = shared_, model] {
         std::lock_guard inner(shared->mutex);

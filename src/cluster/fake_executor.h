@@ -7,8 +7,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "cluster/executor.h"
+#include "protocol/generate.h"
 
 namespace plinth::cluster {
 
@@ -23,6 +25,7 @@ enum class FakeWorkerScript {
   never_says_hello,  // runs and keeps silent
   never_gets_ready,  // says hello and then nothing
   sends_garbage,     // says hello, then a frame that is none
+  has_old_key,       // says of the first call that its adapter was sealed anew; then serves
 };
 
 // Thread-safe. Outlives the fleet that uses it.
@@ -38,6 +41,8 @@ class FakeExecutor final : public Executor {
   int running() const;
   // Calls that any worker was told to cancel.
   int cancels() const;
+  // Of calls that came to workers, in their order.
+  std::vector<protocol::AdapterRef> adapters() const;
 
   absl::StatusOr<std::unique_ptr<WorkerProcess>> start(const WorkerSpec& spec) override;
 

@@ -157,6 +157,7 @@ class FleetImpl final : public Fleet {
   struct Route {
     std::string replica;
     protocol::AdapterRef adapter;
+    std::string sealed = {};  // content that has the adapter's weights; "" = they lie in the open
   };
   // What is known of an installation.
   struct Known {
@@ -193,7 +194,11 @@ class FleetImpl final : public Fleet {
   absl::StatusOr<Route> route_of(const std::string& name) const {
     ASSIGN_OR_RETURN(auto known, look_up(name));
     RETURN_IF_ERROR(known.served);
-    return std::move(known.route);
+    auto& route = known.route;
+    // For each call anew: a worker that has it loaded serves it no longer than its keys are there.
+    if (!route.sealed.empty())
+      RETURN_IF_ERROR(open_weights(options_.open_sealed, route.sealed, route.adapter));
+    return std::move(route);
   }
 
   // Files go to the worker by their content's names: what is installed in the meantime is another
@@ -212,7 +217,9 @@ class FleetImpl final : public Fleet {
                       adapter.name, adapter.base));
     }
     for (const auto& [key, value] : base->sampling) known.card.sampling.emplace(key, value);
-    known.route = {adapter.base, adapter_ref(library_, adapter)};
+    const auto* sealed = adapter.sealed();
+    known.route = {adapter.base, adapter_ref(library_, adapter),
+                   sealed == nullptr ? "" : sealed->content};
     return absl::OkStatus();
   }
 
@@ -420,7 +427,35 @@ class FleetImpl final : public Fleet {
         due.emplace_back(last ? take(replica, id) : found->second, std::move(events));
       }
     }
-    for (auto& [call, events] : due) call->deliver(std::move(events));
+    for (auto& [call, events] : due) {
+      if (is_sealed_anew(*call, events))
+        send_again(std::move(call));
+      else
+        call->deliver(std::move(events));
+    }
+  }
+
+  // Its adapter's file was sealed anew after the call was given its key.
+  static bool is_sealed_anew(const FleetCall& call,
+                             const std::vector<protocol::GenerateEvent>& events) {
+    const auto* end = std::get_if<protocol::Finished>(&events.front());
+    const auto* request = std::get_if<protocol::GenerateRequest>(&call.request);
+    return end != nullptr && absl::IsAborted(end->status) && request != nullptr &&
+           !request->adapter.key.empty() && call.attempts < kAttemptsMax;
+  }
+
+  void send_again(std::shared_ptr<FleetCall> call) {
+    auto route = route_of(call->model);
+    absl::Status refused = route.status();
+    if (refused.ok()) {
+      std::get<protocol::GenerateRequest>(call->request).adapter = std::move(route->adapter);
+      std::lock_guard lock(mutex_);
+      // Who hangs up from here on finds it where it is placed.
+      if (call->hung_up()) return;
+      call->started = false;
+      refused = draining_ ? base::unavailable("the server is shutting down") : place(call);
+    }
+    if (!refused.ok()) call->fail(refused);
   }
 
   // The worker is gone: what had sent nothing waits for the next one, the rest fails.

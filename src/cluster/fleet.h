@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/status.h"
+#include "cluster/adapter_install.h"
 #include "cluster/executor.h"
 #include "cluster/model_library.h"
 #include "cluster/model_service.h"
@@ -31,6 +32,7 @@ struct FleetOptions {
   base::Duration load_max = std::chrono::seconds(600);  // from start to ready
   base::Duration backoff_first = std::chrono::milliseconds(250);
   base::Duration backoff_max = std::chrono::seconds(60);
+  OpenSealed open_sealed;  // null = adapters that are sealed are refused
 };
 
 // Thread-safe.

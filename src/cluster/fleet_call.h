@@ -1,6 +1,7 @@
 // One call of a client as the fleet holds it.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,7 +21,8 @@ class FleetCall {
 
   const protocol::CallId id;
   const std::string model;
-  const std::variant<protocol::GenerateRequest, protocol::EmbedRequest> request;  // kept for retry
+  // Kept for retry; its adapter's key is changed where no worker has it.
+  std::variant<protocol::GenerateRequest, protocol::EmbedRequest> request;
   std::string replica;   // whose worker serves it; constant once it is placed
   int attempts = 0;      // protected by the fleet's mutex, as is
   bool started = false;  // whether the client may have seen anything
@@ -45,10 +47,12 @@ class FleetCall {
       deliver({protocol::Finished{status, {}}});
   }
   void hang_up() {
+    gone_ = true;
     std::lock_guard lock(mutex_);
     generate_ = nullptr;
     embed_ = nullptr;
   }
+  bool hung_up() const { return gone_; }
   std::string frame() const {
     if (const auto* embed = std::get_if<protocol::EmbedRequest>(&request))
       return encode(protocol::ToWorker(protocol::StartEmbed{id, *embed}));
@@ -60,6 +64,7 @@ class FleetCall {
   std::mutex mutex_;
   GenerateSink generate_;  // protected by mutex_, as is
   EmbedSink embed_;
+  std::atomic<bool> gone_{false};  // its own, so that the fleet may ask under its mutex
 };
 
 }  // namespace plinth::cluster

@@ -88,6 +88,15 @@ class FleetTest : public ::testing::Test {
     adapter.base_content = library_->find(base)->content();
     ASSERT_TRUE(library_->install(adapter).ok());
   }
+  void install_sealed(const std::string& name, const std::string& base) {
+    InstalledFile weights{"", std::string(64, 'c'), 9, "content-" + name};
+    const auto made = install_sealed_adapter(*library_, {name, base, "{}", weights, 1});
+    ASSERT_TRUE(made.ok()) << made.status();
+    options_.open_sealed = [this](const std::string& content) -> absl::StatusOr<SealedFile> {
+      RETURN_IF_ERROR(unreadable_);
+      return SealedFile{"/sealed/" + content, key_};
+    };
+  }
   Fleet& fleet() {
     if (fleet_ == nullptr) {
       auto made = Fleet::create(options_, *library_, executor_, clock_, metrics_);
@@ -136,6 +145,8 @@ class FleetTest : public ::testing::Test {
   base::FakeClock clock_;
   base::Metrics metrics_;
   FleetOptions options_;
+  std::string key_ = "key";  // of sealed files
+  absl::Status unreadable_;  // why they cannot be opened
   std::unique_ptr<Fleet> fleet_;
 };
 
@@ -196,6 +207,51 @@ TEST_F(FleetTest, AnAdapterIsNamedByItsContentWhateverItIsCalled) {
   auto other = *library_->find("b");
   other.files[0].path = "other.gguf";
   EXPECT_NE(ref.id, adapter_ref(*library_, other).id);
+}
+
+TEST_F(FleetTest, ASealedAdapterGoesWithItsKeyAsItIsThen) {
+  install("m");
+  install_sealed("a", "m");
+  ASSERT_TRUE(answer("a").ok());
+  key_ = "another";
+  ASSERT_TRUE(answer("a").ok());
+  const auto asked = executor_.adapters();
+  ASSERT_EQ(asked.size(), 2u);
+  EXPECT_EQ(asked[0].path, "/sealed/content-a");
+  EXPECT_EQ(asked[0].key, "key");
+  EXPECT_EQ(asked[1].key, "another");
+  EXPECT_EQ(asked[0].id, asked[1].id) << "it is the same adapter, and not loaded again";
+  EXPECT_EQ(*base::read_file(asked[0].config_path, 10), "{}");
+  EXPECT_EQ(executor_.starts("m"), 1);
+}
+
+TEST_F(FleetTest, ASealedAdapterThatCannotBeReadSaysWhy) {
+  install("m");
+  install_sealed("a", "m");
+  ASSERT_TRUE(answer("a").ok());
+  unreadable_ = base::failed_precondition("[vault] the key 12 was destroyed");
+  const auto shredded = answer("a");
+  EXPECT_TRUE(absl::IsFailedPrecondition(shredded)) << shredded;
+  EXPECT_NE(base::message(shredded).find("keys of their project were destroyed"),
+            std::string::npos);
+  unreadable_ = base::not_found("No such content");
+  EXPECT_TRUE(absl::IsFailedPrecondition(answer("a")));
+  unreadable_ = base::unavailable("the database is away");
+  EXPECT_TRUE(absl::IsUnavailable(answer("a")));
+  EXPECT_EQ(executor_.adapters().size(), 1u) << "no worker is asked, whatever it has loaded";
+  EXPECT_TRUE(answer("m").ok());
+}
+
+TEST_F(FleetTest, ACallWhoseAdapterWasSealedAnewIsSentAgainWithItsNewKey) {
+  install("m");
+  install_sealed("a", "m");
+  executor_.script("m", FakeWorkerScript::has_old_key);
+  Listener listener;
+  const auto call = ask("a", listener);
+  EXPECT_TRUE(listener.end().ok()) << listener.end();
+  EXPECT_EQ(listener.endings(), 1);
+  EXPECT_EQ(executor_.adapters().size(), 2u);
+  EXPECT_EQ(executor_.starts("m"), 1);
 }
 
 TEST_F(FleetTest, AnUnknownModelIsNotFound) {

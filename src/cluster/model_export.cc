@@ -123,11 +123,30 @@ absl::Status copy_file(const std::string& from, const InstalledFile& file, Targe
   return target.end();
 }
 
-absl::Status copy_all(const ModelLibrary& library, const InstalledModel& model, Target& target,
-                      const std::function<void(std::uint64_t)>& progress) {
+// `file` becomes what it is outside: a plain one.
+absl::Status copy_sealed(const ReadSealed& read, InstalledFile& file, Target& target) {
+  if (read == nullptr) return base::failed_precondition(file.path + " is sealed");
+  ASSIGN_OR_RETURN(const auto plain, read(file.content));
+  const std::span<const char> bytes(plain.text().data(), plain.text().size());
+  RETURN_IF_ERROR(target.begin(file.path, bytes.size()));
+  RETURN_IF_ERROR(target.write(bytes));
+  store::Sha256 digest;
+  digest.update(bytes);
+  file.sha256 = digest.hex();
+  file.content.clear();
+  return target.end();
+}
+
+absl::Status copy_all(const ModelLibrary& library, InstalledModel model, Target& target,
+                      const std::function<void(std::uint64_t)>& progress, const ReadSealed& read) {
   std::uint64_t done = 0;
-  for (const auto& file : model.files) {
-    RETURN_IF_ERROR(copy_file(library.blobs().path(file.sha256), file, target, done, progress));
+  for (auto& file : model.files) {
+    if (file.content.empty()) {
+      RETURN_IF_ERROR(copy_file(library.blobs().path(file.sha256), file, target, done, progress));
+      continue;
+    }
+    RETURN_IF_ERROR(copy_sealed(read, file, target));
+    progress(done += file.bytes);
   }
   const std::string manifest = manifest_text(model);
   RETURN_IF_ERROR(target.begin(kManifestName, manifest.size()));
@@ -139,7 +158,8 @@ absl::Status copy_all(const ModelLibrary& library, const InstalledModel& model, 
 
 absl::Status export_model(const ModelLibrary& library, const InstalledModel& model,
                           const std::string& target,
-                          const std::function<void(std::uint64_t)>& progress) {
+                          const std::function<void(std::uint64_t)>& progress,
+                          const ReadSealed& read) {
   std::error_code error;
   if (fs::exists(target, error) &&
       !(fs::is_directory(target, error) && fs::is_empty(target, error))) {
@@ -149,11 +169,11 @@ absl::Status export_model(const ModelLibrary& library, const InstalledModel& mod
   if (target.ends_with(".tar")) {
     TarTarget tar(target, model.name);
     status = tar.open();
-    if (status.ok()) status = copy_all(library, model, tar, progress);
+    if (status.ok()) status = copy_all(library, model, tar, progress, read);
     if (status.ok()) status = tar.close();
   } else {
     FolderTarget folder(target);
-    status = copy_all(library, model, folder, progress);
+    status = copy_all(library, model, folder, progress, read);
   }
   if (!status.ok()) fs::remove_all(target, error);
   return status;

@@ -54,9 +54,11 @@ bool valid_model_name(std::string_view name) {
 std::string manifest_text(const InstalledModel& model) {
   toml::array files;
   for (const auto& file : model.files) {
-    files.push_back(toml::table{{"path", file.path},
-                                {"sha256", file.sha256},
-                                {"bytes", static_cast<std::int64_t>(file.bytes)}});
+    toml::table entry{{"path", file.path},
+                      {"sha256", file.sha256},
+                      {"bytes", static_cast<std::int64_t>(file.bytes)}};
+    if (!file.content.empty()) entry.insert("content", file.content);
+    files.push_back(std::move(entry));
   }
   toml::table manifest{
       {"name", model.name},       {"title", model.title},          {"kind", model.kind},
@@ -72,6 +74,10 @@ std::string manifest_text(const InstalledModel& model) {
 
 absl::StatusOr<InstalledModel> read_manifest(const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, base::read_file(path, kManifestBytesMax));
+  return parse_manifest(text, path);
+}
+
+absl::StatusOr<InstalledModel> parse_manifest(std::string_view text, const std::string& path) {
   const auto table = base::parse_toml(text, path);
   if (!table.ok()) return base::data_loss(std::string(base::message(table.status())));
   const toml::table& parsed = *table;
@@ -99,6 +105,7 @@ absl::StatusOr<InstalledModel> read_manifest(const std::string& path) {
       file.path = (*entry)["path"].value_or(std::string());
       file.sha256 = (*entry)["sha256"].value_or(std::string());
       file.bytes = static_cast<std::uint64_t>((*entry)["bytes"].value_or(std::int64_t{0}));
+      file.content = (*entry)["content"].value_or(std::string());
       if (!store::is_sha256_hex(file.sha256)) {
         return base::data_loss(path + ": " + file.path + " has no sha256");
       }
@@ -114,6 +121,12 @@ std::uint64_t InstalledModel::bytes() const {
   std::uint64_t sum = 0;
   for (const auto& file : files) sum += file.bytes;
   return sum;
+}
+
+const InstalledFile* InstalledModel::sealed() const {
+  const auto found = std::find_if(files.begin(), files.end(),
+                                  [](const auto& file) { return !file.content.empty(); });
+  return found == files.end() ? nullptr : &*found;
 }
 
 std::string InstalledModel::content() const {
@@ -168,11 +181,22 @@ std::optional<InstallStamp> ModelLibrary::stamp(const std::string& name) const {
 std::string ModelLibrary::blob_path(const InstalledModel& model, std::string_view path) const {
   const auto file = std::find_if(model.files.begin(), model.files.end(),
                                  [&](const auto& other) { return other.path == path; });
-  return file == model.files.end() ? "" : blobs_.path(file->sha256);
+  return file == model.files.end() || !file->content.empty() ? "" : blobs_.path(file->sha256);
 }
 
 std::string ModelLibrary::open_path(const InstalledModel& model) const {
   return path_to_open(folder_ + "/" + model.name, model);
+}
+
+absl::StatusOr<std::string> ModelLibrary::add_blob(std::string_view bytes) const {
+  store::Sha256 digest;
+  digest.update({bytes.data(), bytes.size()});
+  auto sha256 = digest.hex();
+  if (blobs_.has(sha256)) return sha256;
+  const auto part = fmt::format("{}/{}.{}", blobs_.partial_folder(), sha256, ::getpid());
+  RETURN_IF_ERROR(base::write_file_atomic(part, bytes));
+  RETURN_IF_ERROR(blobs_.adopt(part, sha256));
+  return sha256;
 }
 
 absl::StatusOr<InstalledModel> ModelLibrary::install(InstalledModel model,
@@ -186,7 +210,9 @@ absl::StatusOr<InstalledModel> ModelLibrary::install(InstalledModel model,
   const fs::path fresh = fs::path(folder_) / fmt::format(".{}.{}", model.name, ::getpid());
   std::error_code error;
   fs::remove_all(fresh, error);
+  RETURN_IF_ERROR(base::make_folders(fresh.string()));
   for (const auto& file : model.files) {
+    if (!file.content.empty()) continue;
     if (!blobs_.has(file.sha256)) return base::internal(file.path + ": blob is not there");
     const fs::path link = fresh / file.path;
     RETURN_IF_ERROR(base::make_folders(link.parent_path().string()));
@@ -229,7 +255,8 @@ absl::Status ModelLibrary::remove(const std::string& name) const {
     for (const auto& file : other.files) used.insert(file.sha256);
   }
   for (const auto& file : model.files) {
-    if (!used.contains(file.sha256)) RETURN_IF_ERROR(blobs_.remove(file.sha256));
+    if (file.content.empty() && !used.contains(file.sha256))
+      RETURN_IF_ERROR(blobs_.remove(file.sha256));
   }
   return base::sync_folder(folder_);
 }
@@ -239,6 +266,7 @@ absl::Status ModelLibrary::verify(const InstalledModel& model,
   std::string wrong;
   std::uint64_t before = 0;
   for (const auto& file : model.files) {
+    if (!file.content.empty()) continue;
     const auto digest = store::sha256_file(blobs_.path(file.sha256),
                                            [&](std::uint64_t done) { progress(before + done); });
     if (!digest.ok()) {

@@ -19,6 +19,9 @@ struct InstalledFile {
   std::string path;
   std::string sha256;
   std::uint64_t bytes = 0;
+  // Id of sealed content of a project that has its bytes; "" = it lies among the blobs. Its sha256
+  // is then of the file as it was first sealed: a name for what is in it, and no guess's proof.
+  std::string content = {};
 };
 
 struct InstalledModel {
@@ -33,6 +36,8 @@ struct InstalledModel {
   // installed. Both are empty for a model of its own.
   std::string base = {}, base_content = {};
   std::uint64_t bytes() const;
+  // The file whose bytes are sealed content; null = they all lie in the open.
+  const InstalledFile* sealed() const;
   // A digest of its files' paths and digests: what is installed anew from the same files has it
   // too.
   std::string content() const;
@@ -45,6 +50,8 @@ inline constexpr char kManifestName[] = "manifest.toml";
 std::string manifest_text(const InstalledModel& model);
 // NotFound where there is none; DataLoss names what is wrong in it.
 absl::StatusOr<InstalledModel> read_manifest(const std::string& path);
+// The same of its text; `path` is for errors.
+absl::StatusOr<InstalledModel> parse_manifest(std::string_view text, const std::string& path);
 
 // Which installation of a model is there: it differs after every install().
 struct InstallStamp {
@@ -77,14 +84,18 @@ class ModelLibrary {
   // InvalidArgument for a malformed name.
   absl::StatusOr<InstalledModel> install(InstalledModel model,
                                          const FactsOf& facts_of = nullptr) const;
-  // Removes the model, and the blobs that no other model uses.
+  // Removes the model, and the blobs that no other model uses. Sealed content is its owner's to
+  // remove.
   absl::Status remove(const std::string& name) const;
-  // Reads every byte. DataLoss names each file whose digest differs or that is gone.
+  // Reads every byte that lies among the blobs. DataLoss names each file whose digest differs or
+  // that is gone.
   absl::Status verify(const InstalledModel& model,
                       const std::function<void(std::uint64_t)>& progress) const;
   // Where the file of that path is, under a name that is its content's; "" where it has none.
   std::string blob_path(const InstalledModel& model, std::string_view path) const;
   const store::BlobStore& blobs() const { return blobs_; }
+  // Makes a small file a blob, for a model that is about to be installed. Returns its digest.
+  absl::StatusOr<std::string> add_blob(std::string_view bytes) const;
 
  private:
   ModelLibrary(std::string folder, store::BlobStore blobs)

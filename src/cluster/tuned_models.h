@@ -4,17 +4,27 @@
 #include <string>
 
 #include "base/status.h"
+#include "base/storage.h"
+#include "protocol/generate.h"
 
 namespace plinth::cluster {
 
 // An installed model as a run of training takes it: weights, and low-rank ones over them where it
 // is an adapter.
 struct TuningBase {
-  std::string name;          // of the model whose weights these are
-  std::string content;       // its InstalledModel::content()
-  std::string path;          // of the weights
-  std::string adapter_path;  // what model::adapter_paths() takes; "" = none
-  std::string adapter_content = {};
+  std::string name;              // of the model whose weights these are
+  std::string content;           // its InstalledModel::content()
+  std::string path;              // of the weights
+  protocol::AdapterRef adapter;  // id "" = none
+};
+
+// What a run left, in a folder as PEFT writes it.
+struct TunedAdapter {
+  std::string name;                   // what clients will call
+  std::string organization, project;  // whose content its weights are
+  TuningBase base;
+  std::string folder;
+  const base::Storage* storage = nullptr;  // how its weights lie there
 };
 
 // Thread-safe.
@@ -22,14 +32,14 @@ class TunedModels {
  public:
   virtual ~TunedModels() = default;
   // NotFound where it is not installed; FailedPrecondition where it is an adapter whose base is not
-  // there any more as it was.
+  // there any more as it was, or whose weights cannot be read.
   virtual absl::StatusOr<TuningBase> find(const std::string& model) = 0;
-  // `folder` is an adapter as PEFT writes it. Callable by `name` over `base` when this returns OK;
-  // a second time it replaces the first. NotFound or FailedPrecondition where the base is not what
-  // it was trained over.
-  virtual absl::Status publish(const std::string& name, const TuningBase& base,
-                               const std::string& folder) = 0;
-  // NotFound where there is none.
+  // Callable over its base when this returns OK; a second time it replaces the first. NotFound or
+  // FailedPrecondition where the base is not what it was trained over, or the project keeps
+  // nothing.
+  virtual absl::Status publish(const TunedAdapter& adapter) = 0;
+  // With its weights. NotFound where there is none; FailedPrecondition where a legal hold keeps
+  // them.
   virtual absl::Status remove(const std::string& name) = 0;
 };
 

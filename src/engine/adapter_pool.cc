@@ -37,6 +37,8 @@ absl::Status AdapterPool::keep(const std::string& name,
   auto& entry = entries_.at(name);
   if (!loaded.ok()) {
     entries_.erase(name);
+    // Its file was sealed anew: whoever asks with the new key gets it.
+    if (absl::IsAborted(loaded.status())) return loaded.status();
     return base::failed_precondition(
         fmt::format("the adapter cannot be loaded: {}", base::message(loaded.status())));
   }

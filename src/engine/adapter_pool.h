@@ -41,7 +41,8 @@ class AdapterPool {
 
   // Loads it where it is not; another thread that wants the same waits for that, and nobody else
   // does. FailedPrecondition: it is not to be loaded, or larger than the bound. ResourceExhausted:
-  // those that requests use leave it no room.
+  // those that requests use leave it no room. Aborted: its
+  // key is of the file as it lay there before.
   absl::StatusOr<std::shared_ptr<const AdapterLease>> acquire(const protocol::AdapterRef& adapter);
   std::size_t bytes() const;
   std::int32_t loaded() const;

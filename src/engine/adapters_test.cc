@@ -239,6 +239,33 @@ TEST(Adapters, APinIsOnThePagesOfTheRequestsOwnAdapter) {
   engine.core().release(prepared);
 }
 
+// Read by whoever composes the program: this room knows nothing of keys.
+TEST(Adapters, ASealedOneIsReadByItsKey) {
+  auto file = tiny_model();
+  const auto paths = write_random_adapter("sealed", file->spec, 3, 5);
+  ModelRunnerOptions options{1, tensor::Isa::scalar, tensor::LinearMode::exact};
+  std::string asked;
+  options.open_sealed = [&](const std::string& path,
+                            const std::string& key) -> absl::StatusOr<base::FileBytes> {
+    asked = key + " of " + path;
+    if (key != "key") return base::data_loss("not what was sealed");
+    return base::map_file(paths.tensors);
+  };
+  const auto runner = *make_model_runner(std::move(file), options);
+  auto ref = adapter_ref("id", paths);
+  ref.path = "/sealed";
+  ref.key = "key";
+  const auto loaded = runner->load_adapter(ref);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(asked, "key of /sealed");
+  ref.key = "another";
+  EXPECT_TRUE(absl::IsDataLoss(runner->load_adapter(ref).status()));
+  EXPECT_TRUE(absl::IsUnimplemented(
+      runner_of(tiny_model(), 1, tensor::Isa::scalar, tensor::LinearMode::exact)
+          ->load_adapter(ref)
+          .status()));
+}
+
 TEST(Adapters, OneThatCannotBeLoadedFailsItsRequestAlone) {
   SteppedEngine engine(small_engine());
   auto request = adapted("r", "a");
@@ -274,6 +301,16 @@ TEST_F(AdapterPoolTest, WhatIsInUseStays) {
   EXPECT_TRUE(absl::IsResourceExhausted(refused.status())) << refused.status();
   EXPECT_EQ(acquire("a")->id(), a->id());
   EXPECT_EQ(pool_.bytes(), 20u);
+}
+
+// Its id is its content's: sealed anew it is the same, and only who must load it needs the new key.
+TEST_F(AdapterPoolTest, AnOldKeyIsNoErrorOfTheAdapter) {
+  EXPECT_TRUE(absl::IsAborted(pool_.acquire({"a", "ten bytes.", "", "old"}).status()));
+  const auto loaded = pool_.acquire({"a", "ten bytes.", "", "new"});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const auto again = pool_.acquire({"a", "ten bytes.", "", "old"});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)->id(), (*loaded)->id());
 }
 
 TEST_F(AdapterPoolTest, OneThatIsLargerThanAllMayBeIsRefused) {

@@ -54,6 +54,7 @@ class FakeRunner final : public Runner {
   absl::StatusOr<LoadedAdapter> load_adapter(const protocol::AdapterRef& adapter) override {
     const auto& path = adapter.path;
     if (path.starts_with("broken")) return base::invalid_argument(path + ": broken");
+    if (adapter.key == "old") return absl::AbortedError("sealed anew");
     return LoadedAdapter{adapters_.add(), path.size()};
   }
   void unload_adapter(AdapterId adapter) override { adapters_.remove(adapter); }

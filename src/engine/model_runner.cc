@@ -109,8 +109,14 @@ class ModelRunner final : public Runner {
   void clear_blocks(std::span<const BlockId> blocks) override { pages_.clear(blocks); }
 
   absl::StatusOr<LoadedAdapter> load_adapter(const protocol::AdapterRef& adapter) override {
+    base::ReadFile read = base::map_file;
+    if (!adapter.key.empty()) {
+      if (options_.open_sealed == nullptr)
+        return base::unimplemented("[adapter] no sealed file is read here");
+      read = [&](const std::string& path) { return options_.open_sealed(path, adapter.key); };
+    }
     ASSIGN_OR_RETURN(const auto file,
-                     model::open_adapter({adapter.path, adapter.config_path}, spec_));
+                     model::open_adapter({adapter.path, adapter.config_path}, spec_, read));
     const auto packed = pack_adapter(file, spec_);
     return LoadedAdapter{adapters_.add(packed), packed->bytes};
   }

@@ -1,9 +1,11 @@
 // The runner that computes: one forward pass of a decoder over packed weights and paged KV.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
+#include "base/storage.h"
 #include "engine/runner.h"
 #include "model/model_file.h"
 #include "tensor/attention.h"
@@ -22,6 +24,10 @@ struct ModelRunnerOptions {
   std::shared_ptr<tensor::PackedFile> packed = nullptr;
   tensor::Tuner* tuner = nullptr;  // until the runner is made
   base::ThreadPool::Pin pin = nullptr;
+  // The plain bytes of a sealed file, by its AdapterRef's key. Aborted where it was sealed anew
+  // since that was made. Null = sealed adapters are refused.
+  std::function<absl::StatusOr<base::FileBytes>(const std::string& path, const std::string& key)>
+      open_sealed = nullptr;
   bool bulk_reference = false;  // LinearOptions's, for tests
 };
 

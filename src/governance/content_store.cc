@@ -42,6 +42,9 @@ std::string content_path(const std::string& folder, const std::string& id) {
 
 namespace {
 
+// A file is sealed anew once in a rotation of keys.
+constexpr int kOpenTries = 3;
+
 // Whether a transaction that failed so cannot be there all the same.
 bool left_nothing(const absl::Status& status) {
   return absl::IsAlreadyExists(status) || absl::IsFailedPrecondition(status) ||
@@ -112,11 +115,28 @@ absl::StatusOr<store::ContentRow> ContentStore::put(const ContentSpec& spec,
 }
 
 absl::StatusOr<SealedFileReader> ContentStore::open_body(const std::string& id) {
+  for (int i = 0; i < kOpenTries; ++i) {
+    ASSIGN_OR_RETURN(const auto body, hand_out(id));
+    auto reader = SealedFileReader::open(body.path, body.key);
+    if (!absl::IsAborted(reader.status())) return reader;
+  }
+  return base::unavailable("[content] " + id + " is being sealed anew; retry");
+}
+
+absl::StatusOr<OpenBody> ContentStore::hand_out(const std::string& id) {
   ASSIGN_OR_RETURN(const auto row, rows_.find(id));
   // The file says under which key it is: it may be sealed anew at this moment.
-  ASSIGN_OR_RETURN(const auto key_id, sealed_file_key(path_of(id)));
-  ASSIGN_OR_RETURN(const auto key, vault_.key(key_id));
-  return SealedFileReader::open(path_of(id), key, place_of(row));
+  auto path = path_of(id);
+  ASSIGN_OR_RETURN(auto key,
+                   file_key(
+                       path, [this](const std::string& data_key) { return vault_.key(data_key); },
+                       place_of(row)));
+  return OpenBody{std::move(path), std::move(key)};
+}
+
+bool ContentStore::still_opens(const OpenBody& body) {
+  const auto key_id = sealed_file_key(body.path, body.key.head);
+  return key_id.ok() && vault_.key(*key_id).ok();
 }
 
 // The row first: a row without its file would be content that cannot be read.
@@ -156,6 +176,7 @@ bool ContentStore::is_due(const store::ContentRow& row) const {
   if (retention.legal_hold) return false;
   const auto now_s = clock_.unix_seconds();
   if (retention.zero_data || (row.expires_s && *row.expires_s <= now_s)) return true;
+  if (row.kind == kAdapterContent || row.kind == kJobKeyContent) return false;
   return retention.days && row.created_s + *retention.days * 86'400 <= now_s;
 }
 

@@ -19,11 +19,16 @@
 
 namespace plinth::governance {
 
+// Kinds that stay until they are deleted, whatever `days` of retention say: a tuned model's
+// weights, which live as long as the model, and the key of a job that is at work.
+inline constexpr char kAdapterContent[] = "adapter";
+inline constexpr char kJobKeyContent[] = "job_key";
+
 struct ContentSpec {
   std::string id;  // unique in the installation: letters, digits, "-" and "_"
   std::string organization;
   std::string project;  // "" = the organization's own
-  std::string kind;     // "file", "part", "adapter", "checkpoint"
+  std::string kind;     // "file", "part", "adapter", "job_key"
   std::optional<std::int64_t> expires_s = {};
 };
 
@@ -57,6 +62,12 @@ absl::Status check_content_id(const std::string& id);
 // Where a body lies in the folder of a ContentStore.
 std::string content_path(const std::string& folder, const std::string& id);
 
+// A body for a process that has no vault.
+struct OpenBody {
+  std::string path;
+  FileKey key;
+};
+
 // What a pass of the keeper did.
 struct ContentSweep {
   std::size_t expired = 0;   // past due, of zero-data projects, or shredded
@@ -82,6 +93,12 @@ class ContentStore {
   // NotFound where there is none, DataLoss where it is damaged, FailedPrecondition where its key
   // was destroyed.
   absl::StatusOr<SealedFileReader> open_body(const std::string& id);
+  // Where it lies, and what opens it until it is sealed anew. Errors as of open_body(), but for
+  // damage: whoever reads it finds that.
+  absl::StatusOr<OpenBody> hand_out(const std::string& id);
+  // Whether that is still so: not sealed anew, deleted or shredded meanwhile. Asks no database
+  // where it is.
+  bool still_opens(const OpenBody& body);
   absl::StatusOr<store::ContentRow> find(const std::string& id) { return rows_.find(id); }
   absl::StatusOr<store::Page<store::ContentRow>> list(const store::ContentFilter& filter,
                                                       const store::PageRequest& page) {

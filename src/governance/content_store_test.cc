@@ -96,6 +96,46 @@ TEST_P(ContentStoreTest, ExpiryAndDaysDeleteWhatIsDueAndNoMore) {
   EXPECT_TRUE(get("other").ok());
 }
 
+// A model stays until it is deleted, and a job until it is over.
+TEST_P(ContentStoreTest, DaysAreNotOfAdaptersAndJobs) {
+  for (const auto* kind : {kAdapterContent, kJobKeyContent})
+    ASSERT_TRUE(content_->put({kind, "org", "a", kind}, "kept").ok());
+  RetentionSetting day;
+  day.days = 1;
+  ASSERT_TRUE(retention_->set_project("a", day).ok());
+  clock_.advance(std::chrono::hours(48));
+  EXPECT_EQ(sweep().expired, 0u);
+  ASSERT_TRUE(content_->set_expiry(kJobKeyContent, clock_.unix_seconds()).ok());
+  EXPECT_EQ(sweep().expired, 1u);
+  RetentionSetting zero;
+  zero.type = "zero_data_retention";
+  ASSERT_TRUE(retention_->set_project("a", zero).ok());
+  EXPECT_EQ(sweep().expired, 1u);
+}
+
+TEST_P(ContentStoreTest, ABodyIsHandedOutByItselfUntilItIsSealedAnew) {
+  ASSERT_TRUE(put("file-1", "a", "first").ok());
+  ASSERT_TRUE(put("file-2", "a", "other").ok());
+  const auto body = *content_->hand_out("file-1");
+  const auto key = to_bytes(body.key);
+  EXPECT_EQ(read_sealed_file(body.path, key)->text(), "first");
+  EXPECT_FALSE(read_sealed_file(body_path("file-2"), key).ok());
+  EXPECT_TRUE(content_->still_opens(body));
+  ASSERT_TRUE(vault_->renew_keys("org", "a").ok());
+  EXPECT_EQ(sweep().resealed, 2u);
+  EXPECT_FALSE(content_->still_opens(body));
+  EXPECT_TRUE(absl::IsAborted(read_sealed_file(body.path, key).status()));
+  const auto now = *content_->hand_out("file-1");
+  EXPECT_EQ(read_sealed_file(now.path, to_bytes(now.key))->text(), "first");
+  const auto other = *content_->hand_out("file-2");
+  ASSERT_TRUE(content_->remove("file-2").ok());
+  EXPECT_FALSE(content_->still_opens(other));
+  EXPECT_TRUE(absl::IsNotFound(content_->hand_out("none").status()));
+  ASSERT_TRUE(vault_->shred("org", "a").ok());
+  EXPECT_FALSE(content_->still_opens(now));
+  EXPECT_TRUE(absl::IsFailedPrecondition(content_->hand_out("file-1").status()));
+}
+
 TEST_P(ContentStoreTest, ZeroDataStoresNothingAndDropsWhatWasThere) {
   ASSERT_TRUE(put("file-1", "a").ok());
   RetentionSetting zero;

@@ -199,13 +199,6 @@ absl::StatusOr<std::optional<TuningJobRow>> FineTuningJobs::next(const std::stri
   return *std::move(claimed);
 }
 
-absl::StatusOr<std::set<std::string>> FineTuningJobs::open_ids() {
-  ASSIGN_OR_RETURN(const auto jobs, rows_.open_jobs());
-  std::set<std::string> ids;
-  for (const auto& job : jobs) ids.insert(job.id);
-  return ids;
-}
-
 absl::StatusOr<std::string> FineTuningJobs::status(const TuningJobRow& job) {
   ASSIGN_OR_RETURN(const auto row, rows_.find(job.project, job.id));
   return row.status;

@@ -10,9 +10,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -86,8 +86,8 @@ class FineTuningJobs {
   // were claimed by another runner stay that one's. Files are checked before anything runs; then
   // the project's turn is next that had none for the longest time.
   absl::StatusOr<std::optional<store::TuningJobRow>> next(const std::string& runner);
-  // Of all jobs that are not over.
-  absl::StatusOr<std::set<std::string>> open_ids();
+  // All that are not over.
+  absl::StatusOr<std::vector<store::TuningJobRow>> open_jobs() { return rows_.open_jobs(); }
   // As it is now: the runner's process is to end where it is not `status` any more.
   absl::StatusOr<std::string> status(const store::TuningJobRow& job);
   // Adds what a process took; also where it was paused or cancelled meanwhile.

@@ -11,11 +11,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/status.h"
+#include "base/storage.h"
 #include "governance/random_bytes.h"
 #include "governance/sealed_for.h"
 
@@ -28,6 +30,20 @@ struct DataKey {
   std::string id;
   std::shared_ptr<const KeyBytes> bytes;  // shared: a writer may outlive what the vault remembers
 };
+
+// Opens one sealed file as it lies now, and nothing else: for a process that has no vault.
+struct FileKey {
+  std::string head;                       // its bytes 0-47: sealed anew it has others
+  std::shared_ptr<const KeyBytes> bytes;  // the file's own key; shared as that of a DataKey
+  std::string bound_to;                   // where it belongs
+};
+// To send it, and back. InvalidArgument where it is none.
+std::string to_bytes(const FileKey& key);
+absl::StatusOr<FileKey> parse_file_key(std::string_view bytes);
+// Of the file at `path`; `find` is asked for the data key that its head names.
+using FindDataKey = std::function<absl::StatusOr<DataKey>(const std::string& id)>;
+absl::StatusOr<FileKey> file_key(const std::string& path, const FindDataKey& find,
+                                 const SealedFor& place);
 
 // Not thread-safe. What has not been finished leaves nothing behind.
 class SealedFileWriter {
@@ -63,6 +79,8 @@ class SealedFileReader {
   // for that place.
   static absl::StatusOr<SealedFileReader> open(const std::string& path, const DataKey& key,
                                                const SealedFor& place);
+  // Aborted where the file was sealed anew since the key was made.
+  static absl::StatusOr<SealedFileReader> open(const std::string& path, const FileKey& key);
   SealedFileReader(SealedFileReader&&) noexcept;
   SealedFileReader& operator=(SealedFileReader&&) = delete;
   ~SealedFileReader();
@@ -77,7 +95,11 @@ class SealedFileReader {
   std::unique_ptr<Impl> impl_;
 };
 
-// Id of the data key of a sealed file. DataLoss where it is none of a version that is known.
-absl::StatusOr<std::string> sealed_file_key(const std::string& path);
+// The plain bytes of a whole file, by to_bytes() of its key. As SealedFileReader::open().
+absl::StatusOr<base::FileBytes> read_sealed_file(const std::string& path, std::string_view key);
+
+// Id of the data key of a sealed file. DataLoss where it is none of a version that is known;
+// Aborted where it does not begin with `head`, "" = whatever.
+absl::StatusOr<std::string> sealed_file_key(const std::string& path, std::string_view head = "");
 
 }  // namespace plinth::governance

@@ -29,8 +29,9 @@ absl::StatusOr<base::json::object> read_config(const std::string& path) {
   return std::move(parsed->as_object());
 }
 
-absl::StatusOr<AdapterFile> read_adapter(const AdapterPaths& paths, const DecoderSpec& base) {
-  ASSIGN_OR_RETURN(const auto file, base::MappedFile::open(paths.tensors));
+absl::StatusOr<AdapterFile> read_adapter(const AdapterPaths& paths, const DecoderSpec& base,
+                                         const base::ReadFile& read) {
+  ASSIGN_OR_RETURN(const auto file, read(paths.tensors));
   if (paths.config.empty()) {
     ASSIGN_OR_RETURN(const auto gguf, parse_gguf(file.bytes()));
     return read_gguf_adapter(gguf, base);
@@ -73,8 +74,9 @@ AdapterPaths adapter_paths(const std::string& path) {
   return {path + kTensorsName, path + "/" + kPeftConfigName};
 }
 
-absl::StatusOr<AdapterFile> open_adapter(const AdapterPaths& paths, const DecoderSpec& base) {
-  auto file = read_adapter(paths, base);
+absl::StatusOr<AdapterFile> open_adapter(const AdapterPaths& paths, const DecoderSpec& base,
+                                         const base::ReadFile& read) {
+  auto file = read_adapter(paths, base, read);
   if (!file.ok()) return base::annotate(file.status(), paths.tensors);
   return file;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/storage.h"
 #include "model/decoder_spec.h"
 
 namespace plinth::model {
@@ -52,7 +53,9 @@ AdapterPaths adapter_paths(const std::string& path);
 // In the format of PEFT, or of llama.cpp's converter. `base` decides which matrices there are,
 // their shapes and the order of q's and k's rows. InvalidArgument or Unimplemented names the file,
 // the tensor or field, what it has and what was wanted; a number that is not finite is refused too.
-absl::StatusOr<AdapterFile> open_adapter(const AdapterPaths& paths, const DecoderSpec& base);
+// `read` opens the file of tensors, or of GGUF.
+absl::StatusOr<AdapterFile> open_adapter(const AdapterPaths& paths, const DecoderSpec& base,
+                                         const base::ReadFile& read = base::map_file);
 
 // The base that a PEFT folder's configuration names; "" where it names none or cannot be read.
 std::string adapter_base_name(const std::string& path);

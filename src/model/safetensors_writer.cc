@@ -4,7 +4,6 @@
 #include <span>
 
 #include "base/json.h"
-#include "base/new_file.h"
 #include "base/units.h"
 #include "tensor/quantize.h"
 
@@ -47,7 +46,7 @@ std::string_view bytes_of(const T* values, std::size_t count) {
   return {reinterpret_cast<const char*>(values), count * sizeof(T)};
 }
 
-absl::Status write_rows(const RowArray& array, tensor::DType dtype, base::NewFile& file) {
+absl::Status write_rows(const RowArray& array, tensor::DType dtype, base::FileSink& file) {
   std::vector<float> numbers(static_cast<std::size_t>(columns_of(array)));
   std::vector<std::uint8_t> stored(tensor::row_bytes(dtype, columns_of(array)));
   for (std::int64_t row = 0; row < rows_of(array); ++row) {
@@ -61,17 +60,18 @@ absl::Status write_rows(const RowArray& array, tensor::DType dtype, base::NewFil
 }  // namespace
 
 absl::Status write_safetensors(const std::string& path, const std::vector<RowArray>& arrays,
-                               tensor::DType dtype) {
-  ASSIGN_OR_RETURN(auto file, base::NewFile::create(path));
+                               tensor::DType dtype, const base::Storage& storage) {
+  ASSIGN_OR_RETURN(const auto file, storage.create(path));
   const auto header = header_of(arrays, dtype);
   const std::uint64_t size = header.size();
-  RETURN_IF_ERROR(file.write(bytes_of(&size, 1)));
-  RETURN_IF_ERROR(file.write(header));
-  for (const auto& array : arrays) RETURN_IF_ERROR(write_rows(array, dtype, file));
-  return file.commit();
+  RETURN_IF_ERROR(file->write(bytes_of(&size, 1)));
+  RETURN_IF_ERROR(file->write(header));
+  for (const auto& array : arrays) RETURN_IF_ERROR(write_rows(array, dtype, *file));
+  return file->commit();
 }
 
-absl::Status write_safetensors(const std::string& path, const std::vector<NamedMatrix>& matrices) {
+absl::Status write_safetensors(const std::string& path, const std::vector<NamedMatrix>& matrices,
+                               const base::Storage& storage) {
   std::vector<RowArray> arrays;
   for (const auto& matrix : matrices) {
     arrays.push_back(
@@ -79,7 +79,7 @@ absl::Status write_safetensors(const std::string& path, const std::vector<NamedM
            std::copy_n(matrix.values + row * matrix.columns, matrix.columns, numbers);
          }});
   }
-  return write_safetensors(path, arrays, tensor::DType::f32);
+  return write_safetensors(path, arrays, tensor::DType::f32, storage);
 }
 
 }  // namespace plinth::model

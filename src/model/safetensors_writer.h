@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/storage.h"
 #include "tensor/dtype.h"
 
 namespace plinth::model {
@@ -18,7 +19,8 @@ struct NamedMatrix {
 };
 
 // The whole file, durable and under its name only once it is complete.
-absl::Status write_safetensors(const std::string& path, const std::vector<NamedMatrix>& matrices);
+absl::Status write_safetensors(const std::string& path, const std::vector<NamedMatrix>& matrices,
+                               const base::Storage& storage = base::plain_storage());
 
 // An array whose rows are made when they are written.
 struct RowArray {
@@ -29,6 +31,7 @@ struct RowArray {
 
 // The same, rounded to `dtype`: F32, F16 or BF16.
 absl::Status write_safetensors(const std::string& path, const std::vector<RowArray>& arrays,
-                               tensor::DType dtype);
+                               tensor::DType dtype,
+                               const base::Storage& storage = base::plain_storage());
 
 }  // namespace plinth::model

@@ -123,6 +123,7 @@ void put(const GenerateRequest& in, wire::Generate& out) {
   out.set_adapter_id(in.adapter.id);
   out.set_adapter_path(in.adapter.path);
   out.set_adapter_config_path(in.adapter.config_path);
+  out.set_adapter_key(in.adapter.key);
 }
 
 absl::Status take(const wire::Generate& in, GenerateRequest& out) {
@@ -138,6 +139,9 @@ absl::Status take(const wire::Generate& in, GenerateRequest& out) {
     if (path->size() > kAdapterPathBytesMax || path->find('\0') != std::string::npos)
       return bad("adapter_path");
   if (in.adapter_id().empty() != in.adapter_path().empty()) return bad("adapter_path");
+  if (in.adapter_key().size() > kAdapterKeyBytesMax ||
+      (in.adapter_path().empty() && !in.adapter_key().empty()))
+    return bad("adapter_key");
   out.request_id = in.request_id();
   out.model = in.model();
   RETURN_IF_ERROR(take(in.prompt(), out.prompt));
@@ -157,7 +161,7 @@ absl::Status take(const wire::Generate& in, GenerateRequest& out) {
   out.tenant = in.tenant();
   out.tenant_weight = in.tenant_weight();
   out.service_class = static_cast<ServiceClass>(in.service_class());
-  out.adapter = {in.adapter_id(), in.adapter_path(), in.adapter_config_path()};
+  out.adapter = {in.adapter_id(), in.adapter_path(), in.adapter_config_path(), in.adapter_key()};
   return absl::OkStatus();
 }
 

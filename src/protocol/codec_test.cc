@@ -80,7 +80,8 @@ TEST(Codec, AnAdapterGoesWithItsRequestWithinItsBounds) {
     return decode_to_worker(encode(ToWorker(StartGenerate{1, request})));
   };
   for (const AdapterRef& adapter : {AdapterRef{}, AdapterRef{"id", "/a.gguf", ""},
-                                    AdapterRef{"id", "/a.safetensors", "/a.json"}}) {
+                                    AdapterRef{"id", "/a.safetensors", "/a.json"},
+                                    AdapterRef{"id", "/a", "/a.json", std::string("k\0y", 3)}}) {
     const auto back = sent(adapter);
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(std::get<StartGenerate>(*back).request.adapter, adapter);
@@ -90,6 +91,8 @@ TEST(Codec, AnAdapterGoesWithItsRequestWithinItsBounds) {
   EXPECT_FALSE(sent({std::string(129, 'x'), "/a", ""}).ok());
   EXPECT_FALSE(sent({"id", std::string(4097, 'x'), ""}).ok());
   EXPECT_FALSE(sent({"id", "/a", std::string("/a\0b", 4)}).ok());
+  EXPECT_FALSE(sent({"id", "/a", "", std::string(2049, 'k')}).ok());
+  EXPECT_FALSE(sent({"", "", "", "k"}).ok());
 }
 
 TEST(Codec, DeviceTimeGoesBothWaysWithinItsBounds) {

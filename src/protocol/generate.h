@@ -56,6 +56,9 @@ struct AdapterRef {
   // What the worker opens: a GGUF file, or the tensors and the configuration of a PEFT adapter.
   std::string path;
   std::string config_path;  // "" = GGUF
+  // Of a sealed file: what opens it as it lay there when this was made (governance/sealed_file.h),
+  // raw; "" = it is plain. Never in a log or an error.
+  std::string key = {};
   bool operator==(const AdapterRef&) const = default;
 };
 

@@ -17,7 +17,9 @@ inline constexpr int kChoicesMax = 128;                 // OpenAI's limit on n
 inline constexpr int kPromptTokensMax = 4 << 20;        // past any model's context
 inline constexpr std::size_t kAdapterIdBytesMax = 128;  // a digest has 64
 inline constexpr std::size_t kAdapterPathBytesMax = 4096;  // the system's own bound
-inline constexpr std::size_t kTenantBytesMax = 256;        // a project's id has some 30
+// 80 bytes, and where the file belongs: four lengths, two tenants, a kind and an id.
+inline constexpr std::size_t kAdapterKeyBytesMax = 2048;
+inline constexpr std::size_t kTenantBytesMax = 256;  // a project's id has some 30
 // Shares of one tenant over another's one: more would leave the other hardly a token a second.
 inline constexpr int kTenantWeightMax = 1000;
 // 30 days, past any request's deadline; a sum of 64 bits holds three million of them.

@@ -14,7 +14,7 @@ namespace plinth::store {
 
 struct ContentRow {
   std::string id, organization, project;
-  std::string kind;        // "file", "adapter", "checkpoint"
+  std::string kind;        // "file", "part", "adapter", "job_key"
   std::int64_t bytes = 0;  // of the body
   std::string sha256;      // of the sealed file, so that it can be checked without a key
   std::string key;         // id of the data key that it is sealed under

@@ -103,7 +103,8 @@ absl::Status write_merged_gguf(const Parameters<float>& parameters, const LoraOp
 }
 
 absl::Status write_peft_adapter(const Decoder<float>& decoder, const LoraOptions& lora,
-                                const std::string& base_name, const std::string& folder) {
+                                const std::string& base_name, const std::string& folder,
+                                const base::Storage& storage) {
   RETURN_IF_ERROR(base::make_folders(folder));
   std::vector<model::NamedMatrix> matrices;
   std::deque<std::vector<float>> ordered;
@@ -127,7 +128,8 @@ absl::Status write_peft_adapter(const Decoder<float>& decoder, const LoraOptions
                             {"fan_in_fan_out", false},
                             {"inference_mode", true},
                             {"target_modules", base::json::array(targets.begin(), targets.end())}};
-  RETURN_IF_ERROR(model::write_safetensors(folder + "/adapter_model.safetensors", matrices));
+  RETURN_IF_ERROR(
+      model::write_safetensors(folder + "/adapter_model.safetensors", matrices, storage));
   return base::write_file_atomic(folder + "/adapter_config.json", base::to_json(config) + "\n");
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "base/storage.h"
 #include "model/adapter_file.h"
 #include "tensor/dtype.h"
 #include "train/decoder.h"
@@ -21,8 +22,9 @@ absl::Status write_merged_gguf(const Parameters<float>& parameters, const LoraOp
 
 // adapter_config.json and adapter_model.safetensors in `folder`, as Hugging Face's PEFT reads them,
 // for the base of that name. Rows of q and k are in Hugging Face's order, which is not that of
-// every GGUF file.
+// every GGUF file. The configuration, which says nothing of what was learnt, is always plain.
 absl::Status write_peft_adapter(const Decoder<float>& decoder, const LoraOptions& lora,
-                                const std::string& base_name, const std::string& folder);
+                                const std::string& base_name, const std::string& folder,
+                                const base::Storage& storage = base::plain_storage());
 
 }  // namespace plinth::train

@@ -84,15 +84,16 @@ absl::Status copy_matrix(const model::SafetensorsTable& table, const CheckpointM
 
 absl::Status write_checkpoint(const std::string& folder, std::int64_t step,
                               const base::json::object& run,
-                              const std::vector<CheckpointMatrix>& matrices, int keep) {
+                              const std::vector<CheckpointMatrix>& matrices, int keep,
+                              const base::Storage& storage) {
   const auto path = place(folder, step);
   RETURN_IF_ERROR(remove(folder, step));
   RETURN_IF_ERROR(base::make_folders(path));
   std::vector<model::NamedMatrix> named;
   for (const auto& matrix : matrices)
     named.push_back({matrix.name, matrix.rows, matrix.columns, matrix.values});
-  RETURN_IF_ERROR(model::write_safetensors(path + "/state.safetensors", named));
-  RETURN_IF_ERROR(base::write_file_atomic(path + "/run.json", base::to_json(run) + "\n"));
+  RETURN_IF_ERROR(model::write_safetensors(path + "/state.safetensors", named, storage));
+  RETURN_IF_ERROR(storage.write(path + "/run.json", base::to_json(run) + "\n"));
   RETURN_IF_ERROR(base::sync_folder(folder));
   RETURN_IF_ERROR(base::write_file_atomic(fmt::format("{}/{}", path, kDone), ""));
   return remove_others(folder, keep);
@@ -108,10 +109,13 @@ absl::StatusOr<std::optional<std::int64_t>> newest_checkpoint(const std::string&
 
 absl::Status read_checkpoint(const std::string& folder, std::int64_t step,
                              const base::json::object& run,
-                             const std::vector<CheckpointMatrix>& matrices) {
+                             const std::vector<CheckpointMatrix>& matrices,
+                             const base::Storage& storage) {
   const auto path = place(folder, step);
-  ASSIGN_OR_RETURN(const auto text, base::read_file(path + "/run.json", kRunBytesMax));
-  const auto stored = base::parse_json(text);
+  ASSIGN_OR_RETURN(const auto described, storage.read(path + "/run.json"));
+  if (described.bytes().size() > kRunBytesMax)
+    return base::data_loss(fmt::format("[checkpoint] {}/run.json is too long", path));
+  const auto stored = base::parse_json(described.text());
   if (!stored.ok() || !stored->is_object())
     return base::data_loss(fmt::format("[checkpoint] {}/run.json is damaged", path));
   for (const auto& [name, value] : run) {
@@ -121,7 +125,7 @@ absl::Status read_checkpoint(const std::string& folder, std::int64_t step,
         "[checkpoint] {} is of another run: its {} is {}, and not {}", path, std::string_view(name),
         before == nullptr ? "unknown" : base::to_json(*before), base::to_json(value)));
   }
-  ASSIGN_OR_RETURN(const auto file, base::MappedFile::open(path + "/state.safetensors"));
+  ASSIGN_OR_RETURN(const auto file, storage.read(path + "/state.safetensors"));
   const auto table = model::parse_safetensors(file.bytes());
   if (!table.ok())
     return base::data_loss(fmt::format("[checkpoint] {}: {}", path, base::message(table.status())));

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "base/storage.h"
 
 namespace plinth::train {
 
@@ -27,7 +28,8 @@ struct CheckpointMatrix {
 // Where it fails those before it are as they were.
 absl::Status write_checkpoint(const std::string& folder, std::int64_t step,
                               const base::json::object& run,
-                              const std::vector<CheckpointMatrix>& matrices, int keep);
+                              const std::vector<CheckpointMatrix>& matrices, int keep,
+                              const base::Storage& storage = base::plain_storage());
 
 // The step of the newest that is done; nothing where there is none.
 absl::StatusOr<std::optional<std::int64_t>> newest_checkpoint(const std::string& folder);
@@ -37,6 +39,7 @@ absl::StatusOr<std::optional<std::int64_t>> newest_checkpoint(const std::string&
 // read by then.
 absl::Status read_checkpoint(const std::string& folder, std::int64_t step,
                              const base::json::object& run,
-                             const std::vector<CheckpointMatrix>& matrices);
+                             const std::vector<CheckpointMatrix>& matrices,
+                             const base::Storage& storage = base::plain_storage());
 
 }  // namespace plinth::train

@@ -94,6 +94,55 @@ TEST_F(CheckpointTest, ARunThatGoesOnIsTheRunThatNeverStopped) {
   }
 }
 
+// Files in a form of its own: every bit is the other.
+class Inverted final : public base::Storage {
+ public:
+  absl::StatusOr<std::unique_ptr<base::FileSink>> create(const std::string& path) const override {
+    ASSIGN_OR_RETURN(auto file, base::plain_storage().create(path));
+    return std::unique_ptr<base::FileSink>(std::make_unique<Sink>(std::move(file)));
+  }
+  absl::StatusOr<base::FileBytes> read(const std::string& path) const override {
+    ASSIGN_OR_RETURN(const auto file, base::plain_storage().read(path));
+    return base::FileBytes(inverted(file.text()));
+  }
+
+ private:
+  static std::string inverted(std::string_view text) {
+    std::string other(text);
+    for (char& c : other) c = static_cast<char>(~c);
+    return other;
+  }
+  class Sink final : public base::FileSink {
+   public:
+    explicit Sink(std::unique_ptr<base::FileSink> file) : file_(std::move(file)) {}
+    absl::Status write(std::string_view part) override { return file_->write(inverted(part)); }
+    absl::Status commit() override { return file_->commit(); }
+
+   private:
+    const std::unique_ptr<base::FileSink> file_;
+  };
+};
+
+TEST_F(CheckpointTest, LiesInTheFormThatItsStorageHas) {
+  const Inverted storage;
+  Run whole(*this, 2), first(*this, 2);
+  whole.go(6);
+  first.go(3);
+  ASSERT_TRUE(first.trainer.begin_save(folder_, 1, storage).ok());
+  ASSERT_TRUE(first.trainer.finish_save().ok());
+  for (const auto* name : {"state.safetensors", "run.json"}) {
+    const auto stored = *base::read_file(folder_ + "/step-00000003/" + name, 1u << 26);
+    EXPECT_EQ(stored.find("lora"), std::string::npos) << name;
+    EXPECT_EQ(stored.find("batch_size"), std::string::npos) << name;
+  }
+  EXPECT_FALSE(Run(*this, 2).trainer.resume(folder_).ok());
+  Run second(*this, 2);
+  const auto resumed = second.trainer.resume(folder_, storage);
+  ASSERT_TRUE(resumed.ok()) << resumed.status();
+  second.go(3);
+  EXPECT_TRUE(second.weights() == whole.weights());
+}
+
 TEST_F(CheckpointTest, TheNewestAreKept) {
   Run run(*this, 1);
   EXPECT_FALSE(*run.trainer.resume(folder_));

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "base/storage.h"
 #include "train/checkpoint.h"
 #include "train/collective.h"
 #include "train/dataset.h"
@@ -99,12 +100,15 @@ class Trainer {
     return finish_save();
   }
   // The same from a copy in memory, written while steps go on; after what was begun before it.
-  absl::Status begin_save(const std::string& folder, int keep);
+  // `storage` outlives finish_save().
+  absl::Status begin_save(const std::string& folder, int keep,
+                          const base::Storage& storage = base::plain_storage());
   // Once it is written, or why it is not.
   absl::Status finish_save();
   // Goes on from the newest in `folder`, to the bit; false where there is none. FailedPrecondition
   // names what was another run's; DataLoss what is damaged.
-  absl::StatusOr<bool> resume(const std::string& folder);
+  absl::StatusOr<bool> resume(const std::string& folder,
+                              const base::Storage& storage = base::plain_storage());
 
   std::size_t bytes() const { return tape_.bytes(); }  // that inner values took
 

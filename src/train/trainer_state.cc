@@ -68,7 +68,8 @@ std::vector<Trainer::StatePart> Trainer::state_parts() {
   return parts;
 }
 
-absl::Status Trainer::begin_save(const std::string& folder, int keep) {
+absl::Status Trainer::begin_save(const std::string& folder, int keep,
+                                 const base::Storage& storage) {
   RETURN_IF_ERROR(finish_save());
   const bool keeps = ranks_.place().rank == 0;
   const auto add = [&](std::string name, std::int64_t rows, std::int64_t columns,
@@ -91,8 +92,8 @@ absl::Status Trainer::begin_save(const std::string& folder, int keep) {
   add("spike_guard", 2, window, spike_guard_.remembered());
   saving_ = true;
   if (!keeps) return absl::OkStatus();
-  writer_ = std::thread([this, folder, keep, step = done(), run = description()] {
-    written_ = write_checkpoint(folder, step, run, snapshot_.matrices, keep);
+  writer_ = std::thread([this, folder, keep, &storage, step = done(), run = description()] {
+    written_ = write_checkpoint(folder, step, run, snapshot_.matrices, keep, storage);
     snapshot_ = {};  // as much memory as what learns
   });
   return absl::OkStatus();
@@ -104,7 +105,7 @@ absl::Status Trainer::finish_save() {
   return agree(ranks_, std::exchange(written_, absl::OkStatus()));
 }
 
-absl::StatusOr<bool> Trainer::resume(const std::string& folder) {
+absl::StatusOr<bool> Trainer::resume(const std::string& folder, const base::Storage& storage) {
   auto newest = newest_checkpoint(folder);
   RETURN_IF_ERROR(agree(ranks_, newest.status()));
   std::int64_t step = newest->value_or(-1);
@@ -124,7 +125,7 @@ absl::StatusOr<bool> Trainer::resume(const std::string& folder) {
   }
   matrices.push_back(
       {"spike_guard", 2, spike_guard_.options().window, spike_guard_.remembered().data()});
-  RETURN_IF_ERROR(agree(ranks_, read_checkpoint(folder, step, description(), matrices)));
+  RETURN_IF_ERROR(agree(ranks_, read_checkpoint(folder, step, description(), matrices, storage)));
   for (std::size_t i = 0; i < parts.size(); ++i) parts[i].set(read[i].data());
   optimizer_.set_steps(step);
   spike_guard_.set_steps(step);

@@ -367,6 +367,185 @@ def files_lie_sealed_and_nothing_of_them_is_in_plain():
             nowhere(canary, home.path, beside)
 
 
+def ask(service, path, body=None, method=None):
+    """A call with the default project's key that must succeed."""
+    request = urllib.request.Request(service.url + path, None if body is None else json.dumps(body).encode(),
+                                     {"Authorization": "Bearer " + service.key, "Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        return json.loads(answer.read())
+
+
+def begin_job(service, canary, epochs):
+    lines = "".join(json.dumps({"messages": [{"role": "user", "content": f"What is {i}?"},
+                                             {"role": "assistant", "content": f"{canary('what is learnt')} {i}"}]}) + "\n"
+                    for i in range(8))
+    file = upload(service, "/v1/files", {"purpose": "fine-tune"}, "file", lines.encode())["id"]
+    return ask(service, "/v1/fine_tuning/jobs", {"model": "smollm2", "training_file": file, "method": {
+        "type": "supervised", "supervised": {"hyperparameters": {"n_epochs": epochs, "batch_size": 8, "lora_rank": 4}}}})["id"]
+
+
+def job_is(service, job, status):
+    now = ask(service, "/v1/fine_tuning/jobs/" + job)
+    assert now["status"] in (status, "validating_files", "queued", "running", "paused"), now
+    return now["status"] == status and now
+
+
+def kept_of_jobs(home):
+    """Names and bytes of what jobs have on the disk, below their folders."""
+    found = {}
+    for path, _, names in os.walk(home.path + "/tuning"):
+        for name in names:
+            try:
+                with open(os.path.join(path, name), "rb") as file:
+                    found[os.path.relpath(os.path.join(path, name), home.path + "/tuning")] = file.read()
+            except FileNotFoundError:  # it went meanwhile
+                pass
+    return found
+
+
+def nothing_of_a_job_is_plain(home):
+    """What every file of weights, of a run or of results says of itself in plain."""
+    for name, content in kept_of_jobs(home).items():
+        for word in (b"lora_", b"_moment", b"batch_size", b"train_loss", b"dtype"):
+            assert word not in content or name.endswith("adapter_config.json"), (name, word)
+
+
+def runs_of_weights(folder):
+    """Bytes of each tensor of an exported adapter that lie nowhere by chance."""
+    with open(folder + "/adapter_model.safetensors", "rb") as file:
+        raw = file.read()
+    size = int.from_bytes(raw[:8], "little")
+    runs = []
+    for name, tensor in json.loads(raw[8:8 + size]).items():
+        if name != "__metadata__":
+            begin, end = (8 + size + at for at in tensor["data_offsets"])
+            run = raw[(begin + end) // 2:][:32]
+            if len(set(run)) > 16:
+                runs.append(run)
+    assert len(runs) > 50, len(runs)
+    return runs
+
+
+def holds_weights(runs, *folders):
+    pattern = re.compile(b"|".join(map(re.escape, runs)), re.DOTALL)
+    found = []
+    for folder in folders:
+        for path, _, names in os.walk(folder):
+            for name in names:
+                file = os.path.join(path, name)
+                if os.path.isfile(file) and not os.path.islink(file):
+                    with open(file, "rb") as content:
+                        if pattern.search(content.read()):
+                            found.append(file)
+    return found
+
+
+@test
+def what_a_job_learns_lies_sealed_while_it_runs_and_afterwards():
+    with place("canary-") as (home, beside):
+        canary = Canary()
+        with LoudService(home, beside) as service:
+            job = begin_job(service, canary, 3)
+            eventually(lambda: any(name.endswith("/adapter_model.safetensors") for name in kept_of_jobs(home)), 120, "an epoch's adapter")
+            nothing_of_a_job_is_plain(home)
+            ask(service, f"/v1/fine_tuning/jobs/{job}/pause", {})
+            eventually(lambda: any(name.endswith("/DONE") for name in kept_of_jobs(home)), 60, "a checkpoint")
+            nothing_of_a_job_is_plain(home)
+            assert any(name.endswith("/state.safetensors") for name in kept_of_jobs(home))
+            nowhere(canary, home.path, beside)
+            ask(service, f"/v1/fine_tuning/jobs/{job}/resume", {})
+            model = eventually(lambda: job_is(service, job, "succeeded"), 120, "the end of the job")["fine_tuned_model"]
+            assert service.chat(model=model)[0] == 200
+            points = [point["fine_tuned_model_checkpoint"] for point in ask(service, f"/v1/fine_tuning/jobs/{job}/checkpoints")["data"]]
+            assert model in points and len(points) == 3, points
+            eventually(lambda: not any("ftjob-" in name for name in kept_of_jobs(home)), what="the job's folder is gone")
+            for number, name in enumerate(points):
+                folder = f"{beside}/export{number}"
+                subprocess.run([plinth, "--home", home.path, "model", "export", name, folder], check=True, timeout=120,
+                               stdout=subprocess.DEVNULL)
+                runs = runs_of_weights(folder)
+                assert holds_weights(runs, folder), "they are not found where they are"
+                assert not holds_weights(runs, home.path, beside + "/tmp"), name
+            run(home, "model", "verify", model)
+            text = f"{beside}/text.jsonl"
+            with open(text, "w", encoding="utf-8") as file:
+                file.write(json.dumps({"text": "A text of a few words."}) + "\n")
+            loss = {name: json.loads(run(home, "eval", "--model", name, "--data", text, "--json"))["loss"] for name in (model, "smollm2")}
+            assert loss[model] != loss["smollm2"], loss
+            run(home, "admin", "backup", beside + "/backup", "--keys", beside + "/keys", "--secrets", beside + "/secrets")
+            assert not holds_weights(runs, beside + "/backup")
+            nowhere(canary, home.path, beside + "/tmp", beside + "/backup", beside + "/stderr.log")
+            said = service.chat(model=model)[2]["choices"][0]["message"]["content"]
+        restored_models_are_callable(beside, points, model, said)
+
+
+def run(home, *arguments):
+    return subprocess.run([plinth, "--home", home.path, *arguments], check=True, timeout=120, stdout=subprocess.PIPE, text=True).stdout
+
+
+def restored_models_are_callable(beside, names, model, said):
+    with Home(plinth, names=()) as other:
+        run(other, "admin", "restore", beside + "/backup", "--keys", beside + "/keys", "--secrets", beside + "/secrets")
+        other.add("smollm2", GGUF)
+        with LoudService(other, beside) as service:
+            for name in names:
+                status, _, answer = service.chat(model=name)
+                assert status == 200, (name, answer)
+                assert name != model or answer["choices"][0]["message"]["content"] == said, answer
+
+
+def sealed_weights(home):
+    """Of each tuned model's file, which key it is under: its first bytes."""
+    found = {}
+    for path, _, names in os.walk(home.path + "/content"):
+        for name in names:
+            if name.startswith("adapter-") and "." not in name:
+                with open(os.path.join(path, name), "rb") as file:
+                    found[name] = file.read(24)
+    return found
+
+
+def answers_while_it_is_sealed_anew(service, model):
+    before = sealed_weights(service.home)
+    assert before
+    status, _, answer = service.request("/v1/organization/vault/rotate", {"key": "data"}, key=service.ready["admin_key"])
+    assert status == 200, answer
+    deadline = time.monotonic() + 100
+    while any(sealed_weights(service.home).get(name) == head for name, head in before.items()):
+        assert time.monotonic() < deadline, "the keeper never came"
+        status, _, answer = service.chat(model=model)
+        assert status == 200, answer
+    # What has it loaded goes on, and a new worker loads it with the new key.
+    assert service.chat(model=model)[0] == 200
+    for worker in service.workers():
+        os.kill(worker, signal.SIGKILL)
+    eventually(lambda: service.chat(model=model)[0] == 200, 60, what="a new worker")
+
+
+@test
+def a_project_that_is_shredded_has_no_models_any_more():
+    with place("canary-") as (home, beside):
+        canary = Canary()
+        with LoudService(home, beside) as service:
+            admin = service.ready["admin_key"]
+            first = begin_job(service, canary, 1)
+            model = eventually(lambda: job_is(service, first, "succeeded"), 120, "the end of the job")["fine_tuned_model"]
+            assert service.chat(model=model)[0] == 200
+            answers_while_it_is_sealed_anew(service, model)
+            running = begin_job(service, canary, 50)
+            eventually(lambda: job_is(service, running, "running"), 60, "a job that runs")
+            status, _, answer = service.request("/v1/organization/shred", {"confirm": "default"}, key=admin)
+            assert status == 200, answer
+            # The worker has it loaded.
+            status, _, answer = service.chat(model=model)
+            assert 400 <= status < 600 and "were destroyed" in json.dumps(answer), (status, answer)
+            assert service.chat()[0] == 200
+            failed = eventually(lambda: (now := ask(service, "/v1/fine_tuning/jobs/" + running))["status"] == "failed" and now,
+                                60, "the end of the running job")
+            assert failed["error"]["code"] == "content_not_readable", failed
+            eventually(lambda: not any("ftjob-" in name for name in kept_of_jobs(home)), what="the jobs' folders are gone")
+
+
 @test
 def an_upload_that_a_kill_cut_off_is_gone_after_the_next_start():
     with place("canary-") as (home, beside):

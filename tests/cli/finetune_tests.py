@@ -114,6 +114,9 @@ def what_was_tuned_is_exported_with_its_base():
                                      ("merged-safetensors-gguf", after, 2e-2)]:
             assert abs(exported[name] / expected - 1) < part, (name, before, after, exported)
         assert abs(perplexity(home, "left", data) / exported["adapter-gguf"] - 1) < 2e-2
+        assert abs(perplexity(home, "adapter", data) / exported["adapter-gguf"] - 1) < 2e-2
+        refused = home.run("finetune", "--base", "adapter", "--data", data, "--to", home.path + "/no", expect=1)
+        assert "plinth model export adapter" in refused.stderr, refused.stderr
         for wrong, said in [(["--format", "gguf", "--type", "x"], "--type x"),
                             (["--format", "safetensors", "--type", "q8_0"], "--type q8_0"), (["--type", "q8_0"], "--type needs")]:
             done = home.run("model", "export", "tiny", home.path + "/no", *wrong, expect=1)

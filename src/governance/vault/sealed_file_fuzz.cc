@@ -1,10 +1,11 @@
-// A length and the first bytes of a sealed file: its shape adds up, its head is read as it was
-// written.
+// A length, the first bytes of a sealed file, and the key of one: its shape adds up, its head and
+// the key are read as they were written.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
+#include "governance/sealed_file.h"
 #include "governance/vault/file_format.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
@@ -22,5 +23,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   if (const auto parsed = parse_file_head(head); parsed.ok()) {
     if (file_head(parsed->key_id, parsed->salt) != head) std::abort();
   }
+  if (const auto key = parse_file_key(head); key.ok() && to_bytes(*key) != head) std::abort();
   return 0;
 }

@@ -27,6 +27,10 @@ absl::StatusOr<std::string> read_at(int fd, std::uint64_t at, std::size_t count)
   return bytes;
 }
 
+absl::Status sealed_anew() {
+  return absl::AbortedError("[vault] the file was sealed anew; its key is another now");
+}
+
 absl::StatusOr<base::UniqueFd> open_file(const std::string& path) {
   base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return base::errno_status(errno, path);
@@ -55,22 +59,59 @@ struct SealedFileReader::Impl {
   std::string bound;
 };
 
+absl::StatusOr<FileKey> file_key(const std::string& path, const FindDataKey& find,
+                                 const SealedFor& place) {
+  ASSIGN_OR_RETURN(const auto fd, open_file(path));
+  ASSIGN_OR_RETURN(auto bytes, read_at(fd.get(), 0, kFileHeadBytes));
+  ASSIGN_OR_RETURN(const auto head, parse_file_head(bytes));
+  ASSIGN_OR_RETURN(const auto key,
+                   find(std::string(absl::BytesToHexString(base::to_absl(head.key_id)))));
+  return FileKey{std::move(bytes),
+                 std::make_shared<const KeyBytes>(derive_key(*key.bytes, head.salt, kFilePurpose)),
+                 bound_bytes(place)};
+}
+
+std::string to_bytes(const FileKey& key) {
+  return key.head + std::string(key.bytes->view()) + key.bound_to;
+}
+
+absl::StatusOr<FileKey> parse_file_key(std::string_view bytes) {
+  const auto bad = [] { return base::invalid_argument("[vault] no key of a sealed file"); };
+  if (bytes.size() < kFileHeadBytes + KeyBytes::kSize) return bad();
+  const auto head = bytes.substr(0, kFileHeadBytes);
+  if (!parse_file_head(head).ok()) return bad();
+  ASSIGN_OR_RETURN(const auto key, KeyBytes::of(bytes.substr(kFileHeadBytes, KeyBytes::kSize)));
+  return FileKey{std::string(head), std::make_shared<const KeyBytes>(key),
+                 std::string(bytes.substr(kFileHeadBytes + KeyBytes::kSize))};
+}
+
 SealedFileReader::SealedFileReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 SealedFileReader::SealedFileReader(SealedFileReader&&) noexcept = default;
 SealedFileReader::~SealedFileReader() = default;
 
 absl::StatusOr<SealedFileReader> SealedFileReader::open(const std::string& path, const DataKey& key,
                                                         const SealedFor& place) {
+  ASSIGN_OR_RETURN(const auto own, file_key(
+                                       path, [&](const auto&) { return key; }, place));
+  return open(path, own);
+}
+
+absl::StatusOr<SealedFileReader> SealedFileReader::open(const std::string& path,
+                                                        const FileKey& key) {
   ASSIGN_OR_RETURN(auto fd, open_file(path));
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return base::errno_status(errno, path);
   ASSIGN_OR_RETURN(const auto shape, file_shape(static_cast<std::uint64_t>(info.st_size)));
-  ASSIGN_OR_RETURN(const auto bytes, read_at(fd.get(), 0, kFileHeadBytes));
-  ASSIGN_OR_RETURN(const auto head, parse_file_head(bytes));
-  auto impl = std::make_unique<Impl>(derive_key(*key.bytes, head.salt, kFilePurpose));
+  ASSIGN_OR_RETURN(const auto head, read_at(fd.get(), 0, kFileHeadBytes));
+  if (head != key.head) {
+    // Else nobody knows whether it is this key's.
+    RETURN_IF_ERROR(parse_file_head(head).status());
+    return sealed_anew();
+  }
+  auto impl = std::make_unique<Impl>(*key.bytes);
   impl->fd = std::move(fd);
   impl->shape = shape;
-  impl->bound = bytes + bound_bytes(place);
+  impl->bound = key.head + key.bound_to;
   std::string last;
   RETURN_IF_ERROR(impl->read_chunk(shape.chunks - 1, last));
   wipe(last);
@@ -84,17 +125,30 @@ absl::StatusOr<std::string> SealedFileReader::read(std::uint64_t at, std::size_t
   if (at >= end || count == 0) return std::string();
   count = static_cast<std::size_t>(std::min<std::uint64_t>(count, end - at));
   std::string out;
+  out.reserve(count + 2 * kChunkBytes);
   for (auto number = at / kChunkBytes; number <= (at + count - 1) / kChunkBytes; ++number) {
     RETURN_IF_ERROR(impl_->read_chunk(static_cast<std::uint32_t>(number), out));
+  }
+  if (at % kChunkBytes == 0) {
+    out.resize(count);
+    return out;
   }
   return out.substr(at % kChunkBytes, count);
 }
 
-absl::StatusOr<std::string> sealed_file_key(const std::string& path) {
+absl::StatusOr<base::FileBytes> read_sealed_file(const std::string& path, std::string_view key) {
+  ASSIGN_OR_RETURN(const auto own, parse_file_key(key));
+  ASSIGN_OR_RETURN(const auto reader, SealedFileReader::open(path, own));
+  ASSIGN_OR_RETURN(auto plain, reader.read(0, static_cast<std::size_t>(reader.plain_bytes())));
+  return base::FileBytes(std::move(plain));
+}
+
+absl::StatusOr<std::string> sealed_file_key(const std::string& path, std::string_view head) {
   ASSIGN_OR_RETURN(const auto fd, open_file(path));
   ASSIGN_OR_RETURN(const auto bytes, read_at(fd.get(), 0, kFileHeadBytes));
-  ASSIGN_OR_RETURN(const auto head, parse_file_head(bytes));
-  return std::string(absl::BytesToHexString(head.key_id));
+  ASSIGN_OR_RETURN(const auto parsed, parse_file_head(bytes));
+  if (!head.empty() && bytes != head) return sealed_anew();
+  return std::string(absl::BytesToHexString(parsed.key_id));
 }
 
 }  // namespace plinth::governance

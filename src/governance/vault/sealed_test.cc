@@ -209,6 +209,52 @@ TEST_F(SealedFile, BelongsToOnePlaceAndOneKey) {
   EXPECT_TRUE(absl::IsDataLoss(read().status()));
 }
 
+TEST_F(SealedFile, OpensByAKeyOfItsOwnAndNoOtherFileDoes) {
+  const auto plain = text(kChunkBytes + 5);
+  write(plain);
+  std::string asked;
+  const auto find = [&](const std::string& id) -> absl::StatusOr<DataKey> {
+    asked = id;
+    return key_;
+  };
+  const auto key = file_key(path_, find, kPlace);
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(asked, key_.id);
+  const auto sent = to_bytes(*key);
+  EXPECT_EQ(sent.find(key_.bytes->view()), std::string::npos) << "not what opens the others";
+  EXPECT_TRUE(read_sealed_file(path_, sent)->text() == plain);
+  // Sealed anew under the same data key, as under any other.
+  write(plain);
+  EXPECT_TRUE(absl::IsAborted(read_sealed_file(path_, sent).status()));
+  EXPECT_TRUE(absl::IsAborted(SealedFileReader::open(path_, *key).status()));
+  EXPECT_TRUE(read_sealed_file(path_, to_bytes(*file_key(path_, find, kPlace)))->text() == plain);
+}
+
+TEST_F(SealedFile, DamageIsNoFileThatWasSealedAnew) {
+  write("body");
+  const auto sent = to_bytes(*file_key(
+      path_, [&](const auto&) { return key_; }, kPlace));
+  auto changed = bytes();
+  changed.back() ^= 1;
+  put(changed);
+  EXPECT_TRUE(absl::IsDataLoss(read_sealed_file(path_, sent).status()));
+  put("no sealed file, and of no such length, but as long as a head is: 48 bytes and a tag's 16");
+  EXPECT_TRUE(absl::IsDataLoss(read_sealed_file(path_, sent).status()));
+}
+
+TEST(FileKeyBytes, AreReadBackOrRefused) {
+  EXPECT_TRUE(absl::IsInvalidArgument(parse_file_key("").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(parse_file_key(std::string(200, 'x')).status()));
+  const auto head = file_head(std::string(kKeyIdBytes, 'i'), std::string(kSaltBytes, 's'));
+  EXPECT_TRUE(absl::IsInvalidArgument(parse_file_key(head + std::string(31, 'k')).status()));
+  const auto whole = head + std::string(32, 'k') + "bound";
+  const auto key = parse_file_key(whole);
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(key->head, head);
+  EXPECT_EQ(key->bound_to, "bound");
+  EXPECT_EQ(to_bytes(*key), whole);
+}
+
 TEST_F(SealedFile, ANewFileTakesNoOthersPlace) {
   write("first");
   auto writer = *SealedFileWriter::open(path_, key_, kPlace, system_random_bytes);

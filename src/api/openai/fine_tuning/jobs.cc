@@ -200,7 +200,8 @@ absl::StatusOr<Object> delete_model(const Exchange& exchange) {
         name)));
   }
   if (services.tuned_models == nullptr) return base::internal("no tuned models are kept here");
-  RETURN_IF_ERROR(services.tuned_models->remove(name));
+  if (const auto removed = services.tuned_models->remove(name); !removed.ok())
+    return error_at(removed, "model");
   RETURN_IF_ERROR(permissions.take(name, project));
   return deletion_object("model", name);
 }
