@@ -4,6 +4,7 @@
 #include "apps/training_run.h"
 #include "apps/tuning_segment.h"
 #include "base/file.h"
+#include "governance/money_left.h"
 
 namespace plinth {
 
@@ -67,8 +68,23 @@ absl::Status TuningSegment::withdraw(const std::vector<Made>& models) {
   return absl::OkStatus();
 }
 
-absl::Status TuningSegment::charge(std::int64_t trained_tokens) {
+absl::StatusOr<governance::Price> TuningSegment::price() {
   ASSIGN_OR_RETURN(auto prices, parts_.governance.limits().prices());
+  return governance::PriceBook(std::move(prices))
+      .at(job_.model, kTrainingClass, parts_.governance.clock().unix_seconds());
+}
+
+absl::Status TuningSegment::check_money(std::int64_t trained_tokens) {
+  ASSIGN_OR_RETURN(const auto price, this->price());
+  governance::TokenCount tokens;
+  tokens.input = trained_tokens;
+  return governance::check_money_left(parts_.governance.limits(), job_.organization, job_.project,
+                                      governance::rate(price, tokens),
+                                      parts_.governance.clock().unix_seconds());
+}
+
+absl::Status TuningSegment::charge(std::int64_t trained_tokens) {
+  ASSIGN_OR_RETURN(const auto price, this->price());
   // All of its processes' time, not only that of this one.
   ASSIGN_OR_RETURN(const auto job, jobs().find(job_.project, job_.id));
   governance::UsageEvent event;
@@ -81,8 +97,6 @@ absl::Status TuningSegment::charge(std::int64_t trained_tokens) {
   event.tokens.input = trained_tokens;
   event.device_us = job.device_ms * 1000;
   const auto now_ms = parts_.governance.clock().unix_millis();
-  const auto price =
-      governance::PriceBook(std::move(prices)).at(job_.model, kTrainingClass, now_ms / 1000);
   const auto row = governance::to_ledger_row(event, price, now_ms);
   return parts_.governance.usage().append({&row, 1});
 }

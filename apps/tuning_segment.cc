@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "governance/refusal.h"
 
 namespace plinth {
 
@@ -252,6 +253,7 @@ absl::Status TuningSegment::listen(int output, cluster::WorkerProcess& process) 
 }
 
 void TuningSegment::look_at_orders(cluster::WorkerProcess& process) {
+  if (!unpaid_.ok()) return process.kill();
   const auto now = parts_.clock.now();
   if (asked_to_end_ && now - asked_at_ > options_.stop_grace) return process.kill();
   if (!asked_to_end_ && stopping_()) {
@@ -292,6 +294,7 @@ absl::Status TuningSegment::take_lines(std::string& buffer) {
 
 absl::Status TuningSegment::take(const TuningReport& report) {
   if (report.event != "valid") RETURN_IF_ERROR(write_checkpoint());
+  if (report.event == "checked") tokens_ = report.integer("tokens");
   if (report.event == "begun") return take_begun(report);
   if (report.event == "step") return take_step(report);
   if (report.event == "valid") return take_valid(report);
@@ -318,6 +321,15 @@ absl::Status TuningSegment::take_begun(const TuningReport& report) {
                   {"learning_rate_multiplier", report.number("learning_rate_multiplier")}};
   if (hyperparameters_.prefers) resolved["beta"] = report.number("beta");
   RETURN_IF_ERROR(jobs().resolved(job_.id, resolved));
+  // What has begun is trained to its end.
+  if (done_before_ == 0) {
+    auto money = check_money(tokens_ * report.integer("n_epochs"));
+    if (governance::refusal_of(money))
+      unpaid_ = std::move(money);
+    else
+      RETURN_IF_ERROR(money);
+    if (!unpaid_.ok()) return absl::OkStatus();
+  }
   return jobs().add_event(job_.id, "info",
                           done_before_ > 0
                               ? fmt::format("Training goes on after step {}", done_before_)
@@ -395,6 +407,7 @@ absl::Status TuningSegment::conclude(const std::string& how) {
     return absl::OkStatus();
   }
   if (!lost_.ok()) return fail_as_lost(lost_);
+  if (!unpaid_.ok()) return fail({"exceeded_quota", std::string(base::message(unpaid_)), ""});
   if (last_ && last_->event == "failed") {
     return fail({last_->text("code"), last_->text("message"), last_->text("param")});
   }

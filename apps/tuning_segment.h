@@ -56,6 +56,9 @@ class TuningSegment {
   std::vector<Made> made() const;
   absl::Status install(const std::vector<Made>& models);
   absl::Status withdraw(const std::vector<Made>& models);
+  absl::StatusOr<governance::Price> price();
+  // A refusal where a budget has no room for what the job will cost.
+  absl::Status check_money(std::int64_t trained_tokens);
   // Of one that succeeds: in the same transaction, and so once.
   absl::Status charge(std::int64_t trained_tokens);
   absl::Status publish(std::int64_t trained_tokens);
@@ -76,6 +79,8 @@ class TuningSegment {
   std::string key_;                                     // of the job's files
   std::unique_ptr<governance::SealedStorage> storage_;  // how they lie in folder_
   absl::Status lost_;                                   // why they cannot be read any more
+  std::int64_t tokens_ = 0;                             // of the training file
+  absl::Status unpaid_;                                 // which budget has no room for the job
   std::optional<TuningReport> last_;                    // that says how it ended
   bool asked_to_end_ = false, dropped_ = false;         // the second: nobody wants its result
   base::TimePoint asked_at_{}, looked_at_{}, begun_at_{};

@@ -265,6 +265,29 @@ TEST_F(TuningServiceTest, WhatWasLearntIsChargedOnce) {
   EXPECT_EQ(rows[0].device_us, now(job).device_ms * 1000);
 }
 
+TEST_F(TuningServiceTest, WhatABudgetHasNoRoomForIsNotTrained) {
+  ASSERT_TRUE(governance_->limits().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
+  const auto budget = [&](std::int64_t pico) {
+    const store::BudgetRow row{"project", "default", "day", pico};
+    ASSERT_TRUE(governance_->limits().set_budget(row, clock_.unix_seconds()).ok());
+  };
+  auto twice = kTrains;
+  twice.reports.front().fields["n_epochs"] = 2;
+  twice.reports.insert(twice.reports.begin(), {"checked", {{"tokens", 21}}});
+  for (const std::int64_t short_by : {1, 0}) {
+    executor_.add(kChecked);
+    executor_.add(twice);
+    budget(2 * 21 * 7 - short_by);
+    const auto job = add();
+    if (!service_) start();
+    const auto ended = wait(job, short_by > 0 ? kTuningFailed : kTuningSucceeded);
+    EXPECT_EQ(models_.published.empty(), short_by > 0);
+    if (short_by == 0) continue;
+    EXPECT_THAT(ended.progress, testing::HasSubstr("exceeded_quota"));
+    EXPECT_THAT(ended.progress, testing::HasSubstr("budget of project default a day"));
+  }
+}
+
 TEST_F(TuningServiceTest, EndsOfEpochsBecomeModelsToo) {
   executor_.add(kChecked);
   executor_.add(kTrains);

@@ -266,6 +266,18 @@ def jobs_that_cannot_be(client):
 
 
 @test
+def a_budget_with_nothing_left_takes_no_job(client):
+    limit = client.with_options(admin_api_key=client.admin_api_key).admin.organization.projects.spend_limit
+    file = upload(client, lines(2))
+    limit.update("default", currency="USD", interval="month", threshold_amount=0)
+    try:
+        expect(openai.RateLimitError, lambda: client.fine_tuning.jobs.create(model="smollm2", training_file=file),
+               code="insufficient_quota", status=429)
+    finally:
+        limit.delete("default")
+
+
+@test
 def azures_jobs(client):
     endpoint = str(client.base_url).removesuffix("/v1/")
     azure = openai.AzureOpenAI(azure_endpoint=endpoint, api_key=client.api_key, api_version="2024-10-21", max_retries=0)

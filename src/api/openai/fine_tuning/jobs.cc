@@ -10,6 +10,7 @@
 #include "api/openai/models.h"
 #include "api/openai/project_errors.h"
 #include "base/log.h"
+#include "governance/money_left.h"
 #include "governance/refusal.h"
 
 namespace plinth::api {
@@ -60,6 +61,14 @@ absl::Status check_model(const Exchange& exchange, const std::string& model) {
       "model", "model_not_available");
 }
 
+// What a job costs is known once its data was read; one that nothing is left for is not taken.
+absl::Status check_money(const Exchange& exchange) {
+  auto& governance = exchange.services().governance;
+  const auto& who = exchange.principal;
+  return governance::check_money_left(governance.limits(), who.organization, who.project, 0,
+                                      governance.clock().unix_seconds());
+}
+
 std::string text_or_empty(const Object& body, std::string_view name) {
   const auto* value = body.if_contains(name);
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
@@ -99,6 +108,7 @@ absl::StatusOr<Object> create(Exchange& exchange) {
   spec.model = text_or_empty(body, "model");
   spec.training_file = text_or_empty(body, "training_file");
   spec.validation_file = text_or_empty(body, "validation_file");
+  RETURN_IF_ERROR(check_money(exchange));
   RETURN_IF_ERROR(check_model(exchange, spec.model));
   RETURN_IF_ERROR(check_file(exchange, spec.training_file, "training_file"));
   if (!spec.validation_file.empty())
