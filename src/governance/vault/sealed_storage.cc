@@ -29,9 +29,8 @@ absl::StatusOr<std::unique_ptr<SealedStorage>> SealedStorage::open(const std::st
   if (key.size() != kStorageKeyBytes) return base::invalid_argument("[vault] no key of a folder");
   ASSIGN_OR_RETURN(const auto bytes, KeyBytes::of(key));
   // It is no data key of the vault: no id of one is so.
-  DataKey data_key{std::string(2 * kKeyIdBytes, '0'), std::make_shared<const KeyBytes>(bytes)};
-  return std::unique_ptr<SealedStorage>(
-      new SealedStorage(folder, std::move(data_key), std::move(random)));
+  const DataKey own{std::string(2 * kKeyIdBytes, '0'), std::make_shared<const KeyBytes>(bytes)};
+  return std::unique_ptr<SealedStorage>(new SealedStorage(folder, own, std::move(random)));
 }
 
 absl::StatusOr<SealedFor> SealedStorage::place_of(const std::string& path) const {
