@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 
+#include "apps/command_line.h"
 #include "apps/home.h"
 #include "apps/home_backup.h"
 #include "apps/home_database.h"
@@ -137,9 +136,8 @@ absl::Status adopt(const std::string& home_flag, const Arguments&) {
 
 using Action = absl::Status (*)(const std::string&, const Arguments&);
 
-CLI::App* add(CLI::App& admin, const char* name, const char* doc, Action run,
-              const std::shared_ptr<Arguments>& arguments, const std::string& home,
-              int& exit_code) {
+Command* add(Command& admin, const char* name, const char* doc, Action run,
+             const std::shared_ptr<Arguments>& arguments, const std::string& home, int& exit_code) {
   auto* command = admin.add_subcommand(name, doc);
   command->callback([arguments, run, &home, &exit_code] {
     const auto status = run(home, *arguments);
@@ -150,8 +148,8 @@ CLI::App* add(CLI::App& admin, const char* name, const char* doc, Action run,
 
 }  // namespace
 
-void add_admin_backup(CLI::App& admin, const std::string& home, int& exit_code) {
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callbacks CLI11 keeps
+void add_admin_backup(Command& admin, const std::string& home, int& exit_code) {
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callbacks that are kept
   auto* made =
       add(admin, "backup", "Copy database, settings and sealed files, while the service runs",
           backup, arguments, home, exit_code);

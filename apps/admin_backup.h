@@ -1,11 +1,12 @@
 // plinth admin backup, restore, verify
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 
 namespace plinth {
 
-void add_admin_backup(CLI::App& admin, const std::string& home, int& exit_code);
+class Command;
+
+void add_admin_backup(Command& admin, const std::string& home, int& exit_code);
 
 }  // namespace plinth

@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
+#include "apps/command_line.h"
 #include "apps/home.h"
 #include "apps/service_connection.h"
 #include "apps/service_file.h"
@@ -31,7 +29,7 @@ std::string words_of(const std::string& body) {
 
 }  // namespace
 
-void add_admin_flags(CLI::App& command, AdminFlags& flags) {
+void add_admin_flags(Command& command, AdminFlags& flags) {
   command.add_option("--url", flags.url, "A service elsewhere (default: the one of this home)")
       ->envname("PLINTH_URL");
   command.add_option("--key", flags.key, "Admin key (default: the one of this home)")

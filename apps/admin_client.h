@@ -2,7 +2,6 @@
 // given.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 
 #include "base/json.h"
@@ -10,12 +9,14 @@
 
 namespace plinth {
 
+class Command;
+
 struct AdminFlags {
   std::string url;  // --url, PLINTH_URL; "" = the service of the home
   std::string key;  // --key, PLINTH_ADMIN_KEY; "" = the home's
   bool json = false;
 };
-void add_admin_flags(CLI::App& command, AdminFlags& flags);
+void add_admin_flags(Command& command, AdminFlags& flags);
 
 class AdminClient {
  public:

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -21,6 +19,7 @@
 #include "apps/admin_tree.h"
 #include "apps/admin_vault_command.h"
 #include "apps/audit_command.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 
@@ -257,9 +256,9 @@ absl::Status show_usage(const AdminClient& client, const Arguments& arguments) {
 // Builds the tree of subcommands.
 class Tree final : public AdminTree<Arguments> {
  public:
-  Tree(CLI::App& admin, const std::string& home, int& exit_code)
+  Tree(Command& admin, const std::string& home, int& exit_code)
       : AdminTree(admin, home, exit_code) {
-    top().require_subcommand(1);
+    top().require_subcommand();
   }
 
   void add_projects() {
@@ -293,7 +292,7 @@ class Tree final : public AdminTree<Arguments> {
     auto* set = of_project(named(action(limit, "set", "Change them", set_limits), "model"));
     for (const auto& [flag, field] : kLimitFlags) {
       const std::string name = field;
-      set->add_option_function<std::string>(
+      set->add_option_function(
           flag,
           [arguments = arguments_, name](const std::string& text) {
             arguments->limits[name] = text;
@@ -321,7 +320,7 @@ class Tree final : public AdminTree<Arguments> {
     put->add_option("--output", arguments_->output, "Of a million made tokens")->required();
     put->add_option("--class", arguments_->service_class,
                     "standard, provisioned, batch, developer, or training of fine-tuning jobs")
-        ->check(CLI::IsMember({"standard", "provisioned", "batch", "developer", "training"}))
+        ->one_of({"standard", "provisioned", "batch", "developer", "training"})
         ->capture_default_str();
     put->add_option("--unit-hour", arguments_->unit_hour,
                     "Of a provisioned unit for an hour, whether it is used or not");
@@ -331,27 +330,27 @@ class Tree final : public AdminTree<Arguments> {
     auto* usage = action(&top(), "usage", "What was used, by day", show_usage);
     usage->add_option("--days", arguments_->days, "So many days back")->capture_default_str();
     usage->add_option("--by", arguments_->by, "model, project or key")
-        ->check(CLI::IsMember({"model", "project", "key"}))
+        ->one_of({"model", "project", "key"})
         ->capture_default_str();
   }
 
  private:
-  CLI::App* of_project(CLI::App* command) {
+  Command* of_project(Command* command) {
     command->add_option("--project", arguments_->project, "Id of the project")
         ->capture_default_str();
     return command;
   }
-  CLI::App* of_budget(CLI::App* command) {
+  Command* of_budget(Command* command) {
     of_project(command)->add_flag("--organization", arguments_->organization,
                                   "Of the whole organization");
     return command;
   }
-  CLI::App* of_period(CLI::App* command) {
+  Command* of_period(Command* command) {
     command->add_option("--period", arguments_->period, "day or month, UTC's")
         ->capture_default_str();
     return command;
   }
-  CLI::App* named(CLI::App* command, const char* what) {
+  Command* named(Command* command, const char* what) {
     command->add_option(what, arguments_->name)->required();
     return command;
   }
@@ -359,7 +358,7 @@ class Tree final : public AdminTree<Arguments> {
 
 }  // namespace
 
-void add_admin_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_admin_command(Command& app, const std::string& home, int& exit_code) {
   Tree tree(*app.add_subcommand("admin",
                                 "People, projects, keys, limits, budgets, prices, usage and the"
                                 " audit log"),

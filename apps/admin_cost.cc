@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 
 #include "apps/admin_money.h"
+#include "apps/command_line.h"
 #include "apps/home_database.h"
 #include "apps/table.h"
 #include "apps/terminal.h"
@@ -75,9 +74,8 @@ absl::Status set(const std::string& home, const Arguments& arguments) {
 
 using Action = absl::Status (*)(const std::string&, const Arguments&);
 
-CLI::App* add(CLI::App& group, const char* name, const char* doc, Action run,
-              const std::shared_ptr<Arguments>& arguments, const std::string& home,
-              int& exit_code) {
+Command* add(Command& group, const char* name, const char* doc, Action run,
+             const std::shared_ptr<Arguments>& arguments, const std::string& home, int& exit_code) {
   auto* command = group.add_subcommand(name, doc);
   command->callback([arguments, run, &home, &exit_code] {
     const auto status = run(home, *arguments);
@@ -88,10 +86,10 @@ CLI::App* add(CLI::App& group, const char* name, const char* doc, Action run,
 
 }  // namespace
 
-void add_admin_cost(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_admin_cost(Command& admin, const std::string& home, int& exit_code) {
   auto* group = admin.add_subcommand("cost", "What devices cost their owner, for the margin");
-  group->require_subcommand(1);
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callbacks CLI11 keeps
+  group->require_subcommand();
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callbacks that are kept
   add(*group, "list", "The costs", list, arguments, home, exit_code)
       ->add_flag("--json", arguments->json, "As JSON");
   auto* command = add(*group, "set", "A new cost from a time on; old ones stay", set, arguments,

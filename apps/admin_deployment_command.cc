@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 #include <vector>
 
 #include "apps/admin_client.h"
 #include "apps/admin_output.h"
 #include "apps/admin_tree.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 #include "base/file.h"
 
@@ -295,24 +294,24 @@ class Tree final : public AdminTree<Arguments> {
   }
 
  private:
-  CLI::App* of_project(CLI::App* command) {
+  Command* of_project(Command* command) {
     command->add_option("--project", arguments_->project, "Id of the project")
         ->capture_default_str();
     return command;
   }
-  CLI::App* named(CLI::App* command) {
+  Command* named(Command* command) {
     command->add_option("name", arguments_->name)->required();
     return command;
   }
-  CLI::App* with_file(CLI::App* command, const char* doc) {
+  Command* with_file(Command* command, const char* doc) {
     command->add_option("file", arguments_->file, doc)->required();
     return command;
   }
-  CLI::App* of_model(CLI::App* command) {
+  Command* of_model(Command* command) {
     command->add_option("model", arguments_->model)->required();
     return command;
   }
-  CLI::App* of_version(CLI::App* command) {
+  Command* of_version(Command* command) {
     of_model(command)->add_option("version", arguments_->version)->required();
     return command;
   }
@@ -320,7 +319,7 @@ class Tree final : public AdminTree<Arguments> {
 
 }  // namespace
 
-void add_deployment_commands(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_deployment_commands(Command& admin, const std::string& home, int& exit_code) {
   Tree tree(admin, home, exit_code);
   tree.add_deployments();
   tree.add_content();

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 
 #include "apps/admin_money.h"
+#include "apps/command_line.h"
 #include "apps/home_database.h"
 #include "apps/table.h"
 #include "apps/terminal.h"
@@ -65,9 +64,9 @@ absl::Status run(const std::string& home, const Arguments& arguments) {
 
 }  // namespace
 
-void add_admin_invoice(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_admin_invoice(Command& admin, const std::string& home, int& exit_code) {
   auto* command = admin.add_subcommand("invoice", "What a month costs, from the ledger's rows");
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   command->add_option("--month", arguments->month, "UTC's: 2026-11")->required();
   command->add_option("--organization", arguments->organization, "Id of it")->capture_default_str();
   command->add_option("--project", arguments->project, "Of one project alone (its id)");

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -12,6 +10,7 @@
 #include "apps/admin_client.h"
 #include "apps/admin_output.h"
 #include "apps/admin_tree.h"
+#include "apps/command_line.h"
 #include "apps/password_input.h"
 #include "apps/terminal.h"
 
@@ -267,7 +266,7 @@ class Tree final : public AdminTree<Arguments> {
         action(invite, "create", "Invite somebody; prints the token, this once", create_invite);
     text(create, "email", arguments_->email);
     create->add_option("--role", arguments_->word, "owner or reader")
-        ->check(CLI::IsMember({"owner", "reader"}))
+        ->one_of({"owner", "reader"})
         ->capture_default_str();
     create->add_option("--project", arguments_->projects,
                        "A project to join: ID, or ID=owner (several times)");
@@ -306,25 +305,23 @@ class Tree final : public AdminTree<Arguments> {
   }
 
  private:
-  CLI::App* text(CLI::App* command, const char* name, std::string& into) {
+  Command* text(Command* command, const char* name, std::string& into) {
     command->add_option(name, into)->required();
     return command;
   }
-  CLI::App* of_user(CLI::App* command) { return text(command, "user", arguments_->user); }
-  CLI::App* of_group(CLI::App* command) { return text(command, "group", arguments_->group); }
-  CLI::App* of_project(CLI::App* command) {
+  Command* of_user(Command* command) { return text(command, "user", arguments_->user); }
+  Command* of_group(Command* command) { return text(command, "group", arguments_->group); }
+  Command* of_project(Command* command) {
     command->add_option("--project", arguments_->project,
                         "In this project (default: in the organization)");
     return command;
   }
-  CLI::App* of_role(CLI::App* command) {
-    return of_project(text(command, "role", arguments_->role));
-  }
+  Command* of_role(Command* command) { return of_project(text(command, "role", arguments_->role)); }
 };
 
 }  // namespace
 
-void add_admin_people_commands(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_admin_people_commands(Command& admin, const std::string& home, int& exit_code) {
   Tree tree(admin, home, exit_code);
   tree.add_users();
   tree.add_invites();

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 
+#include "apps/command_line.h"
 #include "apps/home.h"
 #include "apps/home_database.h"
 #include "apps/home_lock.h"
@@ -67,16 +66,16 @@ absl::Status run(const std::string& home, Arguments& arguments) {
 
 }  // namespace
 
-void add_admin_recover(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_admin_recover(Command& admin, const std::string& home, int& exit_code) {
   auto* command = admin.add_subcommand(
       "recover", "A new admin key without an old one, for the user whose service it is");
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   command->footer(
       "Asks the service of this home over run/admin.sock, or works on the home where none runs."
       " The audit log says which local user asked.");
   command->add_option("--name", arguments->request.name, "Of the key")->capture_default_str();
   command->add_option("--hours", arguments->hours, "How long it is good (default: until deleted)")
-      ->check(CLI::Range(1, 876'000));
+      ->range(1, 876'000);
   command->add_option("--organization", arguments->request.organization, "Id of it")
       ->capture_default_str();
   command->add_flag("--json", arguments->json, "One JSON object with its id and end");

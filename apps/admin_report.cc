@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 
 #include "apps/admin_money.h"
+#include "apps/command_line.h"
 #include "apps/home_database.h"
 #include "apps/output_file.h"
 #include "apps/table.h"
@@ -69,9 +68,8 @@ absl::Status equity(const std::string& home, const Arguments& arguments) {
 
 using Action = absl::Status (*)(const std::string&, const Arguments&);
 
-CLI::App* add(CLI::App& group, const char* name, const char* doc, Action run,
-              const std::shared_ptr<Arguments>& arguments, const std::string& home,
-              int& exit_code) {
+Command* add(Command& group, const char* name, const char* doc, Action run,
+             const std::shared_ptr<Arguments>& arguments, const std::string& home, int& exit_code) {
   auto* command = group.add_subcommand(name, doc);
   command->add_option("--month", arguments->month, "UTC's: 2026-11")->required();
   command->add_option("--organization", arguments->organization, "Id of it")->capture_default_str();
@@ -87,17 +85,17 @@ CLI::App* add(CLI::App& group, const char* name, const char* doc, Action run,
 
 }  // namespace
 
-void add_admin_report(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_admin_report(Command& admin, const std::string& home, int& exit_code) {
   auto* group = admin.add_subcommand("report", "Margin and equity of a month");
-  group->require_subcommand(1);
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callbacks CLI11 keeps
+  group->require_subcommand();
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callbacks that are kept
   add(*group, "margin", "Price, cost and margin by project and model; idle cost", margin, arguments,
       home, exit_code);
   add(*group, "equity", "Shares by service class and project; who waited too long", equity,
       arguments, home, exit_code)
       ->add_option("--starved-over-s", arguments->starved_over_s,
                    "Seconds in the queue from which a request counts as starved")
-      ->check(CLI::Range(0.0, 86'400.0))
+      ->range(0.0, 86'400.0)
       ->capture_default_str();
 }
 

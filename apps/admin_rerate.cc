@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <map>
 #include <memory>
 #include <tuple>
 
 #include "apps/admin_money.h"
+#include "apps/command_line.h"
 #include "apps/home_database.h"
 #include "apps/home_lock.h"
 #include "apps/table.h"
@@ -135,9 +134,9 @@ absl::Status run(const std::string& home, const Arguments& arguments) {
 
 }  // namespace
 
-void add_admin_rerate(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_admin_rerate(Command& admin, const std::string& home, int& exit_code) {
   auto* command = admin.add_subcommand("rerate", "What requests would have cost by other prices");
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   command->add_option("--from", arguments->from, "First day, UTC's: 2026-11-01")->required();
   command->add_option("--to", arguments->to, "The day after the last: 2026-12-01")->required();
   command->add_option("--prices", arguments->prices,

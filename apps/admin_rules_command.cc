@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 #include <vector>
 
 #include "apps/admin_client.h"
 #include "apps/admin_output.h"
 #include "apps/admin_tree.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 #include "base/file.h"
 #include "governance/client_certificate_limits.h"
@@ -210,20 +209,20 @@ class Tree final : public AdminTree<Arguments> {
   }
 
  private:
-  CLI::App* of_project(CLI::App* command) {
+  Command* of_project(Command* command) {
     command->add_option("--project", arguments_->project, "Id of the project")
         ->capture_default_str();
     return command;
   }
-  CLI::App* of_either(CLI::App* command) {
+  Command* of_either(Command* command) {
     of_project(command)->add_flag("--organization", arguments_->organization,
                                   "Of the whole organization");
     return command;
   }
-  void models(CLI::App* command) {
+  void models(Command* command) {
     of_project(command)->add_option("models", arguments_->models, "Models or deployments");
   }
-  void amounts(CLI::App* command) {
+  void amounts(Command* command) {
     command->add_option("amount", arguments_->amount, "12.50")->required();
     command->add_option("--to", arguments_->recipients, "An address (several times)")
         ->allow_extra_args(false)
@@ -234,7 +233,7 @@ class Tree final : public AdminTree<Arguments> {
 
 }  // namespace
 
-void add_admin_rules_commands(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_admin_rules_commands(Command& admin, const std::string& home, int& exit_code) {
   Tree tree(admin, home, exit_code);
   tree.add_access();
   tree.add_alerts();

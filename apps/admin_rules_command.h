@@ -2,12 +2,13 @@
 // what it spends, whose clients' certificates it takes.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 
 namespace plinth {
 
+class Command;
+
 // Below `admin`.
-void add_admin_rules_commands(CLI::App& admin, const std::string& home, int& exit_code);
+void add_admin_rules_commands(Command& admin, const std::string& home, int& exit_code);
 
 }  // namespace plinth

@@ -1,11 +1,11 @@
 // The subcommands of `plinth admin`, which ask the service of the home.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <memory>
 #include <string>
 
 #include "apps/admin_client.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 
 namespace plinth {
@@ -17,19 +17,19 @@ class AdminTree {
   using Action = absl::Status (*)(const AdminClient&, const Arguments&);
 
   // The references outlive the parsing.
-  AdminTree(CLI::App& admin, const std::string& home, int& exit_code)
+  AdminTree(Command& admin, const std::string& home, int& exit_code)
       : admin_(admin), home_(home), exit_code_(exit_code) {}
 
-  CLI::App& top() { return admin_; }
+  Command& top() { return admin_; }
 
  protected:
-  CLI::App* group(const char* name, const char* doc) {
+  Command* group(const char* name, const char* doc) {
     auto* made = admin_.add_subcommand(name, doc);
-    made->require_subcommand(1);
+    made->require_subcommand();
     return made;
   }
 
-  CLI::App* action(CLI::App* parent, const char* name, const char* doc, Action run) {
+  Command* action(Command* parent, const char* name, const char* doc, Action run) {
     auto* command = parent->add_subcommand(name, doc);
     add_admin_flags(*command, arguments_->service);
     command->callback([arguments = arguments_, run, &home = home_, &exit_code = exit_code_] {
@@ -40,11 +40,11 @@ class AdminTree {
     return command;
   }
 
-  // Shared by the callbacks that CLI11 keeps.
+  // Shared by the callbacks that are kept.
   const std::shared_ptr<Arguments> arguments_ = std::make_shared<Arguments>();
 
  private:
-  CLI::App& admin_;
+  Command& admin_;
   const std::string& home_;
   int& exit_code_;
 };

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "apps/admin_client.h"
 #include "apps/admin_output.h"
 #include "apps/admin_tree.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 
 namespace plinth {
@@ -101,7 +100,7 @@ class Tree final : public AdminTree<Arguments> {
     action(vault, "status", "The keys, never the keys themselves", status);
     auto* rotation = action(vault, "rotate", "New keys", rotate);
     rotation->add_option("key", arguments_->key, "master, or data")
-        ->check(CLI::IsMember({"master", "data"}))
+        ->one_of({"master", "data"})
         ->capture_default_str();
     rotation->add_option("--project", arguments_->project, "New data keys for this project alone");
     action(vault, "rewrap", "End a rotation: destroy former master keys", rewrap);
@@ -123,7 +122,7 @@ class Tree final : public AdminTree<Arguments> {
   }
 
  private:
-  CLI::App* add_retention(CLI::App* parent) {
+  Command* add_retention(Command* parent) {
     auto* command =
         action(parent, "retention", "How long content stays: show or change it", retention);
     command->add_option(
@@ -139,7 +138,7 @@ class Tree final : public AdminTree<Arguments> {
 
 }  // namespace
 
-void add_admin_vault(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_admin_vault(Command& admin, const std::string& home, int& exit_code) {
   Tree tree(admin, home, exit_code);
   tree.add_vault();
   tree.add_to_projects();

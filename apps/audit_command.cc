@@ -5,12 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <cerrno>
 #include <memory>
 #include <vector>
 
+#include "apps/command_line.h"
 #include "apps/home.h"
 #include "apps/settings_flags.h"
 #include "apps/terminal.h"
@@ -138,10 +137,10 @@ absl::Status prove(const std::string& home, const AuditArguments& arguments) {
 
 }  // namespace
 
-void add_audit_command(CLI::App& admin, const std::string& home, int& exit_code) {
+void add_audit_command(Command& admin, const std::string& home, int& exit_code) {
   const auto arguments = std::make_shared<AuditArguments>();  // shared by the callbacks
   auto* audit = admin.add_subcommand("audit", "Prove and export the audit log, without a service");
-  audit->require_subcommand(1);
+  audit->require_subcommand();
   auto* check = audit->add_subcommand("verify", "Name the first record that is not what it was");
   check->add_option("--export", arguments->file, "An export instead of the database");
   auto* out =

@@ -1,13 +1,12 @@
 #include "apps/bench_command.h"
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include "apps/command_line.h"
 
 namespace plinth {
 
-void add_bench_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_bench_command(Command& app, const std::string& home, int& exit_code) {
   auto* bench = app.add_subcommand("bench", "Measure speed on this machine");
-  bench->require_subcommand(1);
+  bench->require_subcommand();
   add_bench_gateway_command(*bench, exit_code);
   add_bench_generate_command(*bench, exit_code);
   add_bench_kernels_command(*bench, exit_code);

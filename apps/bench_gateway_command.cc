@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "apps/bench_gateway_process.h"
 #include "apps/bench_gateway_roles.h"
 #include "apps/bench_home.h"
+#include "apps/command_line.h"
 #include "apps/stream_load.h"
 #include "apps/terminal.h"
 #include "base/json.h"
@@ -76,18 +75,18 @@ absl::Status run(const Arguments& arguments) {
 
 }  // namespace
 
-void add_bench_gateway_command(CLI::App& bench, int& exit_code) {
+void add_bench_gateway_command(Command& bench, int& exit_code) {
   auto* command = bench.add_subcommand(
       "gateway", "CPU time and memory of the gateway for streamed tokens, without a model");
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   command->add_option("--streams", arguments->streams, "Streams at once")
-      ->check(CLI::Range(1, 3000))
+      ->range(1, 3000)
       ->capture_default_str();
   command->add_option("--tokens", arguments->tokens, "Tokens of each stream")
-      ->check(CLI::Range(1, 1900))
+      ->range(1, 1900)
       ->capture_default_str();
   command->add_option("--step-ms", arguments->step_ms, "Least time between two tokens of a stream")
-      ->check(CLI::Range(0, 10'000))
+      ->range(0, 10'000)
       ->capture_default_str();
   command->add_flag("--json", arguments->json, "One JSON line");
   command->add_option("--role", arguments->role)->group("");

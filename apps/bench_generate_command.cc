@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -9,6 +7,7 @@
 #include <vector>
 
 #include "apps/bench_command.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 #include "base/thread_pool.h"
 #include "model/random_model.h"
@@ -68,10 +67,11 @@ absl::Status generate(const GenerateArguments& arguments) {
 
 }  // namespace
 
-void add_bench_generate_command(CLI::App& bench, int& exit_code) {
+void add_bench_generate_command(Command& bench, int& exit_code) {
   auto* command =
       bench.add_subcommand("generate", "Write a model file with random weights, to measure with");
-  const auto arguments = std::make_shared<GenerateArguments>();  // shared by CLI11's callback
+  const auto arguments =
+      std::make_shared<GenerateArguments>();  // shared by the callback that is kept
   command->add_option("file", arguments->file, "GGUF file to write")->required();
   command->add_option("--shape", arguments->shape, shape_names())->capture_default_str();
   command->add_option("--type", arguments->type, "Weight type of the layers")
@@ -79,8 +79,7 @@ void add_bench_generate_command(CLI::App& bench, int& exit_code) {
   command->add_option("--head", arguments->head, "Weight type of the embedding and head")
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "Of the weights")->capture_default_str();
-  command->add_option("--threads", arguments->threads, "Threads (0 = all)")
-      ->check(CLI::Range(0, 1024));
+  command->add_option("--threads", arguments->threads, "Threads (0 = all)")->range(0, 1024);
   command->callback([arguments, &exit_code] {
     const auto status = generate(*arguments);
     exit_code = status.ok() ? 0 : report(status);

@@ -3,8 +3,6 @@
 // the larger of the two times is the ceiling.
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "apps/bench_command.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -145,7 +144,7 @@ Probe arithmetic_of(DType dtype, bool bulk) {
     return Probe::fma_f32;
   }
   const bool bytes = dtype == DType::q8_0 || dtype == DType::iq4_nl || dtype == DType::iq4_xs;
-  return bytes ? Probe::int8_widened : Probe::int8_in_int16;
+  return bytes ? Probe::int8_signed : Probe::int8_in_int16;
 }
 
 // What is measured goes into the document and, unless that is all that is wanted, onto the screen.
@@ -244,18 +243,18 @@ absl::Status bench_kernels(const BenchKernelsArguments& arguments) {
 
 }  // namespace
 
-void add_bench_kernels_command(CLI::App& bench, int& exit_code) {
+void add_bench_kernels_command(Command& bench, int& exit_code) {
   auto* command = bench.add_subcommand(
       "kernels", "Each packed product as a share of this machine's measured ceiling");
-  const auto arguments = std::make_shared<BenchKernelsArguments>();  // shared by CLI11's callback
-  command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")
-      ->check(CLI::Range(0, 1024));
+  const auto arguments =
+      std::make_shared<BenchKernelsArguments>();  // shared by the callback that is kept
+  command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")->range(0, 1024);
   command->add_option("--tokens", arguments->tokens, "Rows of x")
-      ->check(CLI::Range(1, 1 << 16))
+      ->range(1, 1 << 16)
       ->expected(1, 16);
   command->add_option("--types", arguments->types, "Weight types")->expected(1, 15);
   command->add_option("--weight-mib", arguments->weight_mib, "Weights read in turn, MiB")
-      ->check(CLI::Range(1, 1 << 16));
+      ->range(1, 1 << 16);
   command->add_option("--shapes", arguments->model, "smollm2 or 1b");
   command->add_flag("--json", arguments->json, "One JSON document on stdout");
   command->callback([arguments, &exit_code] {

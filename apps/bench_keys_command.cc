@@ -1,8 +1,6 @@
 // plinth bench keys: what a gateway with many keys weighs, and what the check of one takes.
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <memory>
 #include <random>
@@ -11,6 +9,7 @@
 #include "apps/bench_command.h"
 #include "apps/bench_gateway_process.h"
 #include "apps/bench_home.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -100,12 +99,12 @@ absl::Status run(const Arguments& arguments) {
 
 }  // namespace
 
-void add_bench_keys_command(CLI::App& bench, int& exit_code) {
+void add_bench_keys_command(Command& bench, int& exit_code) {
   auto* command =
       bench.add_subcommand("keys", "Memory of an idle gateway with many keys; the time of a check");
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   command->add_option("--keys", arguments->keys, "How many")
-      ->check(CLI::Range(1, 10'000'000))
+      ->range(1, 10'000'000)
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "Of the order in which they are checked")
       ->capture_default_str();

@@ -1,14 +1,13 @@
 // plinth bench ledger: a month of many tenants in a database, and what it takes to ask for it.
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "apps/bench_command.h"
+#include "apps/command_line.h"
 #include "apps/table.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
@@ -198,25 +197,25 @@ absl::Status run(const Arguments& arguments) {
 
 }  // namespace
 
-void add_bench_ledger_command(CLI::App& bench, int& exit_code) {
+void add_bench_ledger_command(Command& bench, int& exit_code) {
   auto* command = bench.add_subcommand(
       "ledger", "Fill a database with a month of many tenants, and time what asks for it");
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   command
       ->add_option("--database", arguments->database,
                    "An empty one: a path that is not there, or postgresql://...")
       ->required();
   command->add_option("--rows", arguments->rows, "Of the ledger")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{100'000'000}))
+      ->range(std::int64_t{1}, std::int64_t{100'000'000})
       ->capture_default_str();
   command->add_option("--projects", arguments->projects, "That make them")
-      ->check(CLI::Range(std::int64_t{10}, std::int64_t{1'000'000}))
+      ->range(std::int64_t{10}, std::int64_t{1'000'000})
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "Of what is drawn")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000}))
+      ->range(std::int64_t{0}, std::int64_t{1'000'000})
       ->capture_default_str();
   command->add_option("--repeats", arguments->repeats, "Of each question")
-      ->check(CLI::Range(1, 1'000))
+      ->range(1, 1'000)
       ->capture_default_str();
   command->add_flag("--json", arguments->json, "One JSON document");
   command->callback([arguments, &exit_code] {

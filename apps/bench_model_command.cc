@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -12,6 +10,7 @@
 
 #include "apps/bench_adapters.h"
 #include "apps/bench_command.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -258,25 +257,24 @@ absl::Status bench_model(const BenchModelArguments& arguments) {
 
 }  // namespace
 
-void add_bench_model_command(CLI::App& bench, int& exit_code) {
+void add_bench_model_command(Command& bench, int& exit_code) {
   auto* command = bench.add_subcommand("model", "Prefill and decode of one model file");
-  const auto arguments = std::make_shared<BenchModelArguments>();  // shared by CLI11's callback
+  const auto arguments =
+      std::make_shared<BenchModelArguments>();  // shared by the callback that is kept
   command->add_option("model", arguments->model, "Model file")->required();
-  command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")
-      ->check(CLI::Range(0, 1024));
+  command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")->range(0, 1024);
   command->add_option("--prefill", arguments->prefill, "Prompt lengths in tokens")
-      ->check(CLI::Range(1, 1 << 20))
+      ->range(1, 1 << 20)
       ->expected(1, 16);
   command->add_option("--streams", arguments->streams, "Streams that decode together")
-      ->check(CLI::Range(1, 1024))
+      ->range(1, 1024)
       ->expected(1, 16);
   command->add_option("--context", arguments->context, "Tokens before the first decoded one")
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--steps", arguments->steps, "Decode steps")->check(CLI::Range(1, 1 << 20));
+      ->range(1, 1 << 20);
+  command->add_option("--steps", arguments->steps, "Decode steps")->range(1, 1 << 20);
   command->add_option("--first-token", arguments->first_token, "Prompt for the first token's time")
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--repeats", arguments->repeats, "Runs; the best counts")
-      ->check(CLI::Range(1, 1000));
+      ->range(1, 1 << 20);
+  command->add_option("--repeats", arguments->repeats, "Runs; the best counts")->range(1, 1000);
   command->add_flag("--exact", arguments->exact, "The fp32 reference path");
   command->add_option("--packed", arguments->packed,
                       "File that keeps the packed weights; the second run loads from it");
@@ -287,12 +285,11 @@ void add_bench_model_command(CLI::App& bench, int& exit_code) {
   command
       ->add_option("--adapters", arguments->adapters,
                    "So many streams with a random adapter each, beside as many without")
-      ->check(CLI::Range(0, 256));
-  command->add_option("--adapter-rank", arguments->adapter_rank, "Their rank")
-      ->check(CLI::Range(1, 1024));
+      ->range(0, 256);
+  command->add_option("--adapter-rank", arguments->adapter_rank, "Their rank")->range(1, 1024);
   command->add_option("--adapter-folder", arguments->adapter_folder, "Where they are written");
   command->add_option("--kv-type", arguments->kv_type, "How keys and values are kept")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8"}));
+      ->one_of({"f32", "f16", "bf16", "q8"});
   command->add_flag("--json", arguments->json, "One JSON document on stdout");
   command->callback([arguments, &exit_code] {
     const auto status = bench_model(*arguments);

@@ -4,14 +4,13 @@
 // model's first token where it has one, and the second half of each is scored.
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "apps/bench_command.h"
+#include "apps/command_line.h"
 #include "apps/logit_scores.h"
 #include "apps/terminal.h"
 #include "base/file.h"
@@ -172,17 +171,16 @@ absl::Status bench_perplexity(const PerplexityArguments& arguments) {
 
 }  // namespace
 
-void add_bench_perplexity_command(CLI::App& bench, int& exit_code) {
+void add_bench_perplexity_command(Command& bench, int& exit_code) {
   auto* command = bench.add_subcommand("perplexity", "How well a model predicts a text");
-  const auto arguments = std::make_shared<PerplexityArguments>();  // shared by CLI11's callback
+  const auto arguments =
+      std::make_shared<PerplexityArguments>();  // shared by the callback that is kept
   command->add_option("model", arguments->model, "Model file")->required();
   command->add_option("--text", arguments->text, "Text file (none: tokens without meaning)");
   command->add_option("--tokens", arguments->tokens, "Tokens of the text, at most")
-      ->check(CLI::Range(16, 1 << 24));
-  command->add_option("--context", arguments->context, "Tokens of a window")
-      ->check(CLI::Range(16, 1 << 20));
-  command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")
-      ->check(CLI::Range(0, 1024));
+      ->range(16, 1 << 24);
+  command->add_option("--context", arguments->context, "Tokens of a window")->range(16, 1 << 20);
+  command->add_option("--threads", arguments->threads, "Compute threads (0 = all)")->range(0, 1024);
   command->add_flag("--exact", arguments->exact, "The fp32 reference path");
   command->add_flag("--against-exact", arguments->against_exact,
                     "Divergence from the fp32 path too, in nats");

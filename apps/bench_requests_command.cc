@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <array>
 #include <memory>
 #include <numeric>
@@ -14,6 +12,7 @@
 #include "apps/bench_gateway_process.h"
 #include "apps/bench_gateway_roles.h"
 #include "apps/bench_home.h"
+#include "apps/command_line.h"
 #include "apps/request_load.h"
 #include "apps/serve/load_math.h"
 #include "apps/terminal.h"
@@ -149,21 +148,21 @@ absl::Status run(const Arguments& arguments) {
   return in_bench_home([&](const std::string& home) { return measure(arguments, home); });
 }
 
-void add_options(CLI::App& command, Arguments& arguments) {
+void add_options(Command& command, Arguments& arguments) {
   command.add_option("--connections", arguments.connections, "Connections, which are kept")
-      ->check(CLI::Range(1, 3000))
+      ->range(1, 3000)
       ->capture_default_str();
   command
       .add_option("--rate", arguments.rate,
                   "Requests a second, at random times; 0: each connection asks again when it is "
                   "answered")
-      ->check(CLI::Range(0.0, 1e6))
+      ->range(0.0, 1e6)
       ->capture_default_str();
   command.add_option("--seconds", arguments.seconds, "How long, after a second of warm-up")
-      ->check(CLI::Range(1.0, 3600.0))
+      ->range(1.0, 3600.0)
       ->capture_default_str();
   command.add_option("--tokens", arguments.tokens, "Tokens of each answer")
-      ->check(CLI::Range(1, 1900))
+      ->range(1, 1900)
       ->capture_default_str();
   command.add_option("--seed", arguments.seed, "Of the times")->capture_default_str();
   command.add_flag("--stream", arguments.stream, "Ask for streams");
@@ -171,7 +170,7 @@ void add_options(CLI::App& command, Arguments& arguments) {
                      "An empty database for the ledger, as `plinth up` names it; none: SQLite");
   command
       .add_option("--port", arguments.port, "Measure what listens there instead, for a comparison")
-      ->check(CLI::Range(1, 65535));
+      ->range(1, 65535);
   command.add_option("--api-key", arguments.api_key, "Its key");
   command.add_option("--model", arguments.model, "Its model");
   command.add_flag("--json", arguments.json, "One JSON line");
@@ -179,11 +178,11 @@ void add_options(CLI::App& command, Arguments& arguments) {
 
 }  // namespace
 
-void add_bench_requests_command(CLI::App& bench, int& exit_code) {
+void add_bench_requests_command(Command& bench, int& exit_code) {
   auto* command = bench.add_subcommand(
       "requests",
       "Short requests a second and their latency with a durable ledger, without a model");
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   add_options(*command, *arguments);
   command->callback([arguments, &exit_code] {
     const auto status = run(*arguments);

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cmath>
 #include <iterator>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "apps/bench_command.h"
+#include "apps/command_line.h"
 #include "apps/serve/calibrate.h"
 #include "apps/serve/limits.h"
 #include "apps/serve/plot_files.h"
@@ -176,11 +175,11 @@ absl::Status bench(const std::string& home, const Arguments& arguments) {
   return base::unavailable(fmt::format("{} of {} turns failed", turns - answered, turns));
 }
 
-void add_workload_options(CLI::App& command, Arguments& arguments) {
+void add_workload_options(Command& command, Arguments& arguments) {
   auto& workload = arguments.workload;
   auto* trace = command.add_option("--trace", arguments.trace,
                                    "Replay this file: a JSON line for each conversation");
-  trace->check(CLI::ExistingFile);
+  trace->existing_file();
   command.add_option("--save-trace", arguments.save_trace,
                      "Write the conversations as a trace and send nothing");
   command
@@ -191,47 +190,47 @@ void add_workload_options(CLI::App& command, Arguments& arguments) {
   command
       .add_option("--rate,--rates", arguments.rates,
                   "Conversations a second on average; several run one after the other")
-      ->check(CLI::Range(0.001, 10000.0))
+      ->range(0.001, 10000.0)
       ->expected(1, 32)
       ->delimiter(',')
       ->excludes(trace)
       ->capture_default_str();
   command.add_option("--requests", workload.conversations, "How many conversations")
-      ->check(CLI::Range(1, serve::kConversationsMax))
+      ->range(1, serve::kConversationsMax)
       ->excludes(trace)
       ->capture_default_str();
   command
       .add_option("--tenants", workload.tenants, "That share them; tenant k has 1/k of the first")
-      ->check(CLI::Range(1, serve::kTenantsMax))
+      ->range(1, serve::kTenantsMax)
       ->excludes(trace)
       ->capture_default_str();
   command.add_option("--prompt-words", workload.prompt_words, "Of each prompt of the mix fixed")
-      ->check(CLI::Range(1, serve::kWordsMax))
+      ->range(1, serve::kWordsMax)
       ->capture_default_str();
   command.add_option("--max-tokens", workload.max_tokens, "Of each answer of the mix fixed")
-      ->check(CLI::Range(1, serve::kTokensMax))
+      ->range(1, serve::kTokensMax)
       ->capture_default_str();
   command.add_option("--seed", workload.seed, "Of arrivals, prompts and answers")
       ->capture_default_str();
 }
 
-void add_report_options(CLI::App& command, Arguments& arguments) {
+void add_report_options(Command& command, Arguments& arguments) {
   command.add_option("--timeout-s", arguments.replay.timeout_s, "Of one turn, in seconds")
-      ->check(CLI::Range(0.1, serve::kSecondsMax))
+      ->range(0.1, serve::kSecondsMax)
       ->capture_default_str();
   command.add_option("--temperature", arguments.replay.temperature, "Instead of the model's own")
-      ->check(CLI::Range(0.0, 2.0));
+      ->range(0.0, 2.0);
   command.add_flag("--ignore-eos", arguments.replay.ignore_eos,
                    "Answers of exactly the tokens asked for");
   command
       .add_option("--slo-first-token-s", arguments.level.first_token_s,
                   "A turn is good with its first token in this time")
-      ->check(CLI::Range(0.0, serve::kSecondsMax))
+      ->range(0.0, serve::kSecondsMax)
       ->capture_default_str();
   command
       .add_option("--slo-between-s", arguments.level.between_tokens_s,
                   "and its pieces, on average, in this time after one another")
-      ->check(CLI::Range(0.0, serve::kSecondsMax))
+      ->range(0.0, serve::kSecondsMax)
       ->capture_default_str();
   command.add_option("--calibrate", arguments.calibrate,
                      "Find what is sustained at that level, and write the table of provisioned "
@@ -242,7 +241,7 @@ void add_report_options(CLI::App& command, Arguments& arguments) {
 
 }  // namespace
 
-void add_bench_serve_command(CLI::App& bench_group, const std::string& home, int& exit_code) {
+void add_bench_serve_command(Command& bench_group, const std::string& home, int& exit_code) {
   auto* command = bench_group.add_subcommand("serve", "Open-loop load on a service");
   command->footer(
       "Messages are sent when they are due, whether or not earlier ones are answered; times count\n"
@@ -253,7 +252,7 @@ void add_bench_serve_command(CLI::App& bench_group, const std::string& home, int
       "  plinth bench serve --calibrate unit.json --slo-first-token-s 1 --requests 60\n"
       "  plinth bench serve --mix chat --save-trace day.jsonl; plinth bench serve --trace "
       "day.jsonl");
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   add_service_flags(*command, arguments->service);
   add_workload_options(*command, *arguments);
   add_report_options(*command, *arguments);

@@ -4,13 +4,12 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <array>
 #include <memory>
 
 #include "apps/chat_client.h"
+#include "apps/command_line.h"
 #include "apps/line_editor.h"
 #include "apps/terminal.h"
 #include "base/near_name.h"
@@ -177,7 +176,7 @@ class Conversation {
 
 }  // namespace
 
-void add_chat_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_chat_command(Command& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("chat", "Talk to a model in the terminal");
   command->footer(
       "Example:\n  plinth chat -m qwen3-0.6b --system \"Answer in one sentence.\"\n"
@@ -186,7 +185,7 @@ void add_chat_command(CLI::App& app, const std::string& home, int& exit_code) {
     ServiceFlags service;
     std::string system;
   };
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   add_service_flags(*command, arguments->service);
   command->add_option("--system", arguments->system, "System message");
   command->callback([arguments, &home, &exit_code] {

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "apps/command_line.h"
 
 namespace plinth {
 
@@ -123,19 +126,19 @@ void print_fish(const std::vector<Node>& nodes) {
 
 }  // namespace
 
-void add_completion_command(CLI::App& app) {
+void add_completion_command(Command& app) {
   auto* command = app.add_subcommand("completion", "Print a completion script for a shell");
   command->footer(
       "  bash  source <(plinth completion bash)            in ~/.bashrc\n"
       "  zsh   source <(plinth completion zsh)             in ~/.zshrc\n"
       "  fish  plinth completion fish > ~/.config/fish/completions/plinth.fish");
-  const auto shell = std::make_shared<std::string>();  // shared by the callback CLI11 keeps
+  const auto shell = std::make_shared<std::string>();  // shared by the callback that is kept
   command->add_option("shell", *shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+      ->one_of({"bash", "zsh", "fish"});
   command->callback([shell, &app] {
     std::vector<Node> nodes;
-    collect(app, "", nodes);
+    collect(app.cli(), "", nodes);
     if (*shell == "bash") print_bash(nodes);
     if (*shell == "zsh") print_zsh(nodes);
     if (*shell == "fish") print_fish(nodes);

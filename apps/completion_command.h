@@ -1,11 +1,11 @@
 // plinth completion bash|zsh|fish: a script made of the command tree itself.
 #pragma once
 
-#include <CLI/App.hpp>
-
 namespace plinth {
 
+class Command;
+
 // Added last: its script covers the commands that `app` has when it runs.
-void add_completion_command(CLI::App& app);
+void add_completion_command(Command& app);
 
 }  // namespace plinth

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <iterator>
 #include <memory>
 
+#include "apps/command_line.h"
 #include "apps/doctor_checks.h"
 #include "apps/home.h"
 #include "apps/terminal.h"
@@ -65,10 +64,10 @@ void print_as_json(const std::vector<Finding>& findings, bool healthy) {
 
 }  // namespace
 
-void add_doctor_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_doctor_command(Command& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand(
       "doctor", "Check machine, install, home, network and service; say how to mend");
-  const auto json = std::make_shared<bool>(false);  // shared by the callback CLI11 keeps
+  const auto json = std::make_shared<bool>(false);  // shared by the callback that is kept
   command->add_flag("--json", *json, "One JSON document on stdout");
   command->callback([json, &home, &exit_code] {
     const auto folder = find_home(home);

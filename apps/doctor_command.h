@@ -1,11 +1,12 @@
 // plinth doctor
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 
 namespace plinth {
 
-void add_doctor_command(CLI::App& app, const std::string& home, int& exit_code);
+class Command;
+
+void add_doctor_command(Command& app, const std::string& home, int& exit_code);
 
 }  // namespace plinth

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "apps/command_line.h"
 #include "apps/eval_run.h"
 #include "apps/home.h"
 #include "apps/home_models.h"
@@ -81,17 +80,17 @@ absl::Status eval(const std::string& home_flag, const EvalArguments& arguments) 
 
 }  // namespace
 
-void add_eval_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_eval_command(Command& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("eval", "Test a model with a file of questions or texts");
-  const auto arguments = std::make_shared<EvalArguments>();  // shared by CLI11's callback
+  const auto arguments = std::make_shared<EvalArguments>();  // shared by the callback that is kept
   command->add_option("--model", arguments->model, "By name or path");
   command->add_option("--data", arguments->data, "Items: one JSON object a line")->required();
   command->add_option("--limit", arguments->options.limit, "Lines of the file, at most (0 = all)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
+      ->range(std::int64_t{0}, std::int64_t{1} << 40);
   command->add_option("--max-tokens", arguments->options.max_tokens, "Of an answer")
-      ->check(CLI::Range(1, 1 << 20));
+      ->range(1, 1 << 20);
   command->add_option("--items", arguments->items, "Write what came of each item to this file");
-  command->add_option("--threads", arguments->threads)->check(CLI::Range(0, 1024));
+  command->add_option("--threads", arguments->threads)->range(0, 1024);
   command->add_flag("--json", arguments->json, "One JSON document on stdout");
   command->callback([arguments, &home, &exit_code] {
     const auto status = eval(home, *arguments);

@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <map>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "apps/command_line.h"
 #include "apps/finetune_run.h"
 #include "apps/home.h"
 #include "apps/model_install.h"
@@ -66,25 +65,24 @@ absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments,
   return install_model(library, model, clock).status();
 }
 
-void add_method(CLI::App& command, train::ObjectiveOptions& objective) {
+void add_method(Command& command, train::ObjectiveOptions& objective) {
   static const std::map<std::string, train::Method> kMethods = {{"sft", train::Method::sft},
                                                                 {"dpo", train::Method::dpo},
                                                                 {"ipo", train::Method::ipo},
                                                                 {"orpo", train::Method::orpo}};
-  command.add_option("--method", objective.method, "sft, or of preferences: dpo, ipo, orpo")
-      ->transform(CLI::CheckedTransformer(kMethods, CLI::ignore_case).description(""))
-      ->option_text("NAME");
+  command.add_choice("--method", objective.method, kMethods,
+                     "sft, or of preferences: dpo, ipo, orpo");
   auto& preference = objective.preference;
   command.add_option("--beta", preference.beta, "Of preferences: how near to the base they keep")
       ->capture_default_str()
-      ->check(CLI::Range(1e-6, 1e3));
+      ->range(1e-6, 1e3);
   command
       .add_option("--label-smoothing", preference.label_smoothing,
                   "Of dpo: how many preferences are the wrong way around")
-      ->check(CLI::Range(0.0, 0.5));
+      ->range(0.0, 0.5);
 }
 
-void add_options(CLI::App& command, FinetuneArguments& arguments) {
+void add_options(Command& command, FinetuneArguments& arguments) {
   auto& files = arguments.run;
   auto& run = arguments.run.run;
   command.add_option("--base", arguments.base, "Model to begin with, by name or path")
@@ -96,27 +94,26 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
   command.add_flag("--safetensors", run.safetensors,
                    "Leave the tuned model for Hugging Face's transformers, too");
   add_method(command, run.trainer.objective);
-  command.add_option("--epochs", run.trainer.epochs)->check(CLI::Range(1, 50));
-  command.add_option("--batch-size", run.trainer.batch_size, "Examples of a step")
-      ->check(CLI::Range(1, 256));
-  command.add_option("--learning-rate", run.trainer.schedule.rate)->check(CLI::PositiveNumber);
+  command.add_option("--epochs", run.trainer.epochs)->range(1, 50);
+  command.add_option("--batch-size", run.trainer.batch_size, "Examples of a step")->range(1, 256);
+  command.add_option("--learning-rate", run.trainer.schedule.rate)->positive();
   command.add_flag("--full", run.full, "The weights themselves learn, not an adapter");
   add_optimizer_options(command, run.trainer);
-  command.add_option("--rank", run.lora.rank, "Of the adapter")->check(CLI::Range(1, 1024));
-  command.add_option("--alpha", run.lora.alpha)->check(CLI::PositiveNumber);
+  command.add_option("--rank", run.lora.rank, "Of the adapter")->range(1, 1024);
+  command.add_option("--alpha", run.lora.alpha)->positive();
   command.add_flag("--rslora", run.lora.by_root, "Scale by the root of the rank");
   command.add_option("--targets", run.lora.targets, "Of q, k, v, o, gate, up, down")
       ->delimiter(',');
   command.add_flag("--qlora", run.lora.keep_stored,
                    "Keep the base as it is stored, for less memory and more time");
   command.add_option("--tokens-max", run.tokens_max, "Of an example; longer ones are cut")
-      ->check(CLI::Range(2, 1 << 20));
+      ->range(2, 1 << 20);
   command.add_option("--seed", run.trainer.seed);
   add_rank_options(command, run.threads, arguments.ranks);
   command
       .add_option("--checkpoint-steps", run.checkpoint_steps,
                   "Steps between checkpoints; 0: only where it is stopped")
-      ->check(CLI::Range(0, 1 << 30));
+      ->range(0, 1 << 30);
   command.add_flag("--resume", arguments.resume, "Go on with the run that the folder holds");
   command.add_flag("--f32", run.f32, "Multiply in fp32 where BF16 would be faster");
   command.add_flag("--json", files.json, "One line of JSON for each step");
@@ -124,9 +121,10 @@ void add_options(CLI::App& command, FinetuneArguments& arguments) {
 
 }  // namespace
 
-void add_finetune_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_finetune_command(Command& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("finetune", "Tune a model on examples");
-  const auto arguments = std::make_shared<FinetuneArguments>();  // shared by CLI11's callback
+  const auto arguments =
+      std::make_shared<FinetuneArguments>();  // shared by the callback that is kept
   arguments->run.run.lora.rank = 16;
   arguments->run.run.lora.alpha = 32;
   arguments->run.run.trainer.schedule.rate = 2e-4;

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <functional>
 #include <memory>
 
+#include "apps/command_line.h"
 #include "apps/home.h"
 #include "apps/home_models.h"
 #include "apps/model_convert.h"
@@ -244,11 +243,12 @@ absl::Status export_to(const ModelLibrary& library, const ModelArguments& argume
 
 }  // namespace
 
-void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_model_command(Command& app, const std::string& home, int& exit_code) {
   auto* model =
       app.add_subcommand("model", "Pull, list, show, verify, remove, import and export models");
-  model->require_subcommand(1);
-  const auto arguments = std::make_shared<ModelArguments>();  // shared by the callbacks CLI11 keeps
+  model->require_subcommand();
+  const auto arguments =
+      std::make_shared<ModelArguments>();  // shared by the callbacks that are kept
   using Action = std::function<absl::Status(const ModelLibrary&, const ModelArguments&)>;
   const auto add = [&](const char* name, const char* text, const char* argument, Action action) {
     auto* command = model->add_subcommand(name, text);
@@ -288,7 +288,7 @@ void add_model_command(CLI::App& app, const std::string& home, int& exit_code) {
       ->required();
   out->add_option("--format", arguments->convert.format,
                   "gguf, or safetensors: a folder for transformers; adapters with their base")
-      ->check(CLI::IsMember({"gguf", "safetensors"}))
+      ->one_of({"gguf", "safetensors"})
       ->option_text("NAME");
   out->add_option("--type", arguments->convert.type, "Of matrices there: q4_0, q8_0, bf16, ...");
   add("list", "Installed models and the catalog", nullptr, list);

@@ -13,6 +13,7 @@
 #include "apps/admin_command.h"
 #include "apps/bench_command.h"
 #include "apps/chat_command.h"
+#include "apps/command_line.h"
 #include "apps/completion_command.h"
 #include "apps/doctor_command.h"
 #include "apps/eval_command.h"
@@ -98,11 +99,12 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
 int main(int argc, char** argv) {
   // A file at the limit of its size is an error that a pull reports, not the end.
   ::signal(SIGXFSZ, SIG_IGN);
-  CLI::App app("Plinth: the AI cloud you own", "plinth");
+  CLI::App line("Plinth: the AI cloud you own", "plinth");
+  line.fallthrough();
+  line.set_version_flag("--version", "plinth " PLINTH_VERSION, "Print the version");
+  plinth::Command app(line);
   app.footer(kExamples);
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.set_version_flag("--version", "plinth " PLINTH_VERSION, "Print the version");
+  app.require_subcommand();
   std::string home;
   int exit_code = 0;
   app.add_option("--home", home, "Data folder (default: PLINTH_HOME, else ~/.local/share/plinth)");
@@ -122,14 +124,14 @@ int main(int argc, char** argv) {
   plinth::add_version_command(app);
   plinth::add_completion_command(app);
   if (argc == 1) {
-    fmt::print("{}", app.help());
+    fmt::print("{}", line.help());
     return 2;
   }
   try {
-    app.parse(argc, argv);
+    line.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    return report_usage_error(app, error, {argv + 1, argv + argc});
+    if (error.get_exit_code() == 0) return line.exit(error);
+    return report_usage_error(line, error, {argv + 1, argv + argc});
   }
   return exit_code;
 }

@@ -4,12 +4,11 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 
+#include "apps/command_line.h"
 #include "apps/ranks_launcher.h"
 #include "apps/stop_signals.h"
 #include "apps/terminal.h"
@@ -70,10 +69,10 @@ absl::Status start_ranks(const RankedCommand& command) {
 
 }  // namespace
 
-void add_rank_options(CLI::App& command, int& threads, int& ranks) {
-  command.add_option("--threads", threads, "Of each rank")->check(CLI::Range(0, 1024));
+void add_rank_options(Command& command, int& threads, int& ranks) {
+  command.add_option("--threads", threads, "Of each rank")->range(0, 1024);
   command.add_option("--ranks", ranks, "Processes that share each step's batch")
-      ->check(CLI::Range(1, kRanksMax));
+      ->range(1, kRanksMax);
 }
 
 bool is_rank() {

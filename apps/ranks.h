@@ -2,13 +2,14 @@
 // has started this one, or those that it starts itself.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <functional>
 
 #include "base/status.h"
 #include "train/collective.h"
 
 namespace plinth {
+
+class Command;
 
 struct RankedCommand {
   int ranks = 0;  // that were asked for; 0: as many as the launcher has started, or one
@@ -23,7 +24,7 @@ struct RankedCommand {
 int run_ranked(const RankedCommand& command);
 
 // --threads and --ranks.
-void add_rank_options(CLI::App& command, int& threads, int& ranks);
+void add_rank_options(Command& command, int& threads, int& ranks);
 
 // One of several that a launcher has started.
 bool is_rank();

@@ -4,14 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <cerrno>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "apps/chat_client.h"
+#include "apps/command_line.h"
 #include "apps/terminal.h"
 
 namespace plinth {
@@ -94,7 +93,7 @@ absl::Status run(const std::string& home, const std::string& prompt,
 
 }  // namespace
 
-void add_run_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_run_command(Command& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("run", "Answer one prompt on standard output");
   command->footer(
       "Examples:\n"
@@ -102,16 +101,14 @@ void add_run_command(CLI::App& app, const std::string& home, int& exit_code) {
       "  plinth run \"Summarise this:\" < notes.txt\n"
       "  plinth run -m qwen3-0.6b --temperature 0 --json \"What is a monad?\"\n"
       "Speaks to the service of the home; where none runs, starts one for as long as it takes.");
-  const auto arguments = std::make_shared<RunArguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<RunArguments>();  // shared by the callback that is kept
   command->add_option("prompt", arguments->prompt, "What to say; piped input is appended");
   add_service_flags(*command, arguments->service);
   command->add_option("--system", arguments->system, "System message");
-  command->add_option("--max-tokens", arguments->max_tokens, "Longest answer")
-      ->check(CLI::Range(1, 1 << 24));
+  command->add_option("--max-tokens", arguments->max_tokens, "Longest answer")->range(1, 1 << 24);
   command->add_option("--temperature", arguments->temperature, "0 = always the likeliest")
-      ->check(CLI::Range(0.0, 2.0));
-  command->add_option("--top-p", arguments->top_p, "Nucleus of this probability")
-      ->check(CLI::Range(0.0, 1.0));
+      ->range(0.0, 2.0);
+  command->add_option("--top-p", arguments->top_p, "Nucleus of this probability")->range(0.0, 1.0);
   command->add_option("--seed", arguments->seed, "Same seed, same answer");
   command->add_flag("--json", arguments->json, "One JSON document with text and usage");
   command->callback([arguments, &home, &exit_code] {

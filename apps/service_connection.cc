@@ -8,13 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
 
+#include "apps/command_line.h"
 #include "apps/home.h"
 #include "apps/model_install.h"
 #include "apps/service_file.h"
@@ -193,7 +192,7 @@ bool is_this_machine(const std::string& url) {
   return rest.starts_with("127.") || rest.starts_with("[::1]") || rest.starts_with("localhost");
 }
 
-void add_service_flags(CLI::App& command, ServiceFlags& flags) {
+void add_service_flags(Command& command, ServiceFlags& flags) {
   command.add_option("-m,--model", flags.model, "Model (default: the service's first)");
   command.add_option("--url", flags.url, "A service elsewhere (or PLINTH_URL)");
   command.add_option("--key", flags.key, "Its API key (or PLINTH_KEY)");

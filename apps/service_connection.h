@@ -2,7 +2,6 @@
 // running in the home, or one started for as long as the command runs.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <memory>
 #include <string>
 
@@ -10,12 +9,14 @@
 
 namespace plinth {
 
+class Command;
+
 struct ServiceFlags {
   std::string url;    // --url, PLINTH_URL
   std::string key;    // --key, PLINTH_KEY
   std::string model;  // -m
 };
-void add_service_flags(CLI::App& command, ServiceFlags& flags);
+void add_service_flags(Command& command, ServiceFlags& flags);
 
 // A child `plinth up` in a process group of its own; ended with this object, or with this process.
 class StartedService {

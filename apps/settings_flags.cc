@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 
+#include "apps/command_line.h"
 #include "apps/home.h"
 #include "apps/terminal.h"
 #include "base/file.h"
@@ -59,7 +61,7 @@ void print_as_json(const base::Settings& settings) {
 
 }  // namespace
 
-SettingFlags::SettingFlags(CLI::App& command, const std::vector<std::string_view>& tables) {
+SettingFlags::SettingFlags(Command& command, const std::vector<std::string_view>& tables) {
   for (const auto& setting : base::declared_settings()) {
     const auto table = setting.key.substr(0, setting.key.find('.'));
     if (std::find(tables.begin(), tables.end(), table) == tables.end()) continue;
@@ -67,9 +69,9 @@ SettingFlags::SettingFlags(CLI::App& command, const std::vector<std::string_view
     const std::string doc(setting.doc);
     CLI::Option* option = nullptr;
     if (setting.type == base::SettingType::boolean) {
-      option = command.add_flag(name + ",!--no-" + name.substr(2), doc);
+      option = command.cli().add_flag(name + ",!--no-" + name.substr(2), doc);
     } else {
-      option = command.add_option(name, doc);
+      option = command.cli().add_option(name, doc);
       const bool number = setting.type == base::SettingType::integer;
       option->type_name(number ? std::string(setting.unit) : "TEXT");
       if (!setting.choices.empty()) option->type_name(std::string(setting.choices));
@@ -120,12 +122,12 @@ absl::StatusOr<base::Settings> load_settings(const std::string& home, const Sett
   return settings;
 }
 
-void add_settings_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_settings_command(Command& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("settings", "Print every setting, its value and its source");
   struct Arguments {
     bool json = false, markdown = false;
   };
-  const auto arguments = std::make_shared<Arguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<Arguments>();  // shared by the callback that is kept
   command->add_flag("--json", arguments->json, "One JSON document on stdout");
   command->add_flag("--markdown", arguments->markdown, "The reference page docs/settings.md");
   command->callback([arguments, &home, &exit_code] {

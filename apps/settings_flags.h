@@ -1,7 +1,6 @@
 // The declared settings as flags of a command, and all their sources read in order.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,12 +9,18 @@
 
 #include "base/settings.h"
 
+namespace CLI {
+class Option;
+}  // namespace CLI
+
 namespace plinth {
+
+class Command;
 
 class SettingFlags {
  public:
   // One flag for each declared setting of `tables` ("engine"). A malformed value is a usage error.
-  SettingFlags(CLI::App& command, const std::vector<std::string_view>& tables);
+  SettingFlags(Command& command, const std::vector<std::string_view>& tables);
   // What the command line gave.
   absl::Status apply(base::Settings& settings) const;
 
@@ -27,6 +32,6 @@ class SettingFlags {
 absl::StatusOr<base::Settings> load_settings(const std::string& home, const SettingFlags* flags);
 
 // plinth settings
-void add_settings_command(CLI::App& app, const std::string& home, int& exit_code);
+void add_settings_command(Command& app, const std::string& home, int& exit_code);
 
 }  // namespace plinth

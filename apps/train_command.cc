@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <filesystem>
 #include <memory>
 
+#include "apps/command_line.h"
 #include "apps/home.h"
 #include "apps/model_install.h"
 #include "apps/optimizer_options.h"
@@ -41,7 +40,7 @@ absl::Status train_model(const std::string& home_flag, const TrainArguments& arg
   return install_model(library, model, clock).status();
 }
 
-void add_options(CLI::App& command, TrainArguments& arguments) {
+void add_options(Command& command, TrainArguments& arguments) {
   auto& run = arguments.run;
   auto& trainer = run.trainer;
   command.add_option("--data", run.text.data, "Plain text, or tokens (.bin)")->required();
@@ -50,40 +49,37 @@ void add_options(CLI::App& command, TrainArguments& arguments) {
   command
       .add_option("--vocab", run.text.vocab,
                   "Learn so many tokens from the text; 0: its tokens are bytes")
-      ->check(CLI::Range(258, 1 << 20));
+      ->range(258, 1 << 20);
   command.add_option("--to", run.folder, "Folder for what the run leaves")->required();
   command.add_option("--install", arguments.install, "Install the model under this name");
   command.add_flag("--safetensors", run.safetensors,
                    "Leave the model for Hugging Face's transformers, too");
   command.add_option("--depth,--layers", run.layers, "All else follows from it")
       ->capture_default_str()
-      ->check(CLI::Range(1, 64));
-  command.add_option("--width", run.width, "0: 64 for each layer")->check(CLI::Range(0, 8192));
+      ->range(1, 64);
+  command.add_option("--width", run.width, "0: 64 for each layer")->range(0, 8192);
   command.add_option("--heads", run.heads, "0: of 64, or 128 from a width of 512 on")
-      ->check(CLI::Range(0, 256));
+      ->range(0, 256);
   command.add_option("--context", run.context, "Tokens of a window")
       ->capture_default_str()
-      ->check(CLI::Range(2, 1 << 16));
+      ->range(2, 1 << 16);
   command.add_option("--batch-size", trainer.batch_size, "Windows of a step")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 16));
-  command.add_option("--steps", trainer.steps, "0: 20 tokens for each weight")
-      ->check(CLI::Range(0, 1 << 30));
-  command.add_option("--learning-rate", trainer.schedule.rate, "0: by the width")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--warmup-steps", trainer.schedule.warmup_steps)
-      ->check(CLI::Range(0, 1 << 30));
+      ->range(1, 1 << 16);
+  command.add_option("--steps", trainer.steps, "0: 20 tokens for each weight")->range(0, 1 << 30);
+  command.add_option("--learning-rate", trainer.schedule.rate, "0: by the width")->not_negative();
+  command.add_option("--warmup-steps", trainer.schedule.warmup_steps)->range(0, 1 << 30);
   command
       .add_option("--valid-part", run.text.valid_part,
                   "Without --valid: of the data, from its end, is not learnt")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 0.5));
+      ->range(0.001, 0.5);
   command.add_option("--eval-steps", run.eval_steps, "Steps between looks at that part")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 30));
+      ->range(1, 1 << 30);
   command.add_option("--checkpoint-steps", run.checkpoint_steps)
       ->capture_default_str()
-      ->check(CLI::Range(0, 1 << 30));
+      ->range(0, 1 << 30);
   add_optimizer_options(command, trainer);
   command.add_option("--seed", trainer.seed);
   add_rank_options(command, run.threads, arguments.ranks);
@@ -93,9 +89,9 @@ void add_options(CLI::App& command, TrainArguments& arguments) {
 
 }  // namespace
 
-void add_train_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_train_command(Command& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("train", "Train a small model from plain text");
-  const auto arguments = std::make_shared<TrainArguments>();  // shared by CLI11's callback
+  const auto arguments = std::make_shared<TrainArguments>();  // shared by the callback that is kept
   auto& trainer = arguments->run.trainer;
   trainer.batch_size = 16;
   trainer.schedule = {0, 0.1, 0, train::Decay::cosine};

@@ -1,4 +1,5 @@
 #include "apps/tuning_process.h"
+#include "apps/command_line.h"
 #include "apps/stop_signals.h"
 
 #include <fmt/format.h>
@@ -6,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 
 #include "apps/terminal.h"
@@ -282,7 +281,7 @@ absl::Status run_job() {
 
 }  // namespace
 
-void add_tuning_command(CLI::App& app, int& exit_code) {
+void add_tuning_command(Command& app, int& exit_code) {
   auto* command = app.add_subcommand("tune-job", "The process of a fine-tuning job")->group("");
   command->callback([&exit_code] {
     const auto status = run_job();

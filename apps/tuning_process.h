@@ -2,10 +2,10 @@
 // into another (tuning_wire.h).
 #pragma once
 
-#include <CLI/App.hpp>
-
 namespace plinth {
 
-void add_tuning_command(CLI::App& app, int& exit_code);
+class Command;
+
+void add_tuning_command(Command& app, int& exit_code);
 
 }  // namespace plinth

@@ -4,14 +4,13 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "api/server.h"
 #include "apps/alert_delivery.h"
+#include "apps/command_line.h"
 #include "apps/engine_settings.h"
 #include "apps/home.h"
 #include "apps/home_database.h"
@@ -233,11 +232,11 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
 
 }  // namespace
 
-void add_up_command(CLI::App& app, const std::string& home, int& exit_code) {
+void add_up_command(Command& app, const std::string& home, int& exit_code) {
   auto* command = app.add_subcommand("up", "Start the service and its models");
   command->footer(
       "Every setting can also stand in plinth.toml or the environment: see `plinth settings`.");
-  const auto arguments = std::make_shared<UpArguments>();  // shared by the callback CLI11 keeps
+  const auto arguments = std::make_shared<UpArguments>();  // shared by the callback that is kept
   command->add_flag("--no-default", arguments->no_default, "Leave the default model out");
   command->add_flag("--json", arguments->json, "One JSON line on stdout when ready");
   std::vector<std::string_view> tables;

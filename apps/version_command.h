@@ -1,10 +1,10 @@
 // plinth version
 #pragma once
 
-#include <CLI/App.hpp>
-
 namespace plinth {
 
-void add_version_command(CLI::App& app);
+class Command;
+
+void add_version_command(Command& app);
 
 }  // namespace plinth

@@ -3,11 +3,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 #include <random>
 
+#include "apps/command_line.h"
 #include "apps/engine_settings.h"
 #include "apps/settings_flags.h"
 #include "apps/terminal.h"
@@ -49,9 +48,10 @@ absl::Status work(worker::WorkerOptions options, const SettingFlags& flags) {
 
 }  // namespace
 
-void add_worker_command(CLI::App& app, int& exit_code) {
+void add_worker_command(Command& app, int& exit_code) {
   auto* command = app.add_subcommand("worker", "One model's process")->group("");
-  const auto options = std::make_shared<worker::WorkerOptions>();  // shared by CLI11's callback
+  const auto options =
+      std::make_shared<worker::WorkerOptions>();  // shared by the callback that is kept
   command->add_option("--socket", options->socket_path, "The gateway's socket")->required();
   command->add_option("--model-path", options->model_path, "Weights to load")->required();
   command->add_option("--cache-folder", options->cache_folder, "For files that speed up a start");

@@ -46,6 +46,6 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports false positives inside inlined standard and Abseil containers.
   target_compile_options(plinth_flags INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow
-    -Wno-array-bounds -Wno-restrict -Wno-dangling-pointer)
+    -Wno-stringop-overread -Wno-array-bounds -Wno-restrict -Wno-dangling-pointer)
 endif()
 target_include_directories(plinth_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)

@@ -18,7 +18,22 @@ function(precompiled target)
   endif()
   if(PLINTH_PRECOMPILED)
     target_precompile_headers(${target} REUSE_FROM ${header})
+    # As GTest's headers were read; a program without GTest may share them.
+    target_compile_definitions(${target} PRIVATE $<$<STREQUAL:${type},EXECUTABLE>:GTEST_HAS_PTHREAD=1>)
   endif()
+endfunction()
+
+# GCC never writes the same precompiled header twice, so that ccache would find nothing behind a new
+# one. It is told to look at the text that the header was made of instead.
+function(key_for_ccache target header)
+  set(folder ${CMAKE_BINARY_DIR}/CMakeFiles/${target}.dir)
+  file(MAKE_DIRECTORY ${folder})
+  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -std=c++20 -E -P -I${PROJECT_SOURCE_DIR}/src
+    -include ${header} -x c++ /dev/null
+    OUTPUT_FILE ${folder}/text COMMAND_ERROR_IS_FATAL ANY)
+  file(SHA256 ${folder}/text sum)
+  file(REMOVE ${folder}/text)
+  file(WRITE ${folder}/cmake_pch.hxx.gch.sum "${CMAKE_CXX_COMPILER_VERSION} ${sum}\n")
 endfunction()
 
 if(PLINTH_PRECOMPILED)
@@ -33,6 +48,7 @@ if(PLINTH_PRECOMPILED)
   target_link_libraries(plinth_precompiled_test PRIVATE plinth_flags ${libraries} GTest::gmock)
   target_compile_options(plinth_precompiled_test PRIVATE $<$<CONFIG:Debug>:-O0>)
   target_precompile_headers(plinth_precompiled_test PRIVATE ${PROJECT_SOURCE_DIR}/src/precompiled_test.h)
-  # Lets ccache key a unit by the header's own inputs.
-  add_compile_options(-fpch-preprocess)
+  key_for_ccache(plinth_precompiled ${PROJECT_SOURCE_DIR}/src/precompiled.h)
+  key_for_ccache(plinth_precompiled_test ${PROJECT_SOURCE_DIR}/src/precompiled_test.h)
+  add_compile_options(-fpch-preprocess)  # which ccache asks for
 endif()

@@ -58,6 +58,8 @@ ArithmeticLoop loop_of(Probe probe, Isa isa) {
   switch (probe) {
     case Probe::fma_f32:
       return isa == Isa::scalar ? fma_scalar : (isa == Isa::avx2 ? fma_avx2 : fma_avx512);
+    case Probe::int8_signed:
+      return int8_signed_avx2;
     case Probe::int8_widened:
       return int8_widened_avx2;
     case Probe::int8_in_int16:
@@ -101,6 +103,8 @@ std::string_view probe_name(Probe probe) {
       return "l2_read";
     case Probe::fma_f32:
       return "fma_f32";
+    case Probe::int8_signed:
+      return "int8_signed";
     case Probe::int8_widened:
       return "int8_widened";
     case Probe::int8_in_int16:
@@ -122,8 +126,11 @@ std::vector<Probe> probes_of(Isa isa) {
   for (const Probe probe : {Probe::dram_read, Probe::l3_read, Probe::l2_read, Probe::fma_f32}) {
     probes.push_back(probe);
   }
-  if (isa >= Isa::avx2) probes.push_back(Probe::int8_widened);
-  if (isa >= Isa::avx2) probes.push_back(Probe::int8_in_int16);
+  if (isa >= Isa::avx2) {
+    for (const Probe probe : {Probe::int8_signed, Probe::int8_widened, Probe::int8_in_int16}) {
+      probes.push_back(probe);
+    }
+  }
   if (isa >= Isa::avx512) probes.push_back(Probe::int8_vnni);
   if (isa >= Isa::amx) {
     probes.push_back(Probe::int8_amx);

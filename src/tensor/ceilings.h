@@ -17,7 +17,8 @@ enum class Probe : std::uint8_t {
   l3_read,        // 4 MiB in all
   l2_read,        // 192 KiB a thread
   fma_f32,        // fused multiply-adds, 2 operations each
-  int8_widened,   // vpmaddubsw, vpmaddwd, vpaddd: 8-bit weights without VNNI
+  int8_signed,    // vpsignb, vpmaddubsw, vpmaddwd, vpaddd: signed 8-bit weights without VNNI
+  int8_widened,   // vpmaddubsw, vpmaddwd, vpaddd: unsigned ones
   int8_in_int16,  // vpmaddubsw, vpaddw: 4-bit weights without VNNI
   int8_vnni,      // vpdpbusd
   int8_amx,       // tdpbusd

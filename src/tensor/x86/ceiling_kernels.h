@@ -17,6 +17,7 @@ void read_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink);
 void read_memory_avx2(const std::uint8_t* data, std::size_t bytes, std::int64_t* sink);
 double fma_scalar(std::int64_t rounds, std::int64_t* sink);
 double fma_avx2(std::int64_t rounds, std::int64_t* sink);
+double int8_signed_avx2(std::int64_t rounds, std::int64_t* sink);
 double int8_widened_avx2(std::int64_t rounds, std::int64_t* sink);
 double int8_in_int16_avx2(std::int64_t rounds, std::int64_t* sink);
 double fma_avx512(std::int64_t rounds, std::int64_t* sink);
