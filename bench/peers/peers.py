@@ -56,6 +56,12 @@ def machine(names):
             "peers": {name: VERSIONS[name] for name in names}, "commit": commit}
 
 
+def multiplies_bfloat16():
+    """Whether the processor has instructions for it. PyTorch emulates them elsewhere, slower than fp32."""
+    flags = next(line for line in open("/proc/cpuinfo") if line.startswith("flags")).split()
+    return bool({"amx_bf16", "avx512_bf16"} & set(flags))
+
+
 def python_with(name, module, *flags, **variables):
     """A Python of its own in which VERSIONS[name] is installed."""
     python = HOME / name / "bin" / "python"

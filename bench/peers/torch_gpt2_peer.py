@@ -1,7 +1,7 @@
 """GPT-2 124M on PyTorch for `pretrain`:
 
     python torch_gpt2_peer.py make FOLDER                       random weights there; prints how many
-    python torch_gpt2_peer.py train FOLDER DATA.jsonl --precision bfloat16|autocast    a document
+    python torch_gpt2_peer.py train FOLDER DATA.jsonl --precision float32|bfloat16|autocast    a document
 """
 
 import argparse
@@ -47,7 +47,8 @@ def train(arguments):
     optimizer = torch.optim.AdamW(model.parameters(), lr=6e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     rows = torch.tensor([list(json.loads(line)["text"].encode())[:arguments.tokens]
                          for line in arguments.data.read_text().splitlines()])
-    precision = contextlib.nullcontext() if short else torch.autocast("cpu", torch.bfloat16)
+    autocast = arguments.precision == "autocast"
+    precision = torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext()
     seconds, losses = [], []
     for begin in range(0, len(rows), arguments.batch_size):
         started = time.perf_counter()
@@ -69,7 +70,7 @@ def main():
     parser.add_argument("what", choices=["make", "train"])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("data", type=pathlib.Path, nargs="?")
-    parser.add_argument("--precision", default="bfloat16")
+    parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16", "autocast"])
     parser.add_argument("--tokens", type=int, default=1024)
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
