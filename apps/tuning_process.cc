@@ -1,6 +1,4 @@
 #include "apps/tuning_process.h"
-#include "apps/command_line.h"
-#include "apps/stop_signals.h"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -9,6 +7,8 @@
 
 #include <algorithm>
 
+#include "apps/command_line.h"
+#include "apps/stop_signals.h"
 #include "apps/terminal.h"
 #include "apps/training_run.h"
 #include "apps/tuning_wire.h"
@@ -20,6 +20,7 @@
 #include "model/model_file.h"
 #include "train/adapter_start.h"
 #include "train/limits.h"
+#include "worker/sandbox.h"
 
 namespace plinth {
 
@@ -255,6 +256,9 @@ absl::Status run_job() {
   ASSIGN_OR_RETURN(const auto task, read_task());
   if (task.train_bytes > train::kDataBytesMax || task.valid_bytes > train::kDataBytesMax)
     return base::invalid_argument("too much data");
+  // Before the first byte of data and of the base is looked at.
+  RETURN_IF_ERROR(base::make_folders(task.folder));
+  RETURN_IF_ERROR(worker::enter_sandbox_of(task.folder));
   TrainingData data{"", "", "training_file", "validation_file"};
   ASSIGN_OR_RETURN(data.train, read_bytes(task.train_bytes));
   ASSIGN_OR_RETURN(data.valid, read_bytes(task.valid_bytes));

@@ -1,5 +1,5 @@
-# precompiled(TARGET): compiles TARGET's files after src/precompiled.h, or a program of tests after
-# src/precompiled_test.h, which each build compiles once. Programs need a header of their own, since
+# precompiled(TARGET): compiles TARGET's files after cmake/precompiled.h, or a program of tests after
+# cmake/precompiled_test.h, which each build compiles once. Programs need a header of their own, since
 # GCC takes none that was compiled for a library's kind of position-independent code.
 #
 # A debug build does not optimise its tests: what they test is code of the libraries, and their own,
@@ -43,12 +43,12 @@ if(PLINTH_PRECOMPILED)
     fmt::fmt spdlog::spdlog Threads::Threads)
   add_library(plinth_precompiled STATIC ${unit})
   target_link_libraries(plinth_precompiled PRIVATE plinth_flags ${libraries})
-  target_precompile_headers(plinth_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/src/precompiled.h)
+  target_precompile_headers(plinth_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/cmake/precompiled.h)
   add_executable(plinth_precompiled_test ${unit})
   target_link_libraries(plinth_precompiled_test PRIVATE plinth_flags ${libraries} GTest::gmock)
   target_compile_options(plinth_precompiled_test PRIVATE $<$<CONFIG:Debug>:-O0>)
-  target_precompile_headers(plinth_precompiled_test PRIVATE ${PROJECT_SOURCE_DIR}/src/precompiled_test.h)
-  key_for_ccache(plinth_precompiled ${PROJECT_SOURCE_DIR}/src/precompiled.h)
-  key_for_ccache(plinth_precompiled_test ${PROJECT_SOURCE_DIR}/src/precompiled_test.h)
+  target_precompile_headers(plinth_precompiled_test PRIVATE ${PROJECT_SOURCE_DIR}/cmake/precompiled_test.h)
+  key_for_ccache(plinth_precompiled ${PROJECT_SOURCE_DIR}/cmake/precompiled.h)
+  key_for_ccache(plinth_precompiled_test ${PROJECT_SOURCE_DIR}/cmake/precompiled_test.h)
   add_compile_options(-fpch-preprocess)  # which ccache asks for
 endif()

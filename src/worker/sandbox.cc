@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "worker/confinement/landlock.h"
+
 namespace plinth::worker {
 
 namespace {
@@ -88,8 +90,21 @@ constexpr int kAllowed[] = {SCMP_SYS(read),
                             SCMP_SYS(exit),
                             SCMP_SYS(exit_group)};
 
-int add_rules(scmp_filter_ctx filter) {
+// What making files needs beside them.
+constexpr int kAllowedToWriters[] = {
+    SCMP_SYS(openat),    SCMP_SYS(pwrite64), SCMP_SYS(ftruncate), SCMP_SYS(fallocate),
+    SCMP_SYS(fsync),     SCMP_SYS(flock),    SCMP_SYS(mkdir),     SCMP_SYS(mkdirat),
+    SCMP_SYS(rename),    SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),  SCMP_SYS(rmdir),    SCMP_SYS(chmod),     SCMP_SYS(fchmod),
+    SCMP_SYS(fchmodat),  SCMP_SYS(umask),    SCMP_SYS(lstat),     SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2)};
+
+int add_rules(scmp_filter_ctx filter, bool writes) {
   for (const int call : kAllowed) {
+    if (const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0)) return error;
+  }
+  for (const int call : kAllowedToWriters) {
+    if (!writes) break;
     if (const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0)) return error;
   }
   if (const int error = seccomp_rule_add(
@@ -109,16 +124,23 @@ int add_rules(scmp_filter_ctx filter) {
                           SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
 }
 
-}  // namespace
-
-absl::Status enter_sandbox() {
+absl::Status load_filter(bool writes) {
   const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (filter == nullptr) return base::unavailable("[sandbox] seccomp cannot be initialised");
   int error = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
-  if (error == 0) error = add_rules(filter.get());
+  if (error == 0) error = add_rules(filter.get(), writes);
   if (error == 0) error = seccomp_load(filter.get());
   if (error != 0) return base::errno_status(-error, "[sandbox] seccomp");
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status enter_sandbox() { return load_filter(false); }
+
+absl::Status enter_sandbox_of(const std::string& folder) {
+  RETURN_IF_ERROR(confine_writes(folder));
+  return load_filter(true);
 }
 
 }  // namespace plinth::worker
