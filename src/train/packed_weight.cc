@@ -24,12 +24,19 @@ tensor::PackedOperand packed(const tensor::MatrixView& stored, bool transposed, 
                                      compute.precision, compute.isa, compute.threads);
 }
 
+std::optional<tensor::PackedOperand> packed_back(const tensor::MatrixView& stored,
+                                                 Compute& compute) {
+  if (compute.precision == tensor::GemmPrecision::f32) return std::nullopt;
+  return packed(stored, false, compute);
+}
+
 }  // namespace
 
 PackedWeight::PackedWeight(const tensor::MatrixView& stored, Compute& compute)
     : FrozenWeight(stored),
       forward_(packed(stored, true, compute)),
-      backward_(packed(stored, false, compute)) {}
+      backward_(packed_back(stored, compute)),
+      plain_back_(stored) {}
 
 void PackedWeight::multiply(const float* x, std::int64_t m, float* y, bool accumulate,
                             Compute& compute) const {
@@ -38,7 +45,8 @@ void PackedWeight::multiply(const float* x, std::int64_t m, float* y, bool accum
 
 void PackedWeight::multiply_back(const float* dy, std::int64_t m, float* dx, bool accumulate,
                                  Compute& compute) const {
-  multiply_packed(dy, m, backward_, dx, accumulate, compute);
+  if (!backward_) return plain_back_.multiply_back(dy, m, dx, accumulate, compute);
+  multiply_packed(dy, m, *backward_, dx, accumulate, compute);
 }
 
 }  // namespace plinth::train

@@ -1,7 +1,12 @@
-// A frozen weight in the form that products read, packed once for both directions.
+// A frozen weight in the form that products read, packed once: for both directions in BF16, forward
+// alone in fp32, where twice four bytes a number would be most of a run's memory. Making the stored
+// numbers plain on the way back costs 3 % of the time there.
 #pragma once
 
+#include <optional>
+
 #include "train/frozen_weight.h"
+#include "train/stored_weight.h"
 
 namespace plinth::train {
 
@@ -16,7 +21,9 @@ class PackedWeight final : public FrozenWeight {
                      Compute& compute) const override;
 
  private:
-  const tensor::PackedOperand forward_, backward_;  // W^T and W
+  const tensor::PackedOperand forward_;                  // W^T
+  const std::optional<tensor::PackedOperand> backward_;  // W
+  const StoredWeight plain_back_;                        // where that is not there
 };
 
 }  // namespace plinth::train
