@@ -28,12 +28,16 @@ endfunction()
 function(key_for_ccache target header)
   set(folder ${CMAKE_BINARY_DIR}/CMakeFiles/${target}.dir)
   file(MAKE_DIRECTORY ${folder})
-  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -std=c++20 -E -P -I${PROJECT_SOURCE_DIR}/src
-    -include ${header} -x c++ /dev/null
-    OUTPUT_FILE ${folder}/text COMMAND_ERROR_IS_FATAL ANY)
+  set(read ${CMAKE_CXX_COMPILER} -std=c++20 -I${PROJECT_SOURCE_DIR}/cmake -include ${header} -x c++ /dev/null)
+  execute_process(COMMAND ${read} -E -P OUTPUT_FILE ${folder}/text COMMAND_ERROR_IS_FATAL ANY)
   file(SHA256 ${folder}/text sum)
   file(REMOVE ${folder}/text)
   file(WRITE ${folder}/cmake_pch.hxx.gch.sum "${CMAKE_CXX_COMPILER_VERSION} ${sum}\n")
+  # Another version of a library is another text.
+  execute_process(COMMAND ${read} -M OUTPUT_VARIABLE made_of COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "/[^ \\\n]+" files "${made_of}")
+  list(REMOVE_ITEM files /dev/null)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
 endfunction()
 
 if(PLINTH_PRECOMPILED)
