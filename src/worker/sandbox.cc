@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <span>
 
 #include "worker/confinement/landlock.h"
 
@@ -103,8 +104,8 @@ int add_rules(scmp_filter_ctx filter, bool writes) {
   for (const int call : kAllowed) {
     if (const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0)) return error;
   }
-  for (const int call : kAllowedToWriters) {
-    if (!writes) break;
+  const auto more = writes ? std::span<const int>(kAllowedToWriters) : std::span<const int>();
+  for (const int call : more) {
     if (const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0)) return error;
   }
   if (const int error = seccomp_rule_add(

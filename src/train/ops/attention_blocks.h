@@ -1,5 +1,5 @@
-// Attention of long documents by products of matrices, some hundred queries of one head at a time:
-// what attention.cc does row by row, which is its reference.
+// Attention of all but very short documents by products of matrices, up to some hundred queries of
+// one head at a time: what attention.cc does row by row, which is its reference.
 #pragma once
 
 #include "train/ops/attention.h"

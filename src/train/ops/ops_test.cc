@@ -158,12 +158,13 @@ TEST_F(Ops, DocumentsDoNotSeeEachOther) {
 
 // Long documents in fp32 go by products of matrices: beside the rows of the reference in fp64.
 TEST_F(Ops, AttentionByBlocks) {
-  constexpr std::int64_t kTokens = 300, kShort = 20, kAll = kTokens + kShort;
+  constexpr std::int64_t kTokens = 300, kMiddle = 40, kShort = 20;
+  constexpr std::int64_t kAll = kTokens + kMiddle + kShort;
   array(kAll, 4 * 6);
   array(kAll, 2 * 6);
   array(kAll, 2 * 6);
   array(kAll, 4 * 6);
-  const auto batch = documents({kTokens, kShort});
+  const auto batch = documents({kTokens, kMiddle, kShort});
   base::ThreadPool one(1), three(3);
   Compute alone(one), shared(three);
   const auto run = [&]<typename T>(T, const AttentionShape& shape, Compute& compute) {

@@ -1,15 +1,15 @@
-# precompiled(TARGET): compiles TARGET's files after cmake/precompiled.h, or a program of tests after
-# cmake/precompiled_test.h, which each build compiles once. Programs need a header of their own, since
-# GCC takes none that was compiled for a library's kind of position-independent code.
-#
-# A debug build does not optimise its tests: what they test is code of the libraries, and their own,
-# with what gtest expands to, takes GCC twice as long at -O1.
+# shorten_compile(TARGET): two things for a library or a program of tests.
+# - It is compiled after cmake/precompiled.h, a program after cmake/precompiled_test.h, which each build
+#   compiles once. Programs need a header of their own, since GCC takes none that was compiled for a
+#   library's kind of position-independent code.
+# - A debug build does not optimise programs of tests: what they test is code of the libraries, and
+#   their own, with what gtest expands to, takes GCC twice as long at -O1.
 option(PLINTH_PRECOMPILED "Parse the libraries' headers once a build" ON)
 if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(PLINTH_PRECOMPILED OFF)
 endif()
 
-function(precompiled target)
+function(shorten_compile target)
   get_target_property(type ${target} TYPE)
   set(header plinth_precompiled)
   if(type STREQUAL "EXECUTABLE")
