@@ -17,6 +17,7 @@
 #include "governance/governance.h"
 #include "governance/sealed_storage.h"
 #include "model/model_file.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth {
 namespace {
@@ -53,8 +54,8 @@ class SealedModelsTest : public testing::Test {
     fs::remove_all(folder_);
   }
   static void add_base(const cluster::ModelLibrary& library) {
-    const auto bytes = *base::read_file(
-        std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf", 1u << 26);
+    const auto bytes =
+        *base::read_file(source_dir() + "/tests/golden/model/tiny_llama.gguf", 1u << 26);
     const auto sha256 = *library.add_blob(bytes);
     ASSERT_TRUE(
         library.install({"tiny", "tiny", "chat", "MIT", 1, {{"tiny.gguf", sha256, bytes.size()}}})

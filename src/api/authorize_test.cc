@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "cluster/fake_replica.h"
 #include "governance/built_in_roles.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::api {
 namespace {
@@ -150,7 +151,7 @@ TEST(Authorize, SaysWhatIsMissing) {
 }
 
 TEST(Authorize, ThePageIsTrue) {
-  const auto page = base::read_file(PLINTH_SOURCE_DIR "/docs/roles.md", 1u << 20);
+  const auto page = base::read_file(source_dir() + "/docs/roles.md", 1u << 20);
   ASSERT_TRUE(page.ok()) << page.status();
   EXPECT_EQ(*page, role_matrix_markdown())
       << "docs/roles.md is old: plinth admin role matrix > docs/roles.md";

@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "base/file.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::api {
 namespace {
@@ -552,7 +553,7 @@ TEST_F(ServerTest, WhoPresentsNoCertificateIsRefusedWhereOneIsNeeded) {
   options_.client_certificates = net::ClientCertificateMode::optional;
   EXPECT_THAT(ask(request("GET /v1/models")), StartsWith("HTTP/1.1 200 ")) << "no authority yet";
   const auto authority =
-      *base::read_file(PLINTH_SOURCE_DIR "/tests/fuzz/corpus/client_ca/authority", 1u << 12);
+      *base::read_file(source_dir() + "/tests/fuzz/corpus/client_ca/authority", 1u << 12);
   auto& certificates = governance_->client_certificates();
   const auto row = certificates.add("default", authority, "office");
   ASSERT_TRUE(row.ok()) << row.status();

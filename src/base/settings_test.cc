@@ -8,6 +8,7 @@
 #include "base/cpu_limit.h"
 #include "base/file.h"
 #include "base/near_name.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::base {
 namespace {
@@ -95,7 +96,7 @@ TEST(Settings, HaveDistinctNamesAndTexts) {
 }
 
 TEST(Settings, PageIsCurrent) {
-  const auto page = read_file(PLINTH_SOURCE_DIR "/docs/settings.md", 1u << 20);
+  const auto page = read_file(source_dir() + "/docs/settings.md", 1u << 20);
   ASSERT_TRUE(page.ok());
   EXPECT_EQ(*page, settings_markdown())
       << "docs/settings.md is old: plinth settings --markdown > docs/settings.md";

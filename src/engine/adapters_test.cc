@@ -8,13 +8,12 @@
 #include "engine/model_runner.h"
 #include "engine/testing/random_adapter.h"
 #include "engine/testing/stepped_engine.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::engine {
 namespace {
 
-std::string tiny_path() {
-  return std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf";
-}
+std::string tiny_path() { return source_dir() + "/tests/golden/model/tiny_llama.gguf"; }
 
 std::unique_ptr<model::ModelFile> tiny_model() { return *model::open_model(tiny_path()); }
 

@@ -9,11 +9,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/model_runner.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::engine {
 namespace {
 
-const std::string kGolden = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/architecture/";
+const std::string kGolden = source_dir() + "/tests/golden/architecture/";
 
 struct Case {
   std::string name;

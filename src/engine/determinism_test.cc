@@ -8,6 +8,7 @@
 
 #include "engine/model_runner.h"
 #include "engine/testing/stepped_engine.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::engine {
 namespace {
@@ -116,7 +117,7 @@ TEST(Determinism, SameBitsWhateverElseRunsOnATinyModel) {
       }
     }
   }
-  const auto path = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf";
+  const auto path = source_dir() + "/tests/golden/model/tiny_llama.gguf";
   for (const bool bulk_reference : {false, true}) {
     Happened happened;
     expect_same_bits({path, 40, 14, 50, 20, bulk_reference}, settings, happened);

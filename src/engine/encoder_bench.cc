@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "engine/encoder_runner.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::engine {
 namespace {
 
 void embed(benchmark::State& state, tensor::LinearMode mode) {
   const char* models = std::getenv("PLINTH_TEST_MODELS");
-  const std::string folder =
-      models != nullptr ? std::string(models) + "/minilm"
-                        : std::string(PLINTH_SOURCE_DIR) + "/tests/golden/encoder/roberta_max";
+  const std::string folder = models != nullptr ? std::string(models) + "/minilm"
+                                               : source_dir() + "/tests/golden/encoder/roberta_max";
   auto file = model::open_encoder(folder);
   if (!file.ok()) {
     state.SkipWithError(std::string(base::message(file.status())).c_str());

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::engine {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 using Tokens = std::vector<std::int32_t>;
 
 std::string golden(const std::string& name) {
-  return std::string(PLINTH_SOURCE_DIR) + "/tests/golden/encoder/" + name;
+  return source_dir() + "/tests/golden/encoder/" + name;
 }
 
 std::unique_ptr<EmbeddingRunner> runner_of(const std::string& folder, int threads, tensor::Isa isa,

@@ -10,14 +10,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/tokenizer.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::engine {
 namespace {
 
 std::unique_ptr<Runner> tiny_runner(int threads, tensor::Isa isa,
                                     tensor::LinearMode mode = tensor::LinearMode::fast) {
-  auto file =
-      model::open_model(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf");
+  auto file = model::open_model(source_dir() + "/tests/golden/model/tiny_llama.gguf");
   EXPECT_TRUE(file.ok()) << file.status();
   auto runner = make_model_runner(*std::move(file), {threads, isa, mode});
   EXPECT_TRUE(runner.ok()) << runner.status();
@@ -101,8 +101,8 @@ double logprob(std::span<const float> row, std::int32_t token) {
 TEST(ModelRunner, LogprobsOfTheDefaultModelEqualTransformers) {
   const char* folder = std::getenv("PLINTH_TEST_MODELS");
   if (folder == nullptr) GTEST_SKIP() << "PLINTH_TEST_MODELS is not set";
-  const auto golden = base::parse_json(*base::read_file(
-      std::string(PLINTH_SOURCE_DIR) + "/tests/golden/logits/smollm2.json", 1 << 20));
+  const auto golden = base::parse_json(
+      *base::read_file(source_dir() + "/tests/golden/logits/smollm2.json", 1 << 20));
   for (auto mode : {tensor::LinearMode::exact, tensor::LinearMode::fast}) {
     auto runner = *make_model_runner(
         *model::open_model(std::string(folder) + "/SmolLM2-135M-Instruct.Q4_1.gguf"),

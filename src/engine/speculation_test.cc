@@ -5,6 +5,7 @@
 
 #include "engine/model_runner.h"
 #include "engine/testing/stepped_engine.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::engine {
 namespace {
@@ -12,8 +13,7 @@ namespace {
 using protocol::GenerateRequest;
 
 std::unique_ptr<Runner> tiny_model() {
-  auto file =
-      model::open_model(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf");
+  auto file = model::open_model(source_dir() + "/tests/golden/model/tiny_llama.gguf");
   EXPECT_TRUE(file.ok()) << file.status();
   auto runner = make_model_runner(*std::move(file), {2, tensor::best_isa()});
   EXPECT_TRUE(runner.ok()) << runner.status();

@@ -10,6 +10,7 @@
 #include "engine/model_runner.h"
 #include "engine/sched/scheduler.h"
 #include "engine/testing/stepped_engine.h"
+#include "tests/support/source_dir.h"
 
 // The sanitizer's own header is not installed everywhere.
 extern "C" __attribute__((weak)) int __sanitizer_install_malloc_and_free_hooks(
@@ -58,7 +59,7 @@ TEST_F(TokenPath, TheCounterSeesEveryThread) {
 }
 
 std::unique_ptr<Runner> runner_of(const std::string& model) {
-  auto file = model::open_model(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/" + model);
+  auto file = model::open_model(source_dir() + "/tests/golden/" + model);
   EXPECT_TRUE(file.ok()) << file.status();
   auto runner = make_model_runner(*std::move(file), {2, tensor::best_isa()});
   EXPECT_TRUE(runner.ok()) << runner.status();

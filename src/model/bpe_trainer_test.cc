@@ -5,12 +5,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/tokenizer.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::model {
 namespace {
 
 // tools/fixtures/make_bpe_fixture.py made them.
-const std::string kGolden = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/bpe/";
+const std::string kGolden = source_dir() + "/tests/golden/bpe/";
 
 TEST(BpeTrainer, LearnsWhatHuggingFacesLearns) {
   const auto text = *base::read_file(kGolden + "text.txt", 1 << 20);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::model {
 namespace {
@@ -17,9 +18,7 @@ base::json::value golden(const std::string& path) {
   return *std::move(cases);
 }
 
-std::string templates_folder() {
-  return std::string(PLINTH_SOURCE_DIR) + "/tests/golden/templates/";
-}
+std::string templates_folder() { return source_dir() + "/tests/golden/templates/"; }
 
 void expect_case(const std::string& source, const base::json::object& c) {
   const auto parsed = ChatTemplate::parse(source);

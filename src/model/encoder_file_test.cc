@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::model {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string golden(const std::string& name) {
-  return std::string(PLINTH_SOURCE_DIR) + "/tests/golden/encoder/" + name;
+  return source_dir() + "/tests/golden/encoder/" + name;
 }
 
 TEST(EncoderFile, DescribesEachFamily) {
@@ -152,8 +153,7 @@ TEST_F(BrokenEncoder, IsAnEncoderByWhatItsConfigSays) {
   EXPECT_EQ(*is_encoder(folder_), true);
   edit("config.json", "nomic_bert", "llama");
   EXPECT_EQ(*is_encoder(folder_), false);
-  EXPECT_EQ(*is_encoder(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf"),
-            false);
+  EXPECT_EQ(*is_encoder(source_dir() + "/tests/golden/model/tiny_llama.gguf"), false);
   EXPECT_TRUE(absl::IsNotFound(is_encoder(folder_ + "/nowhere.gguf").status()));
 }
 

@@ -9,6 +9,7 @@
 #include "model/testing/same_model.h"
 #include "model/tokenize/families.h"
 #include "model/tokenize/tokenizer_json.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::model {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 using tensor::DType;
 
 // Golden folders, and GGUF files that llama.cpp's converter made of them.
-const std::string kGolden = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/";
+const std::string kGolden = source_dir() + "/tests/golden/";
 
 class GgufExportOf : public ::testing::TestWithParam<const char*> {
  protected:

@@ -7,12 +7,13 @@
 #include "model/decoder/rope_scaling.h"
 #include "model/hf/hf_config_writer.h"
 #include "model/testing/same_model.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::model {
 namespace {
 
 // Golden folders and GGUF files of one model each (tests/golden/architecture).
-const std::string kGolden = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/architecture/";
+const std::string kGolden = source_dir() + "/tests/golden/architecture/";
 
 class HfExportOf : public ::testing::TestWithParam<const char*> {
  protected:

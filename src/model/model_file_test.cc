@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "model/gguf/gguf_test_file.h"
 #include "tensor/linear.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::model {
 namespace {
@@ -23,8 +24,7 @@ std::string scratch(const std::string& name) {
 }
 
 TEST(Gguf, ReadsTheTinyFile) {
-  const auto model =
-      open_model(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/model/tiny_llama.gguf");
+  const auto model = open_model(source_dir() + "/tests/golden/model/tiny_llama.gguf");
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ((*model)->spec.width, 32);
   EXPECT_EQ((*model)->spec.kv_heads, 2);

@@ -12,13 +12,13 @@
 #include "model/tokenize/piece_model.h"
 #include "model/tokenize/tokenizer_json.h"
 #include "model/tokenizer_folder.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::model {
 namespace {
 
 std::string golden(const std::string& name) {
-  auto file =
-      base::read_file(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/tokenizer/" + name, 8 << 20);
+  auto file = base::read_file(source_dir() + "/tests/golden/tokenizer/" + name, 8 << 20);
   EXPECT_TRUE(file.ok()) << file.status();
   return *file;
 }

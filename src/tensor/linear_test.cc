@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "tensor/aligned_scratch.h"
 #include "tensor/dtype.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::tensor {
 namespace {
@@ -26,9 +27,9 @@ struct Golden {
 };
 
 Golden read_golden(DType dtype) {
-  const auto file = base::read_file(std::string(PLINTH_SOURCE_DIR) + "/tests/golden/quant/" +
-                                        std::string(dtype_info(dtype).name) + ".bin",
-                                    1 << 20);
+  const auto file = base::read_file(
+      source_dir() + "/tests/golden/quant/" + std::string(dtype_info(dtype).name) + ".bin",
+      1 << 20);
   Golden golden;
   if (!file.ok()) return golden;
   std::memcpy(&golden.block_bytes, file->data(), 4);

@@ -6,14 +6,14 @@
 #include <filesystem>
 
 #include "model/model_file.h"
+#include "tests/support/source_dir.h"
 #include "train/adapter.h"
 #include "train/testing/decoder_answers.h"
 
 namespace plinth::train {
 namespace {
 
-const std::string kModel =
-    std::string(PLINTH_SOURCE_DIR) + "/tests/golden/architecture/llama/model.gguf";
+const std::string kModel = source_dir() + "/tests/golden/architecture/llama/model.gguf";
 
 class AdapterStartTest : public testing::Test {
  protected:

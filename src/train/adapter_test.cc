@@ -15,13 +15,14 @@
 #include "model/gguf_copy.h"
 #include "model/hf_export.h"
 #include "model/model_file.h"
+#include "tests/support/source_dir.h"
 #include "train/testing/decoder_answers.h"
 #include "train/whole_model.h"
 
 namespace plinth::train {
 namespace {
 
-const std::string kLlama = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/architecture/llama";
+const std::string kLlama = source_dir() + "/tests/golden/architecture/llama";
 
 class AdapterTest : public testing::Test {
  protected:
@@ -141,7 +142,7 @@ TEST_F(AdapterTest, ACopyThatCannotBeIsRefused) {
   };
   EXPECT_TRUE(absl::IsNotFound(copy("blk.7.attn_q.weight", tensor::DType::f32)));
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/out.gguf"));
-  const auto gpt2 = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/architecture/gpt2/model.gguf";
+  const auto gpt2 = source_dir() + "/tests/golden/architecture/gpt2/model.gguf";
   const auto adapted = open(gpt2, lora_);
   EXPECT_TRUE(absl::IsUnimplemented(write_merged_gguf(adapted->parameters(), lora_, gpt2,
                                                       tensor::DType::f32, folder_ + "/out.gguf")));

@@ -12,12 +12,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/model_file.h"
+#include "tests/support/source_dir.h"
 #include "train/optimizer.h"
 
 namespace plinth::train {
 namespace {
 
-const std::string kGolden = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/";
+const std::string kGolden = source_dir() + "/tests/golden/";
 
 base::json::value read_json(const std::string& path) {
   return *base::parse_json(*base::read_file(kGolden + path, 1 << 20));

@@ -11,13 +11,14 @@
 
 #include "base/file.h"
 #include "model/model_file.h"
+#include "tests/support/source_dir.h"
 #include "train/testing/tiny_model.h"
 #include "train/trainer.h"
 
 namespace plinth::train {
 namespace {
 
-const std::string kGolden = std::string(PLINTH_SOURCE_DIR) + "/tests/golden/";
+const std::string kGolden = source_dir() + "/tests/golden/";
 constexpr Method kMethods[] = {Method::dpo, Method::ipo, Method::orpo};
 
 TEST(PairLoss, SlopesAreThoseOfTheLoss) {

@@ -9,12 +9,12 @@
 #include <optional>
 #include <thread>
 
+#include "tests/support/source_dir.h"
+
 namespace plinth::worker {
 namespace {
 
-std::string golden(const std::string& name) {
-  return std::string(PLINTH_SOURCE_DIR) + "/tests/golden/" + name;
-}
+std::string golden(const std::string& name) { return source_dir() + "/tests/golden/" + name; }
 
 // A gateway's end that keeps what it is sent.
 class KeepingLink final : public net::RpcLink {

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tests/support/source_dir.h"
 
 namespace plinth::model {
 namespace {
@@ -21,8 +22,8 @@ class HfModel : public ::testing::Test {
   void copy(const std::string& golden) {
     fs::remove_all(folder_);
     ASSERT_TRUE(base::make_folders(folder_).ok());
-    for (const auto& entry : fs::directory_iterator(std::string(PLINTH_SOURCE_DIR) +
-                                                    "/tests/golden/architecture/" + golden)) {
+    for (const auto& entry :
+         fs::directory_iterator(source_dir() + "/tests/golden/architecture/" + golden)) {
       if (entry.path().extension() == ".gguf") continue;
       fs::copy_file(entry.path(), fs::path(folder_) / entry.path().filename());
     }
