@@ -7,8 +7,14 @@
 
 namespace plinth::governance {
 
-// A line of shredded.jsonl: two ids of at most 256 bytes, each of which an escape may make six.
-inline constexpr std::size_t kTombstoneBytesMax = 4096;
+// An organization's or a project's id, in a line about a key.
+inline constexpr std::size_t kKeyOwnerBytesMax = 256;
+// A wrapped key in hex: one of 4,096 bits of RSA, as hardware modules wrap, is half of it.
+inline constexpr std::size_t kWrappedKeyHexMax = 640;
+// A line of shredded.jsonl or of a key store: two owners' ids, each byte of which an escape may
+// make six, and the rest, which no escape makes longer.
+inline constexpr std::size_t kKeyLineBytesMax = 4096;
+static_assert(2 * 6 * kKeyOwnerBytesMax + kWrappedKeyHexMax + 300 <= kKeyLineBytesMax);
 // A million keys.
 inline constexpr std::size_t kTombstoneFileBytesMax = std::size_t{1} << 30;
 // A file of data keys: a million of them at half a kilobyte.

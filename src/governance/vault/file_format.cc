@@ -8,8 +8,10 @@ absl::StatusOr<FileShape> file_shape(std::uint64_t file_bytes) {
   const auto bad = [] { return base::data_loss("[vault] no sealed file has such a length"); };
   if (file_bytes < kFileHeadBytes + kTagBytes) return bad();
   const std::uint64_t body = file_bytes - kFileHeadBytes;
+  // Before the sum below may overflow.
+  if (body > kSealedChunkBytes * std::uint64_t{std::numeric_limits<std::uint32_t>::max()})
+    return bad();
   const std::uint64_t chunks = (body + kSealedChunkBytes - 1) / kSealedChunkBytes;
-  if (chunks > std::numeric_limits<std::uint32_t>::max()) return bad();
   const std::uint64_t last = body - (chunks - 1) * kSealedChunkBytes;
   // Only the file that is empty has an empty chunk.
   if (last < kTagBytes || (last == kTagBytes && chunks > 1)) return bad();

@@ -34,7 +34,7 @@ std::string key_line(const store::DataKeyRow& row) {
 }
 
 absl::StatusOr<store::DataKeyRow> parse_key_line(std::string_view line) {
-  ASSIGN_OR_RETURN(const auto parsed, base::parse_json(line, {2, kTombstoneBytesMax}));
+  ASSIGN_OR_RETURN(const auto parsed, base::parse_json(line, {2, kKeyLineBytesMax}));
   const auto* object = parsed.if_object();
   const auto bad = [] { return base::invalid_argument("[vault] no line of a key store"); };
   if (object == nullptr) return bad();
@@ -57,9 +57,11 @@ absl::StatusOr<store::DataKeyRow> parse_key_line(std::string_view line) {
   row.created_s = *created;
   row.retired_s = time("retired_at");
   if (row.id.size() != kIdDigits || row.wrapped_by.size() != kIdDigits || !is_hex(row.id) ||
-      !is_hex(row.wrapped_by) || row.wrapped.empty() || !is_hex(row.wrapped)) {
+      !is_hex(row.wrapped_by) || row.wrapped.empty() || row.wrapped.size() > kWrappedKeyHexMax ||
+      !is_hex(row.wrapped)) {
     return bad();
   }
+  if (std::max(row.organization.size(), row.project.size()) > kKeyOwnerBytesMax) return bad();
   return row;
 }
 

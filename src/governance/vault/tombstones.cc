@@ -59,7 +59,7 @@ std::string tombstone_line(const store::ShreddedKeyRow& row) {
 }
 
 absl::StatusOr<store::ShreddedKeyRow> parse_tombstone(std::string_view line) {
-  ASSIGN_OR_RETURN(const auto parsed, base::parse_json(line, {2, kTombstoneBytesMax}));
+  ASSIGN_OR_RETURN(const auto parsed, base::parse_json(line, {2, kKeyLineBytesMax}));
   const auto* object = parsed.if_object();
   const auto bad = [] { return base::invalid_argument("[vault] no tombstone of a key"); };
   if (object == nullptr) return bad();
@@ -75,6 +75,7 @@ absl::StatusOr<store::ShreddedKeyRow> parse_tombstone(std::string_view line) {
   if (time == nullptr || !time->is_int64() || time->get_int64() < 0) return bad();
   row.shredded_s = time->get_int64();
   if (!is_hex(row.id, 32) || !is_hex(row.proof, 64)) return bad();
+  if (std::max(row.organization.size(), row.project.size()) > kKeyOwnerBytesMax) return bad();
   return row;
 }
 
