@@ -74,31 +74,56 @@ absl::StatusOr<governance::Price> TuningSegment::price() {
       .at(job_.model, kTrainingClass, parts_.governance.clock().unix_seconds());
 }
 
-absl::Status TuningSegment::check_money(std::int64_t trained_tokens) {
-  ASSIGN_OR_RETURN(const auto price, this->price());
-  governance::TokenCount tokens;
-  tokens.input = trained_tokens;
-  return governance::check_money_left(parts_.governance.limits(), job_.organization, job_.project,
-                                      governance::rate(price, tokens),
-                                      parts_.governance.clock().unix_seconds());
+governance::Principal TuningSegment::payer() const {
+  governance::Principal payer;
+  payer.organization = job_.organization;
+  payer.project = job_.project;
+  return payer;
 }
 
-absl::Status TuningSegment::charge(std::int64_t trained_tokens) {
-  ASSIGN_OR_RETURN(const auto price, this->price());
+governance::Demand TuningSegment::demand() const {
+  governance::Demand demand{job_.model};
+  demand.service_class = kTrainingClass;
+  return demand;
+}
+
+absl::Status TuningSegment::hold_money(std::int64_t trained_tokens) {
+  governance::TokenCount most;
+  most.input = trained_tokens;
+  ASSIGN_OR_RETURN(money_,
+                   governance::hold_money(parts_.governance.admission(), payer(), demand(), most));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int64_t> TuningSegment::charge(std::int64_t trained_tokens) {
+  ASSIGN_OR_RETURN(const auto price, money_ ? money_->price() : this->price());
   // All of its processes' time, not only that of this one.
   ASSIGN_OR_RETURN(const auto job, jobs().find(job_.project, job_.id));
   governance::UsageEvent event;
   event.request_id = job_.id;
-  event.principal.organization = job_.organization;
-  event.principal.project = job_.project;
-  event.demand.model = job_.model;
-  event.demand.service_class = kTrainingClass;
+  event.principal = payer();
+  event.demand = demand();
   event.operation = "fine_tuning";
   event.tokens.input = trained_tokens;
   event.device_us = job.device_ms * 1000;
   const auto now_ms = parts_.governance.clock().unix_millis();
   const auto row = governance::to_ledger_row(event, price, now_ms);
-  return parts_.governance.usage().append({&row, 1});
+  auto& ledger = parts_.governance.usage();
+  auto charged = money_ ? ledger.append({&row, 1}, money_->lease()) : ledger.append({&row, 1});
+  // What was held lapsed with its lease. The work is done, and a budget pays for it all the same.
+  if (money_ && absl::IsFailedPrecondition(charged)) charged = ledger.append({&row, 1});
+  RETURN_IF_ERROR(charged);
+  return row.amount_pico;
+}
+
+void TuningSegment::settle(const absl::Status& charged, std::int64_t amount_pico) {
+  auto money = std::exchange(money_, std::nullopt);
+  if (!money) return;
+  auto& admission = parts_.governance.admission();
+  if (charged.ok())
+    admission.settle(*std::move(money), {}, amount_pico);
+  else
+    admission.abandon(*std::move(money));
 }
 
 absl::Status TuningSegment::publish(std::int64_t trained_tokens) {
@@ -116,15 +141,18 @@ absl::Status TuningSegment::publish(std::int64_t trained_tokens) {
          fmt::format("The tuned model could not be installed: {}", base::message(installed)), ""});
   }
   bool wanted = false;
+  std::int64_t amount_pico = 0;
   const governance::TuningResult result{model_, results.value_or(""), trained_tokens};
-  RETURN_IF_ERROR(parts_.governance.on_record([&](governance::AuditEvent& event) -> absl::Status {
+  const auto over = parts_.governance.on_record([&](governance::AuditEvent& event) -> absl::Status {
     ASSIGN_OR_RETURN(wanted, jobs().succeeded(job_.id, result));
     if (!wanted) return absl::OkStatus();
-    if (const auto charged = charge(trained_tokens); !charged.ok()) return charged;
+    ASSIGN_OR_RETURN(amount_pico, charge(trained_tokens));
     event = audit_event("fine_tuning.job.succeeded");
     for (const auto& model : models) event.resources.push_back(model.name);
     return absl::OkStatus();
-  }));
+  });
+  settle(over, amount_pico);
+  RETURN_IF_ERROR(over);
   // It was cancelled meanwhile.
   if (!wanted) RETURN_IF_ERROR(withdraw(models));
   forget_tuning_folder(parts_.governance, job_.id, folder_);

@@ -321,14 +321,17 @@ absl::Status TuningSegment::take_begun(const TuningReport& report) {
                   {"learning_rate_multiplier", report.number("learning_rate_multiplier")}};
   if (hyperparameters_.prefers) resolved["beta"] = report.number("beta");
   RETURN_IF_ERROR(jobs().resolved(job_.id, resolved));
+  auto money = hold_money(tokens_ * report.integer("n_epochs"));
+  const bool is_too_large = absl::IsInvalidArgument(money);
+  if (!money.ok() && !is_too_large && !governance::refusal_of(money)) return money;
+  if (!money.ok() && done_before_ == 0) {
+    unpaid_ = std::move(money);
+    return absl::OkStatus();
+  }
   // What has begun is trained to its end.
-  if (done_before_ == 0) {
-    auto money = check_money(tokens_ * report.integer("n_epochs"));
-    if (governance::refusal_of(money))
-      unpaid_ = std::move(money);
-    else
-      RETURN_IF_ERROR(money);
-    if (!unpaid_.ok()) return absl::OkStatus();
+  if (!money.ok()) {
+    RETURN_IF_ERROR(jobs().add_event(
+        job_.id, "warn", fmt::format("The job goes on all the same: {}", base::message(money))));
   }
   return jobs().add_event(job_.id, "info",
                           done_before_ > 0

@@ -56,11 +56,15 @@ class TuningSegment {
   std::vector<Made> made() const;
   absl::Status install(const std::vector<Made>& models);
   absl::Status withdraw(const std::vector<Made>& models);
+  governance::Principal payer() const;
+  governance::Demand demand() const;
   absl::StatusOr<governance::Price> price();
   // A refusal where a budget has no room for what the job will cost.
-  absl::Status check_money(std::int64_t trained_tokens);
-  // Of one that succeeds: in the same transaction, and so once.
-  absl::Status charge(std::int64_t trained_tokens);
+  absl::Status hold_money(std::int64_t trained_tokens);
+  // Of one that succeeds: in the same transaction, and so once. What it cost, in pico-units.
+  absl::StatusOr<std::int64_t> charge(std::int64_t trained_tokens);
+  // What was held for it is paid, or nobody knows whether it is.
+  void settle(const absl::Status& charged, std::int64_t amount_pico);
   absl::Status publish(std::int64_t trained_tokens);
   absl::StatusOr<std::string> keep_results();
   governance::AuditEvent audit_event(std::string_view type) const;
@@ -81,6 +85,7 @@ class TuningSegment {
   absl::Status lost_;                                   // why they cannot be read any more
   std::int64_t tokens_ = 0;                             // of the training file
   absl::Status unpaid_;                                 // which budget has no room for the job
+  std::optional<governance::Admission::Ticket> money_;  // that budgets keep for it
   std::optional<TuningReport> last_;                    // that says how it ended
   bool asked_to_end_ = false, dropped_ = false;         // the second: nobody wants its result
   base::TimePoint asked_at_{}, looked_at_{}, begun_at_{};

@@ -12,6 +12,8 @@
 
 #include "apps/tuning_wire.h"
 #include "base/file.h"
+#include "governance/money_left.h"
+#include "governance/refusal.h"
 #include "governance/sealed_storage.h"
 
 namespace plinth {
@@ -183,7 +185,29 @@ class TuningServiceTest : public testing::Test {
     for (const auto& event : events->rows) texts.push_back(event.message);
     return texts;
   }
+  void wait_until_said(const store::TuningJobRow& job, const std::string& text) {
+    for (int i = 0; i < 2000; ++i) {
+      const auto texts = said(job);
+      if (std::find(texts.begin(), texts.end(), text) != texts.end()) return;
+      ::usleep(5000);
+    }
+    ADD_FAILURE() << "did not say: " << text;
+  }
   governance::FineTuningJobs& jobs() { return governance_->fine_tuning(); }
+  // Of the project, a day.
+  void set_budget(std::int64_t pico) {
+    ASSERT_TRUE(governance_->admission().set_budget({"project", "default", "day", pico}).ok());
+  }
+  // What another job of the project would hear that trains so many tokens.
+  absl::Status hold(std::int64_t tokens) {
+    governance::Principal payer;
+    payer.project = "default";
+    governance::TokenCount most;
+    most.input = tokens;
+    governance::Demand demand{"base"};
+    demand.service_class = "training";
+    return governance::hold_money(governance_->admission(), payer, demand, most).status();
+  }
 
   std::string home_, file_;
   base::RealClock clock_;
@@ -243,7 +267,7 @@ TEST_F(TuningServiceTest, WhatIsCancelledInTheLastMomentLeavesNothing) {
 }
 
 TEST_F(TuningServiceTest, WhatWasLearntIsChargedOnce) {
-  ASSERT_TRUE(governance_->limits().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
+  ASSERT_TRUE(governance_->admission().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
   executor_.add(kChecked);
   executor_.add(kTrains);
   executor_.add({{{"failed", {{"code", "x"}, {"message", "no"}}}}});
@@ -266,18 +290,14 @@ TEST_F(TuningServiceTest, WhatWasLearntIsChargedOnce) {
 }
 
 TEST_F(TuningServiceTest, WhatABudgetHasNoRoomForIsNotTrained) {
-  ASSERT_TRUE(governance_->limits().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
-  const auto budget = [&](std::int64_t pico) {
-    const store::BudgetRow row{"project", "default", "day", pico};
-    ASSERT_TRUE(governance_->limits().set_budget(row, clock_.unix_seconds()).ok());
-  };
+  ASSERT_TRUE(governance_->admission().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
   auto twice = kTrains;
   twice.reports.front().fields["n_epochs"] = 2;
   twice.reports.insert(twice.reports.begin(), {"checked", {{"tokens", 21}}});
   for (const std::int64_t short_by : {1, 0}) {
     executor_.add(kChecked);
     executor_.add(twice);
-    budget(2 * 21 * 7 - short_by);
+    set_budget(2 * 21 * 7 - short_by);
     const auto job = add();
     if (!service_) start();
     const auto ended = wait(job, short_by > 0 ? kTuningFailed : kTuningSucceeded);
@@ -286,6 +306,48 @@ TEST_F(TuningServiceTest, WhatABudgetHasNoRoomForIsNotTrained) {
     EXPECT_THAT(ended.progress, testing::HasSubstr("exceeded_quota"));
     EXPECT_THAT(ended.progress, testing::HasSubstr("budget of project default a day"));
   }
+}
+
+TEST_F(TuningServiceTest, WhatAJobWillCostIsItsOwnWhileItRuns) {
+  ASSERT_TRUE(governance_->admission().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
+  set_budget(100);
+  const TuningReport checked{"checked", {{"tokens", 10}}}, begun = kTrains.reports.front();
+  executor_.add(kChecked);
+  executor_.add({{checked, begun}, true});
+  const auto job = add();
+  start();
+  wait_until_said(job, "Fine-tuning job started");
+  EXPECT_TRUE(governance::refusal_of(hold(5))) << "70 of 100 are the job's";
+  EXPECT_TRUE(hold(4).ok());
+  ASSERT_TRUE(jobs().pause("default", job.id).ok());
+  wait(job, governance::kTuningPaused);
+  bool is_free = false;
+  for (int i = 0; i < 2000 && !is_free; ++i, ::usleep(5000)) is_free = hold(14).ok();
+  EXPECT_TRUE(is_free) << "one that is paused holds nothing";
+
+  auto finishes = kTrains;
+  finishes.reports.insert(finishes.reports.begin(), checked);
+  finishes.reports.back().fields["trained_tokens"] = 10;
+  executor_.add(finishes);
+  ASSERT_TRUE(jobs().resume("default", job.id).ok());
+  wait(job, kTuningSucceeded);
+  service_.reset();
+  EXPECT_TRUE(governance::refusal_of(hold(5))) << "70 of 100 are spent";
+  EXPECT_TRUE(hold(4).ok());
+}
+
+TEST_F(TuningServiceTest, WhatHasBegunIsTrainedToItsEnd) {
+  ASSERT_TRUE(governance_->admission().insert_price({"", "training", 0, 7, 0, 0, 0}).ok());
+  set_budget(69);
+  auto goes_on = kTrains;
+  goes_on.reports.front().fields["done"] = 1;
+  goes_on.reports.insert(goes_on.reports.begin(), {"checked", {{"tokens", 10}}});
+  executor_.add(kChecked);
+  executor_.add(goes_on);
+  const auto job = add();
+  start();
+  wait(job, kTuningSucceeded);
+  EXPECT_THAT(said(job), testing::Contains(testing::HasSubstr("goes on all the same")));
 }
 
 TEST_F(TuningServiceTest, EndsOfEpochsBecomeModelsToo) {

@@ -91,7 +91,7 @@ std::optional<absl::Status> Admission::reserve(Ticket& ticket, const TokenCount&
   CHECK(most.cached <= most.input);
   if (most.input + most.output > kTokensMax) {
     return base::invalid_argument(fmt::format(
-        "A request takes {} tokens of prompt and answers together at most.", kTokensMax));
+        "A request or job takes {} tokens of prompts and answers together at most.", kTokensMax));
   }
   const auto& price = ticket.hold_->price;
   // More may turn out to be cached than is sure now.

@@ -46,6 +46,8 @@ struct Demand {
   std::string service_class = "standard";
   // Of provisioned throughput: input tokens that one of output is worth; 0 of all else.
   std::int64_t output_weight = 0;
+  // Work that is no request: budgets pay for it, limits do not count it.
+  bool budgets_only = false;
 };
 
 // What is left of the tightest limit a minute, for headers; nothing where there is no limit. Where

@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "governance/limits.h"
 #include "governance/refusal.h"
 #include "store/scratch_database.h"
 #include "store/usage_store.h"
@@ -37,8 +38,8 @@ class MoneyLeftTest : public testing::TestWithParam<store::Dialect> {
     row.amount_pico = units * kUnit;
     ASSERT_TRUE(store::UsageStore(*database_).append(std::span(&row, 1)).ok());
   }
-  absl::Status check(std::int64_t units, std::int64_t time_s = kNoon) {
-    return check_money_left(*limits_, "org", "proj", units * kUnit, time_s);
+  absl::Status check(std::int64_t time_s = kNoon) {
+    return check_money_left(*limits_, "org", "proj", time_s);
   }
 
   std::unique_ptr<store::ScratchDatabase> scratch_;
@@ -47,30 +48,84 @@ class MoneyLeftTest : public testing::TestWithParam<store::Dialect> {
   int rows_ = 0;
 };
 
-TEST_P(MoneyLeftTest, RefusesWhatABudgetOfTheProjectOrItsOrganizationHasNoRoomFor) {
-  EXPECT_TRUE(check(1'000).ok());
+TEST_P(MoneyLeftTest, ABudgetThatIsUsedUpRefusesUntilItsPeriodEnds) {
+  EXPECT_TRUE(check().ok());
   set("organization", "org", 10);
   set("project", "proj", 4);
-  set("project", "another", 1);
-  EXPECT_TRUE(check(4).ok());
-  const auto refused = check(5);
+  set("project", "another", 0);
+  spend(3);
+  EXPECT_TRUE(check().ok());
+  spend(1);
+  const auto refused = check();
   ASSERT_TRUE(refusal_of(refused).has_value()) << refused;
   EXPECT_EQ(refusal_of(refused)->kind, RefusalKind::budget);
   EXPECT_THAT(base::message(refused), testing::HasSubstr("project proj a day is 4"));
-  EXPECT_THAT(base::message(check(11)), testing::HasSubstr("organization org a day is 10"));
-  spend(3);
-  EXPECT_TRUE(check(1).ok());
-  EXPECT_FALSE(check(2).ok());
+  EXPECT_TRUE(check(kNoon + 86'400).ok());
 }
 
-TEST_P(MoneyLeftTest, WhatIsUsedUpRefusesAnythingUntilThePeriodEnds) {
-  set("project", "proj", 4);
+TEST_P(MoneyLeftTest, TheOrganizationsBudgetRefusesToo) {
+  set("organization", "org", 4);
   spend(4);
-  EXPECT_TRUE(refusal_of(check(0)).has_value());
-  EXPECT_TRUE(check(0, kNoon + 86'400).ok());
+  EXPECT_THAT(base::message(check()), testing::HasSubstr("organization org a day is 4"));
+}
+
+class HoldMoneyTest : public MoneyLeftTest {
+ protected:
+  void SetUp() override {
+    MoneyLeftTest::SetUp();
+    leases_ = std::make_unique<store::LeaseStore>(*database_, store::database_time(clock_));
+    ASSERT_TRUE(limits_->insert_price({"", "training", 0, kUnit, 0, 0, 0}).ok());
+  }
+  void open() {
+    admission_ = *Admission::create(*limits_, *leases_, clock_, {"gateway", false});
+    admission_->start();
+  }
+  absl::StatusOr<Admission::Ticket> hold(std::int64_t units) {
+    Principal payer;
+    payer.organization = "org";
+    payer.project = "proj";
+    Demand demand{"tiny"};
+    demand.service_class = "training";
+    TokenCount most;
+    most.input = units;
+    return hold_money(*admission_, payer, demand, most);
+  }
+
+  base::RealClock clock_;
+  std::unique_ptr<store::LeaseStore> leases_;
+  std::unique_ptr<Admission> admission_;
+};
+
+TEST_P(HoldMoneyTest, WhatOneHoldsNobodyElseGets) {
+  set("project", "proj", 10);
+  set("organization", "org", 100);
+  open();
+  auto first = hold(7);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = hold(4).status();
+  ASSERT_TRUE(refusal_of(second).has_value()) << second;
+  EXPECT_THAT(base::message(second), testing::HasSubstr("7 reserved by requests and jobs"));
+  EXPECT_TRUE(hold(3).ok());
+  first = absl::CancelledError("it is over");
+  EXPECT_TRUE(hold(10).ok());
+}
+
+TEST_P(HoldMoneyTest, LimitsOfRequestsDoNotCountIt) {
+  ASSERT_TRUE(limits_->set_limit({"project", "proj", "tiny", "requests_per_minute", 1}).ok());
+  ASSERT_TRUE(limits_->set_limit({"project", "proj", "", "tokens_per_minute", 5}).ok());
+  open();
+  EXPECT_TRUE(hold(7).ok());
+  EXPECT_TRUE(hold(7).ok());
+}
+
+TEST_P(HoldMoneyTest, MoreTokensThanAPriceCanCountAreNamed) {
+  open();
+  EXPECT_EQ(hold(kTokensMax + 1).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 INSTANTIATE_TEST_SUITE_P(Governance, MoneyLeftTest, testing::ValuesIn(store::scratch_dialects()),
+                         [](const auto& backend) { return store::dialect_name(backend.param); });
+INSTANTIATE_TEST_SUITE_P(Governance, HoldMoneyTest, testing::ValuesIn(store::scratch_dialects()),
                          [](const auto& backend) { return store::dialect_name(backend.param); });
 
 }  // namespace

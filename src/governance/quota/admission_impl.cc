@@ -51,6 +51,7 @@ Admission::Impl::HoldPtr Admission::Impl::hold_for(const Principal& principal,
   const auto add = [&](std::string_view kind, std::string_view scope) {
     if (scope.empty()) return;
     for (const std::string_view model : {std::string_view(demand.model), std::string_view()}) {
+      if (demand.budgets_only) break;
       const auto& found = book.limits(place(kind, scope, model));
       hold->limits.insert(hold->limits.end(), found.begin(), found.end());
     }

@@ -136,7 +136,7 @@ absl::Status Quota::refusal(std::int64_t amount, const std::string& model,
   if (shape_.kind == QuotaKind::budget) {
     const auto reserved = std::max<std::int64_t>(limit_ - spent_ - remaining(now), 0);
     return refuse(fmt::format("You exceeded the current quota: the budget of {} {} a {} is {}, of "
-                              "which {} is spent and {} reserved by requests in progress.",
+                              "which {} is spent and {} reserved by requests and jobs in progress.",
                               key_.scope_kind, key_.scope, key_.name, format_money(limit_),
                               format_money(spent_), format_money(reserved)),
                   {RefusalKind::budget, std::nullopt});

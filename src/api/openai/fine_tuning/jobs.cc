@@ -65,7 +65,7 @@ absl::Status check_model(const Exchange& exchange, const std::string& model) {
 absl::Status check_money(const Exchange& exchange) {
   auto& governance = exchange.services().governance;
   const auto& who = exchange.principal;
-  return governance::check_money_left(governance.limits(), who.organization, who.project, 0,
+  return governance::check_money_left(governance.limits(), who.organization, who.project,
                                       governance.clock().unix_seconds());
 }
 
