@@ -72,6 +72,13 @@ void GgufWriter::set(std::string_view key, const std::vector<std::int32_t>& valu
   for (const auto value : values) put(metadata_, value);
 }
 
+void GgufWriter::set(std::string_view key, const std::vector<float>& values) {
+  begin(key, kArray);
+  put(metadata_, kF32);
+  put<std::uint64_t>(metadata_, values.size());
+  for (const auto value : values) put(metadata_, value);
+}
+
 void GgufWriter::set_all(std::uint64_t keys, std::span<const std::uint8_t> entries) {
   keys_ += keys;
   metadata_.append(reinterpret_cast<const char*>(entries.data()), entries.size());

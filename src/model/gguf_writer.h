@@ -29,6 +29,7 @@ class GgufWriter {
   void set(std::string_view key, const char* value) { set(key, std::string_view(value)); }
   void set(std::string_view key, const std::vector<std::string>& values);
   void set(std::string_view key, const std::vector<std::int32_t>& values);
+  void set(std::string_view key, const std::vector<float>& values);
 
   // `keys` entries as another file has them, byte by byte; they come first.
   void set_all(std::uint64_t keys, std::span<const std::uint8_t> entries);

@@ -6,7 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "model/tokenize/byte_alphabet.h"
 #include "model/tokenize/families.h"
+#include "model/tokenize/merge_scores.h"
 
 namespace plinth::model {
 
@@ -22,6 +24,11 @@ std::vector<std::int32_t> type_numbers(const TokenizerSpec& spec) {
     numbers[static_cast<std::size_t>(added.id)] =
         type_number(added.special ? TokenType::control : TokenType::user_defined);
   }
+  if (spec.kind != TokenizerKind::sentencepiece_bpe) return numbers;
+  for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
+    if (byte_token_value(spec.tokens[i])) numbers[i] = type_number(TokenType::byte);
+  }
+  if (spec.unk) numbers[static_cast<std::size_t>(*spec.unk)] = type_number(TokenType::unknown);
   return numbers;
 }
 
@@ -49,9 +56,10 @@ void add_ids(const TokenizerSpec& spec, GgufWriter& writer) {
 }  // namespace
 
 absl::Status check_gguf_tokenizer(const TokenizerSpec& spec) {
-  if (family_of(spec).empty()) {
-    return base::unimplemented(
-        "a tokenizer other than byte-level BPE, or of no family that GGUF has a name for");
+  if (sentencepiece_space_prefix(spec)) {
+    RETURN_IF_ERROR(merge_scores(spec).status());
+  } else if (family_of(spec).empty()) {
+    return base::unimplemented("a tokenizer of no family that GGUF has a name for");
   }
   const auto fits = [](const std::vector<TokenId>& put, const std::optional<TokenId>& id) {
     return put.empty() || (id && put == std::vector{*id});
@@ -68,11 +76,20 @@ void add_gguf_tokenizer(const TokenizerSpec& spec, std::int64_t vocab,
     tokens.push_back(fmt::format("[PAD{}]", tokens.size()));
     types.push_back(type_number(TokenType::unused));
   }
-  writer.set("tokenizer.ggml.model", "gpt2");
-  writer.set("tokenizer.ggml.pre", family_of(spec));
   writer.set("tokenizer.ggml.tokens", tokens);
   writer.set("tokenizer.ggml.token_type", types);
-  writer.set("tokenizer.ggml.merges", merges_of(spec));
+  if (const auto space_prefix = sentencepiece_space_prefix(spec)) {
+    auto scores = *merge_scores(spec);
+    scores.resize(tokens.size(), 0);
+    writer.set("tokenizer.ggml.model", "llama");
+    writer.set("tokenizer.ggml.pre", "default");
+    writer.set("tokenizer.ggml.scores", scores);
+    writer.set("tokenizer.ggml.add_space_prefix", *space_prefix);
+  } else {
+    writer.set("tokenizer.ggml.model", "gpt2");
+    writer.set("tokenizer.ggml.pre", family_of(spec));
+    writer.set("tokenizer.ggml.merges", merges_of(spec));
+  }
   add_ids(spec, writer);
   writer.set("tokenizer.ggml.add_bos_token", spec.add_bos || !spec.before.empty());
   writer.set("tokenizer.ggml.add_eos_token", spec.add_eos || !spec.after.empty());

@@ -9,8 +9,8 @@
 
 namespace plinth::model {
 
-// Unimplemented for a tokenizer other than byte-level BPE, of no family that GGUF has a name for,
-// or that puts other tokens than bos and eos around a text.
+// Unimplemented for a tokenizer of no family that GGUF has a name for, one of SentencePiece's whose
+// merges no scores put in order, or that puts other tokens than bos and eos around a text.
 absl::Status check_gguf_tokenizer(const TokenizerSpec& spec);
 
 // Of one that passes, filled up to the `vocab` rows that the model's embedding has. chat_template

@@ -9,6 +9,7 @@
 #include "model/tokenize/bpe_merger.h"
 #include "model/tokenize/byte_alphabet.h"
 #include "model/tokenize/piece_model.h"
+#include "model/tokenize/spelt_tokens.h"
 #include "model/tokenize/unicode.h"
 #include "model/tokenize/utf8.h"
 
@@ -19,16 +20,14 @@ namespace {
 class Bpe final : public PieceModel {
  public:
   explicit Bpe(const TokenizerSpec& spec)
-      : spec_(spec), over_bytes_(spec.kind == TokenizerKind::byte_level_bpe) {
-    const auto unspelt = not_spelt();
+      : spec_(spec),
+        over_bytes_(spec.kind == TokenizerKind::byte_level_bpe),
+        by_text_(spelt_tokens(spec)) {
     std::unordered_map<std::string_view, TokenId> all;
     for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
-      if (spec.tokens[i].empty()) continue;
-      all.emplace(spec.tokens[i], static_cast<TokenId>(i));
-      if (unspelt[i]) continue;
-      by_text_.emplace(spec.tokens[i], static_cast<TokenId>(i));
-      bytes_max_ = std::max(bytes_max_, spec.tokens[i].size());
+      if (!spec.tokens[i].empty()) all.emplace(spec.tokens[i], static_cast<TokenId>(i));
     }
+    for (const auto& [text, id] : by_text_) bytes_max_ = std::max(bytes_max_, text.size());
     build_byte_tokens(all);
     if (!spec.scores.empty()) {
       rank_scores();
@@ -70,24 +69,6 @@ class Bpe final : public PieceModel {
   }
 
  private:
-  // By id: tokens that no text becomes by merging, whatever it spells. A control token of one
-  // character is ordinary text too (the exclamation mark that pads some vocabularies).
-  std::vector<bool> not_spelt() const {
-    std::vector<bool> out(spec_.tokens.size(), false);
-    for (std::size_t i = 0; i < spec_.types.size() && i < out.size(); ++i) {
-      out[i] = spec_.types[i] == TokenType::control || spec_.types[i] == TokenType::unknown ||
-               spec_.types[i] == TokenType::byte;
-    }
-    for (const AddedToken& added : spec_.added) {
-      if (added.special) out[static_cast<std::size_t>(added.id)] = true;
-    }
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const std::string_view text = spec_.tokens[i];
-      if (!text.empty() && first_character(text).bytes == text.size()) out[i] = false;
-    }
-    return out;
-  }
-
   void build_byte_tokens(const std::unordered_map<std::string_view, TokenId>& all) {
     for (std::uint32_t b = 0; b < 256; ++b) {
       std::string text;

@@ -232,4 +232,24 @@ std::string family_of(const TokenizerSpec& spec) {
   return "";
 }
 
+std::optional<bool> sentencepiece_space_prefix(const TokenizerSpec& spec) {
+  if (spec.kind != TokenizerKind::sentencepiece_bpe) return std::nullopt;
+  if (!spec.stages_given) return spec.add_space_prefix;
+  const auto same = [](const NormalizerStep& a, const NormalizerStep& b) {
+    return a.kind == b.kind && !a.regex && a.pattern == b.pattern && a.content == b.content;
+  };
+  for (const bool prefix : {true, false}) {
+    TokenizerSpec usual;
+    usual.add_space_prefix = prefix;
+    fill_sentencepiece(usual);
+    if (spec.byte_fallback && !spec.ignore_merges && spec.pre_tokenizer.empty() &&
+        std::equal(spec.normalizer.begin(), spec.normalizer.end(), usual.normalizer.begin(),
+                   usual.normalizer.end(), same) &&
+        spec.detokenizer.kind == usual.detokenizer.kind &&
+        spec.detokenizer.strip_left == usual.detokenizer.strip_left)
+      return prefix;
+  }
+  return std::nullopt;
+}
+
 }  // namespace plinth::model

@@ -1,8 +1,10 @@
 #include "model/tokenize/tokenizer_json_writer.h"
 
-#include <set>
+#include <algorithm>
+#include <vector>
 
 #include "model/tokenize/families.h"
+#include "model/tokenize/merge_scores.h"
 
 namespace plinth::model {
 
@@ -14,13 +16,42 @@ const std::string& text_of(const TokenizerSpec& spec, TokenId id) {
   return spec.tokens[static_cast<std::size_t>(id)];
 }
 
+constexpr char kSpace[] = "\xE2\x96\x81";  // U+2581
+
+bool is_sentencepiece(const TokenizerSpec& spec) {
+  return spec.kind == TokenizerKind::sentencepiece_bpe;
+}
+
+json::object replace(const char* pattern, const char* content) {
+  return {{"type", "Replace"}, {"pattern", {{"String", pattern}}}, {"content", content}};
+}
+
 json::value normalizer(const TokenizerSpec& spec) {
   if (spec.normalizer.empty()) return nullptr;
-  return json::object{{"type", "NFC"}};
+  if (!is_sentencepiece(spec)) return json::object{{"type", "NFC"}};
+  json::array parts;
+  if (*sentencepiece_space_prefix(spec))
+    parts.push_back({{"type", "Prepend"}, {"prepend", kSpace}});
+  parts.push_back(replace(" ", kSpace));
+  return json::object{{"type", "Sequence"}, {"normalizers", parts}};
+}
+
+json::object decoder(const TokenizerSpec& spec) {
+  if (!is_sentencepiece(spec)) {
+    return {{"type", "ByteLevel"},
+            {"add_prefix_space", true},
+            {"trim_offsets", true},
+            {"use_regex", true}};
+  }
+  json::array parts{replace(kSpace, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
+  if (*sentencepiece_space_prefix(spec))
+    parts.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  return {{"type", "Sequence"}, {"decoders", parts}};
 }
 
 // Splits one after the other; the bytes of what is left are spelt last.
 json::value pre_tokenizer(const TokenizerSpec& spec) {
+  if (is_sentencepiece(spec)) return nullptr;
   json::array parts;
   for (const auto& step : spec.pre_tokenizer) {
     parts.push_back({{"type", "Split"},
@@ -66,6 +97,17 @@ json::value post_processor(const TokenizerSpec& spec) {
 
 json::array added_tokens(const TokenizerSpec& spec) {
   json::array all;
+  const auto is_unk = [&](const AddedToken& added) { return added.id == spec.unk; };
+  if (is_sentencepiece(spec) && spec.unk &&
+      std::none_of(spec.added.begin(), spec.added.end(), is_unk)) {
+    all.push_back({{"id", *spec.unk},
+                   {"content", text_of(spec, *spec.unk)},
+                   {"single_word", false},
+                   {"lstrip", false},
+                   {"rstrip", false},
+                   {"normalized", false},
+                   {"special", true}});
+  }
   for (const auto& added : spec.added) {
     all.push_back({{"id", added.id},
                    {"content", added.text},
@@ -78,28 +120,34 @@ json::array added_tokens(const TokenizerSpec& spec) {
   return all;
 }
 
-json::object bpe(const TokenizerSpec& spec) {
+json::object bpe(const TokenizerSpec& spec, const std::vector<MergeRule>& rules) {
   json::object vocab;
   vocab.reserve(spec.tokens.size());
   for (std::size_t id = 0; id < spec.tokens.size(); ++id) vocab[spec.tokens[id]] = id;
   json::array merges;
-  merges.reserve(spec.merges.size());
-  for (const auto& merge : spec.merges) merges.push_back(json::array{merge.left, merge.right});
+  merges.reserve(rules.size());
+  for (const auto& merge : rules) merges.push_back(json::array{merge.left, merge.right});
+  json::value unknown;
+  if (is_sentencepiece(spec) && spec.unk) unknown = text_of(spec, *spec.unk);
   return {{"type", "BPE"},
           {"dropout", nullptr},
-          {"unk_token", nullptr},
+          {"unk_token", unknown},
           {"continuing_subword_prefix", nullptr},
           {"end_of_word_suffix", nullptr},
-          {"fuse_unk", spec.fuse_unk},
-          {"byte_fallback", false},
+          {"fuse_unk", spec.fuse_unk || is_sentencepiece(spec)},
+          {"byte_fallback", is_sentencepiece(spec)},
           {"ignore_merges", spec.ignore_merges},
           {"vocab", vocab},
           {"merges", merges}};
 }
 
 absl::Status check(const TokenizerSpec& spec) {
+  if (sentencepiece_space_prefix(spec)) return absl::OkStatus();
   if (spec.kind != TokenizerKind::byte_level_bpe)
-    return base::unimplemented("[export] a tokenizer other than byte-level BPE is not written");
+    return base::unimplemented(
+        "[export] a tokenizer other than byte-level BPE, or SentencePiece's as Llama 2 has it, is "
+        "not "
+        "written");
   for (const auto& step : spec.pre_tokenizer) {
     if (step.kind != PreTokenizerStep::Kind::split || step.invert ||
         step.behavior != PreTokenizerStep::Behavior::isolated)
@@ -116,6 +164,8 @@ absl::Status check(const TokenizerSpec& spec) {
 absl::StatusOr<json::object> tokenizer_json(TokenizerSpec spec) {
   RETURN_IF_ERROR(fill_stages(spec));
   RETURN_IF_ERROR(check(spec));
+  const auto rules = merge_rules(spec);
+  RETURN_IF_ERROR(base::annotate(rules.status(), "[export]"));
   return json::object{{"version", "1.0"},
                       {"truncation", nullptr},
                       {"padding", nullptr},
@@ -123,12 +173,8 @@ absl::StatusOr<json::object> tokenizer_json(TokenizerSpec spec) {
                       {"normalizer", normalizer(spec)},
                       {"pre_tokenizer", pre_tokenizer(spec)},
                       {"post_processor", post_processor(spec)},
-                      {"decoder",
-                       {{"type", "ByteLevel"},
-                        {"add_prefix_space", true},
-                        {"trim_offsets", true},
-                        {"use_regex", true}}},
-                      {"model", bpe(spec)}};
+                      {"decoder", decoder(spec)},
+                      {"model", bpe(spec, *rules)}};
 }
 
 json::object tokenizer_config_json(const TokenizerSpec& spec) {

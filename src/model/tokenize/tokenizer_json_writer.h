@@ -1,4 +1,4 @@
-// A byte-level tokenizer as the files that Hugging Face's `tokenizers` and transformers read.
+// A tokenizer of byte pairs as the files that Hugging Face's `tokenizers` and transformers read.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace plinth::model {
 
 // tokenizer.json, which parse_tokenizer_json() reads as the same stages. Unimplemented: another
-// kind than byte-level BPE.
+// kind than byte-level BPE or SentencePiece's, or stages beside the usual ones.
 absl::StatusOr<base::json::object> tokenizer_json(TokenizerSpec spec);
 
 // tokenizer_config.json: which tokens begin and end a text.
