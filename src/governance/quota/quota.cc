@@ -135,11 +135,14 @@ absl::Status Quota::refusal(std::int64_t amount, const std::string& model,
                             base::TimePoint now) const {
   if (shape_.kind == QuotaKind::budget) {
     const auto reserved = std::max<std::int64_t>(limit_ - spent_ - remaining(now), 0);
-    return refuse(fmt::format("You exceeded the current quota: the budget of {} {} a {} is {}, of "
-                              "which {} is spent and {} reserved by requests and jobs in progress.",
-                              key_.scope_kind, key_.scope, key_.name, format_money(limit_),
-                              format_money(spent_), format_money(reserved)),
-                  {RefusalKind::budget, std::nullopt});
+    const auto more =
+        amount == 0 ? std::string() : fmt::format(" {} would be needed.", format_money(amount));
+    return refuse(
+        fmt::format("You exceeded the current quota: the budget of {} {} a {} is {}, of "
+                    "which {} is spent and {} reserved by requests and jobs in progress.{}",
+                    key_.scope_kind, key_.scope, key_.name, format_money(limit_),
+                    format_money(spent_), format_money(reserved), more),
+        {RefusalKind::budget, std::nullopt});
   }
   if (is_provisioned()) {
     return refuse(fmt::format("The provisioned throughput of the deployment `{}`, {} tokens a "
