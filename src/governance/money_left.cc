@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "governance/money.h"
 #include "governance/refusal.h"
 
@@ -19,17 +20,20 @@ template <typename T>
 class Answer {
  public:
   void give(T value) {
+    std::lock_guard lock(mutex_);
     value_.emplace(std::move(value));
-    given_.Notify();
+    given_.notify_one();
   }
   T wait() {
-    given_.WaitForNotification();
+    std::unique_lock lock(mutex_);
+    given_.wait(lock, [&] { return value_.has_value(); });
     return *std::move(value_);
   }
 
  private:
+  std::mutex mutex_;
   std::optional<T> value_;
-  absl::Notification given_;
+  std::condition_variable given_;
 };
 
 }  // namespace
