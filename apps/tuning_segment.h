@@ -59,7 +59,8 @@ class TuningSegment {
   governance::Principal payer() const;
   governance::Demand demand() const;
   absl::StatusOr<governance::Price> price();
-  // A refusal where a budget has no room for what the job will cost.
+  // A refusal where a budget has no room for what the job will cost; InvalidArgument where that is
+  // more than a price can count.
   absl::Status hold_money(std::int64_t trained_tokens);
   // Of one that succeeds: in the same transaction, and so once. What it cost, in pico-units.
   absl::StatusOr<std::int64_t> charge(std::int64_t trained_tokens);

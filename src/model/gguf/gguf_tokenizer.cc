@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "model/tokenize/metaspace.h"
+
 namespace plinth::model {
 
 namespace {
@@ -115,13 +117,12 @@ absl::Status read_sentencepiece(const Gguf& gguf, bool gemma4, TokenizerSpec& sp
 
 // Converters write "##ing" as "ing" and "word" as U+2581 and "word".
 absl::Status read_wordpiece(TokenizerSpec& spec) {
-  constexpr std::string_view kStart = "\xE2\x96\x81";
   spec.kind = TokenizerKind::wordpiece;
   for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
     std::string& token = spec.tokens[i];
     const bool special = !spec.types.empty() && spec.types[i] != TokenType::normal;
-    if (token.starts_with(kStart)) {
-      token.erase(0, kStart.size());
+    if (token.starts_with(kMetaspace)) {
+      token.erase(0, kMetaspace.size());
     } else if (!special && !(token.starts_with("[") && token.ends_with("]"))) {
       token.insert(0, spec.continuing_prefix);
     }

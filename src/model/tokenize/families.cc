@@ -6,6 +6,7 @@
 #include <map>
 #include <string_view>
 
+#include "model/tokenize/metaspace.h"
 #include "model/tokenize/pre_tokenizer.h"
 
 namespace plinth::model {
@@ -164,17 +165,16 @@ bool has_stages_of(const TokenizerSpec& spec, const Family& family) {
 }
 
 void fill_sentencepiece(TokenizerSpec& spec) {
-  constexpr char kSpace[] = "\xE2\x96\x81";  // U+2581
   if (spec.add_space_prefix) {
     NormalizerStep prepend;
     prepend.kind = NormalizerStep::Kind::prepend;
-    prepend.content = kSpace;
+    prepend.content = kMetaspace;
     spec.normalizer.push_back(std::move(prepend));
   }
   NormalizerStep replace;
   replace.kind = NormalizerStep::Kind::replace;
   replace.pattern = " ";
-  replace.content = kSpace;
+  replace.content = kMetaspace;
   spec.normalizer.push_back(std::move(replace));
   // Gemma 4 does not merge over line ends.
   if (spec.pre == "gemma4") {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/limits.h"
+#include "model/tokenize/metaspace.h"
 #include "model/tokenize/unicode.h"
 
 namespace plinth::model {
@@ -11,8 +12,6 @@ const char* const kGpt2Expression =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 namespace {
-
-constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
 
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;

@@ -3,13 +3,13 @@
 #include <array>
 
 #include "model/tokenize/byte_alphabet.h"
+#include "model/tokenize/metaspace.h"
 #include "model/tokenize/utf8.h"
 
 namespace plinth::model {
 
 namespace {
 
-constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 std::string with_spaces(std::string_view text, std::string_view instead) {

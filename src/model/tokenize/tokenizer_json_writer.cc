@@ -5,6 +5,7 @@
 
 #include "model/tokenize/families.h"
 #include "model/tokenize/merge_scores.h"
+#include "model/tokenize/metaspace.h"
 
 namespace plinth::model {
 
@@ -16,13 +17,11 @@ const std::string& text_of(const TokenizerSpec& spec, TokenId id) {
   return spec.tokens[static_cast<std::size_t>(id)];
 }
 
-constexpr char kSpace[] = "\xE2\x96\x81";  // U+2581
-
 bool is_sentencepiece(const TokenizerSpec& spec) {
   return spec.kind == TokenizerKind::sentencepiece_bpe;
 }
 
-json::object replace(const char* pattern, const char* content) {
+json::object replace(std::string_view pattern, std::string_view content) {
   return {{"type", "Replace"}, {"pattern", {{"String", pattern}}}, {"content", content}};
 }
 
@@ -31,8 +30,8 @@ json::value normalizer(const TokenizerSpec& spec) {
   if (!is_sentencepiece(spec)) return json::object{{"type", "NFC"}};
   json::array parts;
   if (*sentencepiece_space_prefix(spec))
-    parts.push_back({{"type", "Prepend"}, {"prepend", kSpace}});
-  parts.push_back(replace(" ", kSpace));
+    parts.push_back({{"type", "Prepend"}, {"prepend", kMetaspace}});
+  parts.push_back(replace(" ", kMetaspace));
   return json::object{{"type", "Sequence"}, {"normalizers", parts}};
 }
 
@@ -43,7 +42,7 @@ json::object decoder(const TokenizerSpec& spec) {
             {"trim_offsets", true},
             {"use_regex", true}};
   }
-  json::array parts{replace(kSpace, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
+  json::array parts{replace(kMetaspace, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
   if (*sentencepiece_space_prefix(spec))
     parts.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   return {{"type", "Sequence"}, {"decoders", parts}};
@@ -95,27 +94,24 @@ json::value post_processor(const TokenizerSpec& spec) {
                       {"special_tokens", tokens}};
 }
 
+json::object added_token(const AddedToken& added) {
+  return {{"id", added.id},          {"content", added.text},  {"single_word", added.single_word},
+          {"lstrip", added.lstrip},  {"rstrip", added.rstrip}, {"normalized", added.normalized},
+          {"special", added.special}};
+}
+
 json::array added_tokens(const TokenizerSpec& spec) {
   json::array all;
+  for (const auto& added : spec.added) all.push_back(added_token(added));
   const auto is_unk = [&](const AddedToken& added) { return added.id == spec.unk; };
+  // GGUF has it as a type of its own, and among no added ones.
   if (is_sentencepiece(spec) && spec.unk &&
       std::none_of(spec.added.begin(), spec.added.end(), is_unk)) {
-    all.push_back({{"id", *spec.unk},
-                   {"content", text_of(spec, *spec.unk)},
-                   {"single_word", false},
-                   {"lstrip", false},
-                   {"rstrip", false},
-                   {"normalized", false},
-                   {"special", true}});
-  }
-  for (const auto& added : spec.added) {
-    all.push_back({{"id", added.id},
-                   {"content", added.text},
-                   {"single_word", added.single_word},
-                   {"lstrip", added.lstrip},
-                   {"rstrip", added.rstrip},
-                   {"normalized", added.normalized},
-                   {"special", added.special}});
+    AddedToken unk;
+    unk.id = *spec.unk;
+    unk.text = text_of(spec, unk.id);
+    unk.special = true;
+    all.push_back(added_token(unk));
   }
   return all;
 }

@@ -6,13 +6,12 @@
 #include <map>
 
 #include "model/limits.h"
+#include "model/tokenize/metaspace.h"
 #include "model/tokenize/pre_tokenizer.h"
 
 namespace plinth::model {
 
 namespace {
-
-constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
 
 // Calls read(part) for each component of a Sequence, at any depth.
 absl::Status for_each_part(
