@@ -68,6 +68,7 @@ absl::Status measure(const Arguments& arguments, const std::string& home) {
 
 absl::Status run(const Arguments& arguments) {
   if (arguments.role == "worker") return run_bench_worker(arguments.socket, arguments.step_ms);
+  if (arguments.role.starts_with("bare")) return run_bench_bare_server(arguments.role != "bare");
   if (arguments.role == "gateway")
     return run_bench_gateway(arguments.home, arguments.step_ms, arguments.database);
   return in_bench_home([&](const std::string& home) { return measure(arguments, home); });

@@ -13,13 +13,26 @@
 
 namespace plinth {
 
+absl::StatusOr<std::unique_ptr<GatewayProcess>> GatewayProcess::start(
+    std::vector<std::string> arguments) {
+  auto process = std::unique_ptr<GatewayProcess>(new GatewayProcess());
+  std::vector<std::string> words{"plinth", "bench", "gateway", "--role"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  RETURN_IF_ERROR(process->spawn(std::move(words)));
+  RETURN_IF_ERROR(process->read_ready_line());
+  return process;
+}
+
 absl::StatusOr<std::unique_ptr<GatewayProcess>> GatewayProcess::start(const std::string& home,
                                                                       int step_ms,
                                                                       const std::string& database) {
-  auto gateway = std::unique_ptr<GatewayProcess>(new GatewayProcess());
-  RETURN_IF_ERROR(gateway->spawn(home, step_ms, database));
-  RETURN_IF_ERROR(gateway->read_ready_line());
-  return gateway;
+  std::vector<std::string> words{"gateway", "--in", home, "--step-ms", std::to_string(step_ms)};
+  if (!database.empty()) words.insert(words.end(), {"--database", database});
+  return start(std::move(words));
+}
+
+absl::StatusOr<std::unique_ptr<GatewayProcess>> GatewayProcess::start_bare(bool streamed) {
+  return start({streamed ? "bare-stream" : "bare"});
 }
 
 GatewayProcess::~GatewayProcess() {
@@ -61,8 +74,7 @@ absl::StatusOr<double> GatewayProcess::memory_mib(std::string_view field) const 
   return std::stod(text.substr(at + field.size() + 1)) / 1024;
 }
 
-absl::Status GatewayProcess::spawn(const std::string& home, int step_ms,
-                                   const std::string& database) {
+absl::Status GatewayProcess::spawn(std::vector<std::string> words) {
   int in[2], out[2];
   if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0)
     return base::errno_status(errno, "[bench] pipe");
@@ -73,10 +85,6 @@ absl::Status GatewayProcess::spawn(const std::string& home, int step_ms,
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-  std::vector<std::string> words{"plinth", "bench",     "gateway",
-                                 "--role", "gateway",   "--in",
-                                 home,     "--step-ms", std::to_string(step_ms)};
-  if (!database.empty()) words.insert(words.end(), {"--database", database});
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/file.h"
 #include "base/status.h"
@@ -19,6 +20,8 @@ class GatewayProcess {
   // `database`: as `plinth up` takes it; "" for SQLite in `home`. Returns when it is ready.
   static absl::StatusOr<std::unique_ptr<GatewayProcess>> start(const std::string& home, int step_ms,
                                                                const std::string& database);
+  // The server that answers at once, to compare with: run_bench_bare_server().
+  static absl::StatusOr<std::unique_ptr<GatewayProcess>> start_bare(bool streamed);
   // Ends it and waits.
   ~GatewayProcess();
 
@@ -32,7 +35,8 @@ class GatewayProcess {
 
  private:
   GatewayProcess() = default;
-  absl::Status spawn(const std::string& home, int step_ms, const std::string& database);
+  static absl::StatusOr<std::unique_ptr<GatewayProcess>> start(std::vector<std::string> arguments);
+  absl::Status spawn(std::vector<std::string> words);
   absl::Status read_ready_line();
 
   pid_t pid_ = 0;

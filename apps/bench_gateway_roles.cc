@@ -18,6 +18,7 @@
 #include "engine/fake_runner.h"
 #include "governance/governance.h"
 #include "governance/limits.h"
+#include "net/http_server.h"
 #include "net/rpc_link.h"
 #include "protocol/codec.h"
 #include "worker/outbox.h"
@@ -108,7 +109,41 @@ absl::Status set_limits(governance::Admission& admission) {
   return absl::IsAlreadyExists(version.status()) ? absl::OkStatus() : version.status();
 }
 
+void print_ready_line(std::uint16_t port, const std::string& api_key) {
+  fmt::print("{}\n", base::to_json(base::json::object{{"port", port}, {"api_key", api_key}}));
+  std::fflush(stdout);
+}
+
+void wait_for_end_of_input() {
+  char byte = 0;
+  while (::read(STDIN_FILENO, &byte, 1) > 0) {
+  }
+}
+
+// An answer of 16 tokens takes some 900 bytes with its headers.
+constexpr std::size_t kBareBodyBytes = 500;
+// A stream's chunks: the role, 16 tokens that come gathered, the end and its usage.
+constexpr int kBareChunks = 4;
+constexpr std::size_t kBareChunkBytes = 300;
+
 }  // namespace
+
+absl::Status run_bench_bare_server(bool streamed) {
+  ::signal(SIGPIPE, SIG_IGN);
+  const base::RealClock clock;
+  const auto answer = [streamed](const net::HttpRequest&, const net::HttpReplyPtr& reply) {
+    if (!streamed) return reply->send(200, {}, std::string(kBareBodyBytes, 'a'));
+    reply->start_stream(200, {});
+    for (int i = 0; i < kBareChunks; ++i) reply->write(std::string(kBareChunkBytes, 'a'));
+    reply->end_stream();
+  };
+  ASSIGN_OR_RETURN(const auto server,
+                   net::HttpServer::listen(
+                       {}, clock, answer, [](int, std::string_view) { return net::HttpAnswer{}; }));
+  print_ready_line(server->port(), "none");
+  wait_for_end_of_input();
+  return absl::OkStatus();
+}
 
 absl::Status run_bench_gateway(const std::string& home, int step_ms, const std::string& where) {
   ::signal(SIGPIPE, SIG_IGN);
@@ -134,12 +169,8 @@ absl::Status run_bench_gateway(const std::string& home, int step_ms, const std::
   server_options.port = 0;
   ASSIGN_OR_RETURN(const auto server,
                    api::Server::create(server_options, *fleet, *governance, clock, metrics));
-  fmt::print("{}\n", base::to_json(base::json::object{{"port", server->port()},
-                                                      {"api_key", credentials.api_key}}));
-  std::fflush(stdout);
-  char byte = 0;
-  while (::read(STDIN_FILENO, &byte, 1) > 0) {
-  }
+  print_ready_line(server->port(), credentials.api_key);
+  wait_for_end_of_input();
   server->drain(std::chrono::milliseconds(100));
   fleet->drain(std::chrono::milliseconds(100));
   return absl::OkStatus();
@@ -160,6 +191,7 @@ absl::Status run_bench_worker(const std::string& socket, int step_ms) {
   options.step_tokens_max = 2 * kSequencesMax;
   options.context_tokens = kContextTokens;
   worker::Outbox outbox(*link);
+  options.after_step = [&outbox] { outbox.flush(); };
   ASSIGN_OR_RETURN(const auto engine,
                    engine::Engine::create(
                        options, std::make_unique<PacedRunner>(std::chrono::milliseconds(step_ms)),

@@ -1,5 +1,5 @@
-// The two processes that `plinth bench gateway` and `plinth bench requests` measure with: a real
-// gateway, and a worker whose model is the fake runner.
+// The processes that `plinth bench gateway` and `plinth bench requests` measure with: a real
+// gateway, a worker whose model is the fake runner, and a server that does nothing.
 #pragma once
 
 #include <string>
@@ -19,5 +19,10 @@ absl::Status run_bench_gateway(const std::string& home, int step_ms, const std::
 // A worker that dials `socket`. Every step of its engine takes at least `step_ms`, as a model's
 // would: it is the gateway that is measured, at a pace that it can keep.
 absl::Status run_bench_worker(const std::string& socket, int step_ms);
+
+// A server on a free port of loopback that answers every request at once with as many bytes as the
+// gateway would, `streamed` in chunks: what the machine, HTTP and the client take by themselves.
+// Prints the same line and ends the same way.
+absl::Status run_bench_bare_server(bool streamed);
 
 }  // namespace plinth

@@ -75,37 +75,71 @@ void print_row(std::string_view name, const serve::Percentiles& values) {
              values.p99, values.max);
 }
 
-void print_result(const Arguments& arguments, const RequestLoadResult& result, double cpu_us,
-                  double memory_mib, const std::vector<double>& commits) {
-  const auto first = serve::percentiles(result.first_byte_ms);
-  const auto last = serve::percentiles(result.last_byte_ms);
-  const auto delay = serve::percentiles(result.send_delay_ms);
-  const auto commit = serve::percentiles(commits);
-  const double rate = static_cast<double>(result.answered) / result.seconds;
-  if (arguments.json) {
-    fmt::print("{}\n", base::to_json(base::json::object{{"bench", "requests"},
-                                                        {"connections", arguments.connections},
-                                                        {"rate_asked", arguments.rate},
-                                                        {"stream", arguments.stream},
-                                                        {"answered", result.answered},
-                                                        {"requests_per_s", rate},
-                                                        {"first_byte_ms", to_object(first)},
-                                                        {"last_byte_ms", to_object(last)},
-                                                        {"send_delay_ms", to_object(delay)},
-                                                        {"commit_ms", to_object(commit)},
-                                                        {"cpu_us_per_request", cpu_us},
-                                                        {"peak_rss_mib", memory_mib}}));
-    return;
+// What was measured beside the load itself.
+struct Beside {
+  RequestLoadResult bare;  // the same load on a server that answers at once
+  std::vector<double> commits_ms;
+  double cpu_us = 0, memory_mib = 0;  // of the gateway
+};
+
+// Of each percentile, how much more it is than without a gateway.
+serve::Percentiles added(const std::vector<double>& with, const std::vector<double>& without) {
+  const auto a = serve::percentiles(with), b = serve::percentiles(without);
+  serve::Percentiles difference;
+  difference.p50 = a.p50 - b.p50;
+  difference.p99 = a.p99 - b.p99;
+  difference.max = a.max - b.max;
+  return difference;
+}
+
+double requests_per_s(const RequestLoadResult& result) {
+  return static_cast<double>(result.answered) / result.seconds;
+}
+
+void print_json(const Arguments& arguments, const RequestLoadResult& result, const Beside* beside) {
+  base::json::object line{{"bench", "requests"},
+                          {"connections", arguments.connections},
+                          {"rate_asked", arguments.rate},
+                          {"stream", arguments.stream},
+                          {"answered", result.answered},
+                          {"requests_per_s", requests_per_s(result)},
+                          {"first_byte_ms", to_object(serve::percentiles(result.first_byte_ms))},
+                          {"last_byte_ms", to_object(serve::percentiles(result.last_byte_ms))},
+                          {"send_delay_ms", to_object(serve::percentiles(result.send_delay_ms))}};
+  if (beside != nullptr) {
+    const auto& bare = beside->bare;
+    line["bare_requests_per_s"] = requests_per_s(bare);
+    line["first_byte_added_ms"] = to_object(added(result.first_byte_ms, bare.first_byte_ms));
+    line["last_byte_added_ms"] = to_object(added(result.last_byte_ms, bare.last_byte_ms));
+    line["commit_ms"] = to_object(serve::percentiles(beside->commits_ms));
+    line["cpu_us_per_request"] = beside->cpu_us;
+    line["peak_rss_mib"] = beside->memory_mib;
   }
+  fmt::print("{}\n", base::to_json(line));
+}
+
+void print_text(const RequestLoadResult& result, const Beside* beside) {
   fmt::print("{:<18} {} in {:.1f} s: {:.0f} a second\n", "requests", result.answered,
-             result.seconds, rate);
-  print_row("first byte", first);
-  print_row("last byte", last);
-  print_row("sent late by", delay);
-  if (commits.empty()) return;
-  print_row("disk's commit", commit);
-  fmt::print("{:<18} {:.0f} us of CPU a request, {:.1f} MiB at most\n", "gateway", cpu_us,
-             memory_mib);
+             result.seconds, requests_per_s(result));
+  print_row("first byte", serve::percentiles(result.first_byte_ms));
+  print_row("last byte", serve::percentiles(result.last_byte_ms));
+  print_row("sent late by", serve::percentiles(result.send_delay_ms));
+  if (beside == nullptr) return;
+  const auto& bare = beside->bare;
+  fmt::print("{:<18} {:.0f} a second where a server answers at once\n", "bare",
+             requests_per_s(bare));
+  print_row("first byte, bare", serve::percentiles(bare.first_byte_ms));
+  print_row("last byte, bare", serve::percentiles(bare.last_byte_ms));
+  print_row("first byte, added", added(result.first_byte_ms, bare.first_byte_ms));
+  print_row("last byte, added", added(result.last_byte_ms, bare.last_byte_ms));
+  print_row("disk's commit", serve::percentiles(beside->commits_ms));
+  fmt::print("{:<18} {:.0f} us of CPU a request, {:.1f} MiB at most\n", "gateway", beside->cpu_us,
+             beside->memory_mib);
+}
+
+void print_result(const Arguments& arguments, const RequestLoadResult& result,
+                  const Beside* beside) {
+  arguments.json ? print_json(arguments, result, beside) : print_text(result, beside);
 }
 
 RequestLoad load_of(const Arguments& arguments) {
@@ -121,26 +155,34 @@ RequestLoad load_of(const Arguments& arguments) {
   return load;
 }
 
+absl::StatusOr<RequestLoadResult> load_bare_server(RequestLoad load, bool streamed,
+                                                   const base::Clock& clock) {
+  ASSIGN_OR_RETURN(const auto server, GatewayProcess::start_bare(streamed));
+  load.port = server->port;
+  return run_request_load(load, clock);
+}
+
 absl::Status measure(const Arguments& arguments, const std::string& home) {
   const base::RealClock clock;
   auto load = load_of(arguments);
   if (arguments.port != 0) {
     ASSIGN_OR_RETURN(const auto result, run_request_load(load, clock));
-    print_result(arguments, result, 0, 0, {});
+    print_result(arguments, result, nullptr);
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const auto commits, commit_times_ms(home, arguments.commits, clock));
+  Beside beside;
+  ASSIGN_OR_RETURN(beside.commits_ms, commit_times_ms(home, arguments.commits, clock));
+  ASSIGN_OR_RETURN(beside.bare, load_bare_server(load, arguments.stream, clock));
   ASSIGN_OR_RETURN(const auto gateway, GatewayProcess::start(home, 0, arguments.database));
   load.port = gateway->port;
   load.api_key = gateway->api_key;
   ASSIGN_OR_RETURN(const double before, gateway->cpu_seconds());
   ASSIGN_OR_RETURN(const auto result, run_request_load(load, clock));
   ASSIGN_OR_RETURN(const double after, gateway->cpu_seconds());
-  ASSIGN_OR_RETURN(const double most_mib, gateway->memory_mib("VmHWM"));
+  ASSIGN_OR_RETURN(beside.memory_mib, gateway->memory_mib("VmHWM"));
   const double part = arguments.seconds / (arguments.seconds + load.warm_up_s);
-  print_result(arguments, result,
-               (after - before) * 1e6 * part / static_cast<double>(result.answered), most_mib,
-               commits);
+  beside.cpu_us = (after - before) * 1e6 * part / static_cast<double>(result.answered);
+  print_result(arguments, result, &beside);
   return absl::OkStatus();
 }
 

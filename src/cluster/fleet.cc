@@ -280,8 +280,7 @@ class FleetImpl final : public Fleet {
   void dispatch(Replica& replica, const std::shared_ptr<FleetCall>& call) {
     ++call->attempts;
     replica.calls[call->id] = call;
-    replica.outbox.push_back(call->frame());
-    replica.outbox_changed.notify_one();
+    replica.send(call->message());
   }
 
   void forget(const FleetCall& call) {
@@ -290,10 +289,7 @@ class FleetImpl final : public Fleet {
     if (found == replicas_.end()) return;
     Replica& replica = *found->second;
     std::erase_if(replica.waiting, [&](const auto& other) { return other->id == call.id; });
-    if (replica.calls.erase(call.id) != 0) {
-      replica.outbox.push_back(encode(protocol::ToWorker(protocol::CancelCall{call.id})));
-      replica.outbox_changed.notify_one();
-    }
+    if (replica.calls.erase(call.id) != 0) replica.send(protocol::CancelCall{call.id});
     changed_.notify_all();
   }
 
@@ -301,9 +297,7 @@ class FleetImpl final : public Fleet {
     std::lock_guard lock(mutex_);
     const auto found = replicas_.find(call.replica);
     if (found == replicas_.end() || !found->second->calls.contains(call.id)) return;
-    found->second->outbox.push_back(
-        encode(protocol::ToWorker(protocol::CommitCall{call.id, pinned_tokens})));
-    found->second->outbox_changed.notify_one();
+    found->second->send(protocol::CommitCall{call.id, pinned_tokens});
   }
 
   static void take_calls(Replica& replica, std::vector<std::shared_ptr<FleetCall>>& into) {
@@ -321,7 +315,6 @@ class FleetImpl final : public Fleet {
     const auto* greeting = hello.ok() ? std::get_if<protocol::Hello>(&*hello) : nullptr;
     Replica* replica = greeting == nullptr ? nullptr : attach(greeting->token, link);
     if (replica == nullptr) return;
-    std::thread sender([&] { send_loop(*replica, link); });
     while (const auto frame = link.receive()) {
       auto message = protocol::decode_to_gateway(*frame);
       if (!message.ok()) {
@@ -334,9 +327,7 @@ class FleetImpl final : public Fleet {
     {
       std::lock_guard lock(mutex_);
       replica->link = nullptr;
-      replica->outbox_changed.notify_all();
     }
-    sender.join();
     lost(*replica, "its worker ended unexpectedly");
   }
 
@@ -350,23 +341,10 @@ class FleetImpl final : public Fleet {
       replica->token.clear();
       replica->link = &link;
       replica->heard = clock_.now();
-      replica->outbox = {encode(protocol::ToWorker(protocol::Welcome{}))};
+      replica->send(protocol::Welcome{});
       return replica.get();
     }
     return nullptr;
-  }
-
-  void send_loop(Replica& replica, net::RpcLink& link) {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      replica.outbox_changed.wait(lock,
-                                  [&] { return replica.link != &link || !replica.outbox.empty(); });
-      if (replica.link != &link) return;
-      const auto frames = std::exchange(replica.outbox, {});
-      lock.unlock();
-      for (const auto& frame : frames) (void)link.send(frame);
-      lock.lock();
-    }
   }
 
   bool handle(Replica& replica, protocol::ToGateway message) {

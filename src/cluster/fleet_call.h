@@ -53,11 +53,10 @@ class FleetCall {
     embed_ = nullptr;
   }
   bool hung_up() const { return gone_; }
-  std::string frame() const {
+  protocol::ToWorker message() const {
     if (const auto* embed = std::get_if<protocol::EmbedRequest>(&request))
-      return encode(protocol::ToWorker(protocol::StartEmbed{id, *embed}));
-    return encode(protocol::ToWorker(
-        protocol::StartGenerate{id, std::get<protocol::GenerateRequest>(request)}));
+      return protocol::StartEmbed{id, *embed};
+    return protocol::StartGenerate{id, std::get<protocol::GenerateRequest>(request)};
   }
 
  private:

@@ -1,7 +1,6 @@
 // One model's worker as its gateway sees it. Every field is protected by the fleet's mutex.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <memory>
@@ -28,8 +27,6 @@ struct Replica {
   std::string token;                       // of the worker that is starting or running
   std::unique_ptr<WorkerProcess> process;  // touched by the supervisor alone
   net::RpcLink* link = nullptr;            // while its thread serves it
-  std::deque<std::string> outbox;          // frames for the worker
-  std::condition_variable outbox_changed;
   std::map<protocol::CallId, std::shared_ptr<FleetCall>> calls;  // sent to the worker
   std::deque<std::shared_ptr<FleetCall>> waiting;                // until it is ready
   base::TimePoint started, heard, used, retry;
@@ -39,6 +36,10 @@ struct Replica {
   std::int32_t context_tokens = 0;
   protocol::Heartbeat beat;  // the last one
 
+  // A link never waits. Where there is none, its end is about to be noticed.
+  void send(const protocol::ToWorker& message) {
+    if (link != nullptr) (void)link->send(encode(message));
+  }
   bool live() const { return process != nullptr; }
   bool idle() const { return calls.empty() && waiting.empty(); }
 };

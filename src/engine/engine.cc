@@ -115,6 +115,7 @@ class EngineLoop final : public Engine {
         publish();
       }
       core_->step();
+      if (options_.after_step) options_.after_step();
     }
   }
 

@@ -42,6 +42,9 @@ struct EngineOptions {
   std::map<std::string, std::int32_t> tenant_weights;  // over what their requests say
   // Of adapters that are loaded; 0: none may be. The least recently used leave first.
   std::size_t adapter_bytes = std::size_t{1} << 30;
+  // Called from the engine's loop once a step's events are delivered: for who gathers what several
+  // sinks got. Null or, as a sink, quick.
+  std::function<void()> after_step = nullptr;
 };
 
 // Called from the engine's loop; must not block, nor call the engine's core. One call carries the

@@ -64,4 +64,10 @@ inline constexpr std::size_t kMultipartPaddingMax = 64;
 // which no stream should have to wait.
 inline constexpr std::size_t kHttpLargeBodyBytes = 128u << 10;
 
+// Of the link between a gateway and a worker. A frame is a request with its prompt at most, whose
+// body is bounded above, or the events of a step: 4,096 choices with log-probabilities are 15 MB.
+inline constexpr std::size_t kRpcFrameBytesMax = 64u << 20;
+// A peer for which so much collects is lost: it has taken nothing for thousands of steps.
+inline constexpr std::size_t kRpcUnsentBytesMax = 256u << 20;
+
 }  // namespace plinth::net

@@ -13,11 +13,13 @@
 #include <string>
 
 #include "base/status.h"
+#include "net/limits.h"
 
 namespace plinth::net {
 
 struct RpcOptions {
-  std::size_t frame_bytes_max = 64u << 20;  // a longer frame ends the link
+  std::size_t frame_bytes_max = kRpcFrameBytesMax;    // a longer frame ends the link
+  std::size_t unsent_bytes_max = kRpcUnsentBytesMax;  // more, and the link is closed
   std::chrono::milliseconds dial_max{10'000};
 };
 
@@ -25,7 +27,8 @@ struct RpcOptions {
 class RpcLink {
  public:
   virtual ~RpcLink() = default;
-  // Waits while the peer takes nothing. Unavailable once the link is closed.
+  // Never waits: what the peer does not take at once follows later, in order, from a thread of the
+  // link. Unavailable once the link is closed.
   virtual absl::Status send(const std::string& frame) = 0;
   // The next frame, or nothing once the peer is gone or the link is closed.
   virtual std::optional<std::string> receive() = 0;

@@ -58,6 +58,42 @@ TEST_F(RpcLinkTest, CloseWakesAReceiver) {
   closer.join();
 }
 
+// More than a socket holds, to a peer that reads later: nobody waits, and nothing is lost or moved.
+TEST_F(RpcLinkTest, SendingNeverWaits) {
+  std::promise<void> read;
+  constexpr int kFrames = 300;
+  std::promise<int> in_order;
+  auto server = RpcServer::listen(path(), {}, [&](RpcLink& link) {
+    read.get_future().wait();
+    int count = 0;
+    for (; count < kFrames; ++count) {
+      const auto frame = link.receive();
+      if (!frame || *frame != std::string(20'000, static_cast<char>('a' + count % 26))) break;
+    }
+    in_order.set_value(count);
+  });
+  auto link = *dial_rpc(path(), {});
+  for (int i = 0; i < kFrames; ++i)
+    ASSERT_TRUE(link->send(std::string(20'000, static_cast<char>('a' + i % 26))).ok());
+  read.set_value();
+  EXPECT_EQ(in_order.get_future().get(), kFrames);
+}
+
+TEST_F(RpcLinkTest, APeerThatTakesNothingIsLost) {
+  std::promise<void> over;
+  auto server = RpcServer::listen(path(), {}, [&](RpcLink&) { over.get_future().wait(); });
+  RpcOptions small;
+  small.unsent_bytes_max = 3'000'000;
+  auto link = *dial_rpc(path(), small);
+  const std::string frame(1'000'000, 'x');
+  int sent = 0;
+  while (sent < 100 && link->send(frame).ok()) ++sent;
+  EXPECT_GE(sent, 3);
+  EXPECT_LT(sent, 10);  // what a socket holds is less than a few frames
+  EXPECT_FALSE(link->receive().has_value());
+  over.set_value();
+}
+
 TEST_F(RpcLinkTest, RefusesLongFramesAndAbsentPeers) {
   RpcOptions small;
   small.frame_bytes_max = 1000;

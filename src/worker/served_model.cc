@@ -235,8 +235,10 @@ absl::StatusOr<std::unique_ptr<ServedModel>> load_decoder(const WorkerOptions& o
     chat_template = std::make_unique<model::ChatTemplate>(*std::move(parsed));
   }
   ASSIGN_OR_RETURN(auto runner, engine::make_model_runner(std::move(file), options.runner));
+  auto engine_options = options.engine;
+  engine_options.after_step = [&outbox] { outbox.flush(); };
   ASSIGN_OR_RETURN(auto engine,
-                   engine::Engine::create(options.engine, std::move(runner), std::move(tokenizer),
+                   engine::Engine::create(engine_options, std::move(runner), std::move(tokenizer),
                                           std::move(chat_template), clock));
   return std::make_unique<GeneratingModel>(std::move(engine), options.engine.sequences_max, clock,
                                            outbox);
