@@ -191,7 +191,10 @@ absl::Status run(const Arguments& arguments) {
 }
 
 void add_options(Command& command, Arguments& arguments) {
-  command.add_option("--connections", arguments.connections, "Connections, which are kept")
+  command
+      .add_option(
+          "--connections", arguments.connections,
+          "Connections, which are kept; with --rate some 500, or a slow disk delays what is sent")
       ->range(1, 3000)
       ->capture_default_str();
   command

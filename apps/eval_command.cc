@@ -42,13 +42,9 @@ absl::StatusOr<Weights> find_weights(const std::string& home_flag, const std::st
   ASSIGN_OR_RETURN(const auto name, ensure_installed(library, model, clock));
   ASSIGN_OR_RETURN(const auto installed, library.find(name));
   if (installed.base.empty()) return Weights{library.open_path(installed), {}};
-  const auto base = library.find(installed.base);
-  if (!base.ok() || base->content() != installed.base_content) {
-    return base::failed_precondition(fmt::format(
-        "{} is an adapter over {}, which is not there any more as it was", name, installed.base));
-  }
+  ASSIGN_OR_RETURN(const auto base, cluster::base_of_adapter(library, installed));
   ASSIGN_OR_RETURN(auto adapter, HomeModels(home, library).adapter(installed));
-  return Weights{library.open_path(*base), std::move(adapter)};
+  return Weights{library.open_path(base), std::move(adapter)};
 }
 
 absl::Status eval(const std::string& home_flag, const EvalArguments& arguments) {

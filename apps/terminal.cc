@@ -44,15 +44,17 @@ void ProgressBar::update(const std::string& label, std::uint64_t done, std::uint
   if (label != label_) {
     finish();
     label_ = label;
-    started_ = now;
+    started_ = drawn_ = now;
     first_ = done;
     tenth_ = -1;
   }
   const double part = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
   if (!is_terminal(STDERR_FILENO)) {
     const int tenth = static_cast<int>(part * 10);
-    if (total != 0 && tenth != tenth_) {
+    const bool due = tenth != tenth_ && now - drawn_ >= std::chrono::seconds(1);
+    if (total != 0 && (due || (done == total && tenth_ != 10))) {
       tenth_ = tenth;
+      drawn_ = now;
       fmt::print(stderr, "{}: {} of {}\n", label, human_bytes(done), human_bytes(total));
     }
     return;

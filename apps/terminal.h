@@ -20,7 +20,7 @@ std::string styled(std::string_view text, std::string_view style, Stream stream 
 std::string human_bytes(std::uint64_t bytes);
 
 // One line on stderr that redraws itself at most ten times a second; on a plain stream one line for
-// each tenth of the way.
+// each tenth of the way, at most one a second, and one at the end.
 class ProgressBar {
  public:
   explicit ProgressBar(const base::Clock& clock) : clock_(clock) {}

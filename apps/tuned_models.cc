@@ -22,13 +22,8 @@ class Adapters final : public cluster::TunedModels {
   absl::StatusOr<TuningBase> find(const std::string& model) override {
     ASSIGN_OR_RETURN(const auto installed, library_.find(model));
     if (installed.base.empty()) return base_of(installed);
-    const auto base = library_.find(installed.base);
-    if (!base.ok() || base->content() != installed.base_content) {
-      return base::failed_precondition(
-          fmt::format("{} is an adapter over {}, which is not there any more as it was", model,
-                      installed.base));
-    }
-    auto found = base_of(*base);
+    ASSIGN_OR_RETURN(const auto base, cluster::base_of_adapter(library_, installed));
+    auto found = base_of(base);
     auto adapter = cluster::open_adapter_ref(
         library_, installed, [this](const std::string& content) { return sealed_.open(content); });
     if (!adapter.ok()) return base::annotate(adapter.status(), model);

@@ -74,6 +74,22 @@ absl::StatusOr<InstalledModel> install_sealed_adapter(const ModelLibrary& librar
   return library.install(std::move(model));
 }
 
+absl::StatusOr<InstalledModel> base_of_adapter(const ModelLibrary& library,
+                                               const InstalledModel& adapter) {
+  auto base = library.find(adapter.base);
+  if (!base.ok()) {
+    return base::failed_precondition(
+        fmt::format("adapter {} is over {}, which is not installed", adapter.name, adapter.base));
+  }
+  if (!check_base(*base).ok() || base->content() != adapter.base_content) {
+    return base::failed_precondition(
+        fmt::format("adapter {} was installed over another {} than the one that is there now; "
+                    "import it again",
+                    adapter.name, adapter.base));
+  }
+  return base;
+}
+
 protocol::AdapterRef adapter_ref(const ModelLibrary& library, const InstalledModel& adapter) {
   protocol::AdapterRef ref;
   ref.id = adapter.content();

@@ -52,6 +52,11 @@ struct SealedFile {
 // NotFound where it was deleted; FailedPrecondition where the keys of its project were destroyed.
 using OpenSealed = std::function<absl::StatusOr<SealedFile>(const std::string& content)>;
 
+// The model that it was installed over. FailedPrecondition where that is not there any more as it
+// was: an adapter fits the weights that it was made for, and no others.
+absl::StatusOr<InstalledModel> base_of_adapter(const ModelLibrary& library,
+                                               const InstalledModel& adapter);
+
 // How a worker finds it. The id and the paths are of its content; a sealed one's path and key are
 // what open_weights() adds.
 protocol::AdapterRef adapter_ref(const ModelLibrary& library, const InstalledModel& adapter);

@@ -204,19 +204,8 @@ class FleetImpl final : public Fleet {
   // Files go to the worker by their content's names: what is installed in the meantime is another
   // adapter.
   absl::Status find_base(const InstalledModel& adapter, Known& known) const {
-    const auto base = library_.find(adapter.base);
-    if (!base.ok()) {
-      return base::failed_precondition(
-          fmt::format("adapter {} is over {}, which is not installed", adapter.name, adapter.base));
-    }
-    if (!base->base.empty() || base->kind == "embeddings" ||
-        base->content() != adapter.base_content) {
-      return base::failed_precondition(
-          fmt::format("adapter {} was installed over another {} than the one that is there now; "
-                      "import it again",
-                      adapter.name, adapter.base));
-    }
-    for (const auto& [key, value] : base->sampling) known.card.sampling.emplace(key, value);
+    ASSIGN_OR_RETURN(const auto base, base_of_adapter(library_, adapter));
+    for (const auto& [key, value] : base.sampling) known.card.sampling.emplace(key, value);
     const auto* sealed = adapter.sealed();
     known.route = {adapter.base, adapter_ref(library_, adapter),
                    sealed == nullptr ? "" : sealed->content};

@@ -69,7 +69,7 @@ void tokens(CompactTask task) {
   if constexpr (kIntegers == Integers::bytes || kIntegers == Integers::codes) {
     for_each_panel(
         task, [&]<int kM>(std::integral_constant<int, kM>) { signed_tile<kIntegers, kM>(task); });
-  } else if (task.m >= kUnpackedFrom) {
+  } else if (task.m >= unpacked_from(kIntegers)) {
     many_tokens<kIntegers, kSubs, kOffsets>(task);
   } else {
     for_each_panel(task, [&]<int kM>(std::integral_constant<int, kM>) {

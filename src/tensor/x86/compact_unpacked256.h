@@ -14,9 +14,10 @@ namespace plinth::tensor {
 // Unpacked at once: some 20 KiB, which the first-level cache holds while the activations pass by.
 inline constexpr std::int64_t kUnpackedBlocks = 32;
 
-// From so many tokens on unpacking pays. With fewer the weights come from memory too often: it
-// reads them in bursts, between which memory has nothing to do.
-inline constexpr int kUnpackedFrom = 64;
+// From so many tokens on it pays: nibbles are two operations away from bytes, others five and more.
+constexpr int unpacked_from(Integers integers) { return integers == Integers::nibbles ? 64 : 16; }
+
+inline constexpr std::int64_t kCacheLine = 64;
 
 // Weights of 16 rows and 32 columns as bytes, vector by vector as in the compact form.
 template <Integers kIntegers, int kSubs, bool kOffsets>
@@ -65,6 +66,13 @@ void unpacked_tile(const UnpackedBlock<kIntegers, kSubs, kOffsets>* blocks,
   sums.end(task);
 }
 
+// How much of the next `bytes`, in whole cache lines.
+inline std::int64_t fetched_with_each_panel(std::int64_t bytes, const CompactTask& task) {
+  if (!task.cold) return 0;
+  const int panels = (task.m + kPanelTokens - 1) / kPanelTokens;
+  return (bytes / panels + kCacheLine - 1) / kCacheLine * kCacheLine;
+}
+
 // All tokens of a task, kUnpackedBlocks at a time.
 template <Integers kIntegers, int kSubs, bool kOffsets>
 void many_tokens(const CompactTask& whole) {
@@ -79,7 +87,13 @@ void many_tokens(const CompactTask& whole) {
       if (task.cold) fetch_ahead(record);
       blocks[b - first].take(record);
     }
+    // The next blocks come from memory while these are multiplied, evenly: it would have nothing to
+    // do otherwise.
+    const std::uint8_t* next = record.at;
+    const auto share = fetched_with_each_panel(kUnpackedBlocks * R::kBytes, whole);
     for_each_panel(task, [&]<int kM>(std::integral_constant<int, kM>) {
+      for (const auto* end = next + share; next < end; next += kCacheLine)
+        _mm_prefetch(next, _MM_HINT_T1);
       unpacked_tile<kIntegers, kSubs, kOffsets, kM>(blocks, task);
     });
   }
