@@ -139,10 +139,10 @@ bool has_bulk() { return tensor::best_isa() == tensor::Isa::amx; }
 Probe arithmetic_of(DType dtype, bool bulk) {
   const auto isa = tensor::best_isa();
   if (bulk) return Probe::bf16_amx;
-  if (isa == tensor::Isa::amx || isa == tensor::Isa::avx512) return Probe::int8_vnni;
   if (isa == tensor::Isa::scalar || tensor::dtype_info(dtype).block_elements == 1) {
     return Probe::fma_f32;
   }
+  if (isa >= tensor::Isa::avx512) return Probe::int8_vnni;
   const bool bytes = dtype == DType::q8_0 || dtype == DType::iq4_nl || dtype == DType::iq4_xs;
   return bytes ? Probe::int8_signed : Probe::int8_in_int16;
 }

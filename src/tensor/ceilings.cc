@@ -66,6 +66,8 @@ ArithmeticLoop loop_of(Probe probe, Isa isa) {
       return int8_in_int16_avx2;
     case Probe::int8_vnni:
       return int8_vnni_avx512;
+    case Probe::bf16_avx512:
+      return bf16_avx512;
     case Probe::int8_amx:
       return int8_amx;
     default:
@@ -111,6 +113,8 @@ std::string_view probe_name(Probe probe) {
       return "int8_in_int16";
     case Probe::int8_vnni:
       return "int8_vnni";
+    case Probe::bf16_avx512:
+      return "bf16_avx512";
     case Probe::int8_amx:
       return "int8_amx";
     case Probe::bf16_amx:
@@ -132,6 +136,7 @@ std::vector<Probe> probes_of(Isa isa) {
     }
   }
   if (isa >= Isa::avx512) probes.push_back(Probe::int8_vnni);
+  if (multiplies_bfloat(isa)) probes.push_back(Probe::bf16_avx512);
   if (isa >= Isa::amx) {
     probes.push_back(Probe::int8_amx);
     probes.push_back(Probe::bf16_amx);

@@ -21,6 +21,7 @@ enum class Probe : std::uint8_t {
   int8_widened,   // vpmaddubsw, vpmaddwd, vpaddd: unsigned ones
   int8_in_int16,  // vpmaddubsw, vpaddw: 4-bit weights without VNNI
   int8_vnni,      // vpdpbusd
+  bf16_avx512,    // vdpbf16ps
   int8_amx,       // tdpbusd
   bf16_amx,       // tdpbf16ps
 };

@@ -51,7 +51,10 @@ const char* form_name(Form form) {
 }
 
 ArithmeticLoop ceiling_loop(Isa isa, GemmPrecision precision) {
-  if (isa == Isa::amx && precision == GemmPrecision::bf16) return bf16_amx;
+  if (precision == GemmPrecision::bf16) {
+    if (isa == Isa::amx) return bf16_amx;
+    if (multiplies_bfloat(isa)) return bf16_avx512;
+  }
   return isa == Isa::avx2 ? fma_avx2 : fma_avx512;
 }
 

@@ -22,6 +22,7 @@ double int8_widened_avx2(std::int64_t rounds, std::int64_t* sink);
 double int8_in_int16_avx2(std::int64_t rounds, std::int64_t* sink);
 double fma_avx512(std::int64_t rounds, std::int64_t* sink);
 double int8_vnni_avx512(std::int64_t rounds, std::int64_t* sink);
+double bf16_avx512(std::int64_t rounds, std::int64_t* sink);
 double int8_amx(std::int64_t rounds, std::int64_t* sink);
 double bf16_amx(std::int64_t rounds, std::int64_t* sink);
 
