@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "tensor/x86/ceiling_chain.h"
 #include "tensor/x86/ceiling_kernels.h"
 
 namespace plinth::tensor {
@@ -9,13 +10,6 @@ namespace {
 // Independent chains: more than latency times throughput of any of these instructions. Every loop
 // over them is unrolled: one that is not would keep them in memory, which is then what is measured.
 constexpr int kChains = 10;
-
-// Tells the compiler that the value is used and may have changed, at no cost. Chains that start
-// hidden are no copies of one another, which would be computed once.
-template <typename T>
-inline void hide(T& value) {
-  __asm__ volatile("" : "+x"(value));
-}
 
 std::int64_t first_lane(__m256i v) { return _mm256_extract_epi64(v, 0); }
 

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "tensor/x86/ceiling_chain.h"
 #include "tensor/x86/ceiling_kernels.h"
 
 namespace plinth::tensor {
@@ -7,13 +8,6 @@ namespace plinth::tensor {
 namespace {
 
 constexpr int kChains = 12;
-
-// Tells the compiler that the value is used and may have changed, at no cost. Chains that start
-// hidden are no copies of one another, which would be computed once.
-template <typename T>
-inline void hide(T& value) {
-  __asm__ volatile("" : "+v"(value));
-}
 
 std::int64_t first_lane(__m512i v) {
   alignas(64) std::int64_t lanes[8];

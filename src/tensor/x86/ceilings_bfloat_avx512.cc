@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "tensor/x86/ceiling_chain.h"
 #include "tensor/x86/ceiling_kernels.h"
 
 namespace plinth::tensor {
@@ -7,12 +8,6 @@ namespace plinth::tensor {
 namespace {
 
 constexpr int kChains = 12;
-
-// As in ceilings_avx512.cc.
-template <typename T>
-inline void hide(T& value) {
-  __asm__ volatile("" : "+v"(value));
-}
 
 }  // namespace
 
