@@ -59,10 +59,7 @@ absl::Status finetune(const std::string& home_flag, FinetuneArguments arguments,
   arguments.run.run.base_path = library.open_path(installed);
   arguments.run.run.resume = arguments.resume ? ResumeMode::must : ResumeMode::never;
   ASSIGN_OR_RETURN(const auto merged, run_finetune(arguments.run, clock, ranks));
-  if (arguments.install.empty() || !first) return absl::OkStatus();
-  ASSIGN_OR_RETURN(auto model, cluster::resolve_model(merged));
-  model.name = arguments.install;
-  return install_model(library, model, clock).status();
+  return first ? take_trained(library, merged, arguments.install, clock) : absl::OkStatus();
 }
 
 void add_method(Command& command, train::ObjectiveOptions& objective) {

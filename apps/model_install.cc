@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "apps/terminal.h"
 #include "cluster/model_puller.h"
 #include "model/adapter_file.h"
@@ -84,6 +86,18 @@ absl::StatusOr<std::string> ensure_installed(const cluster::ModelLibrary& librar
     RETURN_IF_ERROR(install_model(library, wanted, clock).status());
   }
   return wanted.name;
+}
+
+absl::Status take_trained(const cluster::ModelLibrary& library, const std::string& path,
+                          const std::string& name, const base::Clock& clock) {
+  if (name.empty()) {
+    fmt::print(stderr, "left {}; `plinth model import {} --as NAME` makes it callable\n",
+               std::filesystem::path(path).parent_path().string(), path);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(auto model, cluster::resolve_model(path));
+  model.name = name;
+  return install_model(library, model, clock).status();
 }
 
 }  // namespace plinth

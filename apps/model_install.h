@@ -23,4 +23,9 @@ absl::StatusOr<cluster::InstalledModel> install_adapter(const cluster::ModelLibr
 absl::StatusOr<std::string> ensure_installed(const cluster::ModelLibrary& library,
                                              const std::string& name, const base::Clock& clock);
 
+// Of a model that training left at `path`, in its folder: installed under `name`, or with "" said
+// where it lies and how to install it.
+absl::Status take_trained(const cluster::ModelLibrary& library, const std::string& path,
+                          const std::string& name, const base::Clock& clock);
+
 }  // namespace plinth

@@ -34,10 +34,8 @@ absl::Status train_model(const std::string& home_flag, const TrainArguments& arg
     run.text.tokenizer = library.open_path(installed);
   }
   ASSIGN_OR_RETURN(const auto trained, run_train(run, clock, ranks));
-  if (arguments.install.empty() || ranks.place().rank != 0) return absl::OkStatus();
-  ASSIGN_OR_RETURN(auto model, cluster::resolve_model(trained));
-  model.name = arguments.install;
-  return install_model(library, model, clock).status();
+  if (ranks.place().rank != 0) return absl::OkStatus();
+  return take_trained(library, trained, arguments.install, clock);
 }
 
 void add_options(Command& command, TrainArguments& arguments) {

@@ -41,7 +41,7 @@ struct UpArguments {
   bool no_default = false, json = false;
 };
 
-void announce(const UpArguments& arguments, const std::string& url,
+void announce(const UpArguments& arguments, const std::string& home, const std::string& url,
               const governance::Credentials& credentials, const std::vector<std::string>& names) {
   if (arguments.json) {
     base::json::array models;
@@ -55,8 +55,8 @@ void announce(const UpArguments& arguments, const std::string& url,
   } else {
     fmt::print("ready   {}\nmodels  {}\n", url, fmt::join(names, ", "));
     if (credentials.created) {
-      fmt::print("key     {}\nadmin   {}\n        (kept in secrets/credentials.toml)\n",
-                 credentials.api_key, credentials.admin_key);
+      fmt::print("key     {}\nadmin   {}\n        (kept in {}/secrets/credentials.toml)\n",
+                 credentials.api_key, credentials.admin_key, home);
     }
     fmt::print(
         "try     curl {}/v1/chat/completions -H 'Authorization: Bearer {}' -H 'Content-Type: "
@@ -221,7 +221,7 @@ absl::Status up(const std::string& home_flag, const UpArguments& arguments,
   RETURN_IF_ERROR(start_alerts(home, settings, *governance));
   ASSIGN_OR_RETURN(const auto recovery, listen_for_recovery(home, *governance));
   ASSIGN_OR_RETURN(const auto service_file, ServiceFile::write(home, {url, ::getpid(), names}));
-  announce(arguments, url, credentials, names);
+  announce(arguments, home, url, credentials, names);
   wait_for_end(signals, tls.get());
   fmt::print(stderr, "draining\n");
   server->drain(std::chrono::seconds(settings.integer("server.drain_grace_s")));

@@ -153,7 +153,7 @@ def preferences_are_learnt_by_each_method():
             to = f"{home.path}/{method}"
             done = home.run("finetune", "--base", model, "--data", data, "--to", to, "--method", method, "--beta", "0.2",
                             "--epochs", "8", "--batch-size", "2", "--learning-rate", "1e-3")
-            assert "4 pairs" in done.stderr, done.stderr
+            assert "4 pairs" in done.stderr and "`plinth model import " + to in done.stderr, done.stderr
             steps = list(csv.DictReader(open(to + "/results.csv")))
             assert first is None or float(steps[0]["train_loss"]) == first, steps[0]
             assert float(steps[-1]["train_loss"]) < float(steps[0]["train_loss"]), steps
