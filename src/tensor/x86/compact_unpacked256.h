@@ -17,8 +17,6 @@ inline constexpr std::int64_t kUnpackedBlocks = 32;
 // From so many tokens on it pays: nibbles are two operations away from bytes, others five and more.
 constexpr int unpacked_from(Integers integers) { return integers == Integers::nibbles ? 64 : 16; }
 
-inline constexpr std::int64_t kCacheLine = 64;
-
 // Weights of 16 rows and 32 columns as bytes, vector by vector as in the compact form.
 template <Integers kIntegers, int kSubs, bool kOffsets>
 struct alignas(64) UnpackedBlock {

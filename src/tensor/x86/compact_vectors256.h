@@ -121,11 +121,12 @@ struct Record {
 // The hardware stops running ahead at each 4 KiB of memory, so the kernel does it: on through the
 // tile and into the next.
 inline constexpr std::int64_t kAheadBytes = 2 << 10;
+inline constexpr std::int64_t kCacheLine = 64;
 
 template <typename R>
 [[gnu::always_inline]] inline void fetch_ahead(R record) {
 #pragma GCC unroll 9
-  for (std::int64_t line = 0; line < R::kBytes; line += 64) {
+  for (std::int64_t line = 0; line < R::kBytes; line += kCacheLine) {
     _mm_prefetch(record.at + kAheadBytes + line, _MM_HINT_T0);
   }
 }
